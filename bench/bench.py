@@ -166,7 +166,7 @@ def main():
     written = OUT / "results.json"
     if options.markdown or options.docs:
         if not written.exists():
-            print("bench: there are no results yet: run script/bench first", file=sys.stderr)
+            print("bench: no results yet; run script/bench first", file=sys.stderr)
             return 1
         text = report(json.loads(written.read_text()))
         print(text)

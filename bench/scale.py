@@ -160,7 +160,7 @@ def main():
     written = OUT / "scale.json"
     if options.markdown or options.docs:
         if not written.exists():
-            print("scale: there are no results yet: run script/scale first", file=sys.stderr)
+            print("scale: no results yet; run script/scale first", file=sys.stderr)
             return 1
         results = json.loads(written.read_text())
         text = render(results["steps"], results["million"])

@@ -106,7 +106,7 @@ class Lab:
 
     def __init__(self):
         if os.geteuid() != 0:
-            raise LabError("network namespaces need root: run as root or with sudo")
+            raise LabError("network namespaces need root; run as root or with sudo")
         _guard_against_signals()
         _delete_orphans()
         name = f"hf-{os.getpid()}-{next(_numbers)}"

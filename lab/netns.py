@@ -18,7 +18,7 @@ def ip(*words):
     try:
         done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise LabError("the command `ip` is missing: apt-get install iproute2") from error
+        raise LabError("the command `ip` is missing; run apt-get install iproute2") from error
     if done.returncode != 0:
         hint = " (network namespaces need root: run as root or with sudo)" if os.geteuid() != 0 else ""
         raise LabError(f"`ip {' '.join(words)}` failed: {done.stderr.strip()}{hint}")

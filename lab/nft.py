@@ -11,7 +11,7 @@ def _load():
     try:
         library = ctypes.CDLL("libnftables.so.1")
     except OSError as error:
-        raise LabError("libnftables is missing: apt-get install nftables") from error
+        raise LabError("libnftables is missing; run apt-get install nftables") from error
     context = ctypes.c_void_p
     library.nft_ctx_new.restype = context
     library.nft_ctx_new.argtypes = [ctypes.c_uint32]

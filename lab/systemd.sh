@@ -5,7 +5,7 @@
 # systemd-container.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ "$(id -u)" -eq 0 ] || { echo "lab/systemd.sh: needs root: run it with sudo" >&2; exit 2; }
+[ "$(id -u)" -eq 0 ] || { echo "lab/systemd.sh: needs root; run it with sudo" >&2; exit 2; }
 command -v systemd-nspawn >/dev/null || { echo "lab/systemd.sh: apt-get install systemd-container" >&2; exit 2; }
 
 if [ "${1:-}" != --inside ]; then

@@ -53,7 +53,7 @@ def changed_at(folder):
 
 def main():
     if shutil.which("clang-tidy") is None:
-        print("clang-tidy is missing: apt-get install clang-tidy")
+        print("clang-tidy is missing; run apt-get install clang-tidy")
         return 1
     named = [ROOT / "src" / name for name in sys.argv[1:]]
     folders = named or sorted((path for path in (ROOT / "src").iterdir() if path.is_dir()), key=changed_at, reverse=True)

@@ -203,7 +203,7 @@ def glossary_faults(paths):
 def format_faults(paths):
     tool = shutil.which("clang-format")
     if tool is None:
-        return ["clang-format is missing: apt-get install clang-format"]
+        return ["clang-format is missing; run apt-get install clang-format"]
     run = subprocess.run([tool, "--dry-run", "-Werror", *map(str, paths)], cwd=ROOT, capture_output=True, text=True)
     lines = [line for line in run.stderr.splitlines() if "error:" in line]
     return [line.replace(str(ROOT) + "/", "") for line in lines]

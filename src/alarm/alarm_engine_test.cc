@@ -166,16 +166,16 @@ TEST_F(Alarms, FaultsAfterTheSpoolHaveTheirOwnKinds) {
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::twin_gateway);
     gateway_.sink.nats->rival.clear();
-    gateway_.sink.nats->dead_letter = "event 7 does not go to NATS as it is";
+    gateway_.sink.nats->dead_letter = "event 7 cannot be published to NATS as it is";
     gateway_.seconds(12);
     EXPECT_EQ(only().kind, AlarmKind::dead_letter);
 }
 
 TEST_F(Alarms, FaultsOfTheFleetAreReportedWhileTheyLast) {
-    gateway_.fleet.cut_off = "no beat of this gateway has come back from NATS for 7 s";
+    gateway_.fleet.cut_off = "NATS has returned no beat of this gateway for 7 s";
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::fleet_cut_off);
-    EXPECT_EQ(only().summary, "no beat of this gateway has come back from NATS for 7 s");
+    EXPECT_EQ(only().summary, "NATS has returned no beat of this gateway for 7 s");
     gateway_.fleet.cut_off.clear();
     gateway_.fleet.budget = "90 records of closed devices were removed early";
     gateway_.seconds(12);
@@ -233,10 +233,10 @@ TEST_F(Alarms, AStalledSinkIsReportedAfterSeconds) {
     gateway_.seconds(5);
     EXPECT_THAT(gateway_.active(), IsEmpty());
     gateway_.seconds(3);
-    EXPECT_THAT(only().summary, HasSubstr("7 events wait for the sink: it takes none"));
+    EXPECT_THAT(only().summary, HasSubstr("7 events wait for the sink: the sink writes none"));
     gateway_.sink.full = true;
     gateway_.second();
-    EXPECT_THAT(only().summary, HasSubstr("it is full, and devices wait"));
+    EXPECT_THAT(only().summary, HasSubstr("the sink is full, and devices wait"));
     for (int i = 0; i < 30; ++i) {  // the sink continues, and is full now and then
         gateway_.sink.events += 10;
         gateway_.sink.full = i % 3 == 0;
@@ -303,9 +303,8 @@ TEST_F(Alarms, KeepaliveThatSomethingElseAnswers) {
     EXPECT_EQ(only().reasons, (std::vector<ReasonShare>{{CloseReason::read_idle, 30}}));
     EXPECT_EQ(only().summary,
               "30 in 10 min ended by read_idle or late retransmission, 0 found by keep-alive: another machine answers "
-              "for the "
-              "devices");
-    EXPECT_THAT(only().cause, HasSubstr("a proxy, NAT or balancer answers"));
+              "for the devices");
+    EXPECT_THAT(only().cause, HasSubstr("A proxy, NAT or balancer answers"));
     gateway_.seconds(480);
     EXPECT_THAT(gateway_.active(), SizeIs(1));
     gateway_.seconds(240);

@@ -79,7 +79,7 @@ void SinkWatch::explain(Alarm& alarm, const SinkStatus& sink) const {
             "Fix the named cause (space, rights, the reader of a pipe); events wait until then and none is lost.";
         return;
     }
-    alarm.summary += sink.full ? "it is full, and devices wait" : "it takes none";
+    alarm.summary += sink.full ? "the sink is full, and devices wait" : "the sink writes none";
     alarm.cause = "The reader of the sink is slower than the devices, or hangs.";
     alarm.advice =
         "Check the reader of the pipe or the disk of the file; the gateway reads from devices again as soon as it "
@@ -99,9 +99,8 @@ void SinkWatch::explain_forwarding(Alarm& alarm, const ForwarderStatus& nats) {
         alarm.cause = "NATS accepts events more slowly than they arrive, or has just returned.";
     }
     alarm.advice =
-        "Devices are served and no event is lost, but the spool grows: repair NATS, and watch the spool's "
-        "disk; "
-        "for more events a second set batch = 256 in [sink].";
+        "Devices are served and no event is lost, but the spool grows. Repair NATS, and watch the spool's disk. "
+        "For more events a second set batch = 256 in [sink].";
 }
 
 void DriftWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
@@ -135,16 +134,15 @@ void DriftWatch::explain(Alarm& alarm, const Reconciliation& reconciled) {
                     " ghosts, " + with_commas(reconciled.orphans) + " orphans, " +
                     with_commas(reconciled.stuck_close_wait) + " stuck in CLOSE_WAIT";
     const bool only_stuck = reconciled.ghosts + reconciled.orphans == 0;
-    alarm.cause = only_stuck
-                      ? "Peers have closed and the gateway has not ended their connections: their last bytes were "
-                        "not read, or a defect."
-                      : "The registry and the kernel disagree about which connections there are: a defect of "
-                        "the gateway.";
+    alarm.cause =
+        only_stuck ? "Peers have closed and the gateway has not ended their connections: their last bytes were not "
+                     "read, or a defect."
+                   : "The registry and the kernel disagree about which connections there are: a defect of the gateway.";
     alarm.advice =
-        only_stuck ? "See whether the sink is full (reading pauses then); otherwise report the examples of "
-                     "/v1/reconciliation."
-                   : "See whether the sink is full (a reset then waits to be read); otherwise report the examples of "
-                     "/v1/reconciliation with the log.";
+        only_stuck
+            ? "See whether the sink is full (reading pauses then); otherwise report the examples of /v1/reconciliation."
+            : "See whether the sink is full (a reset then waits to be read); otherwise report the examples of "
+              "/v1/reconciliation with the log.";
 }
 
 void BufferWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
@@ -234,7 +232,7 @@ void DuplicateWatch::explain(Alarm& alarm, const std::vector<DuplicateDevice>& d
         "Each device reconnects as soon as the other has superseded it: their configuration was cloned, or "
         "one of them is an impostor.";
     alarm.advice =
-        "Give each device its own id, and require tokens or certificates if one of them is a stranger; until then "
+        "Give each device its own id, and require tokens or certificates if one of them is a stranger. Until then "
         "takeovers of such an id are delayed by up to 10 s.";
 }
 

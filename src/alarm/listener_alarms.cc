@@ -81,7 +81,7 @@ Alarm StormWatch::explained(const Sample& sample, const ListenerStep& step) cons
     const bool by_peer = alarm.reasons.empty() || kind_of(alarm.reasons[0].reason) == ReasonKind::peer;
     alarm.cause = by_peer
                       ? "Devices connect and disconnect at once: the gateway does not send what they expect, or a "
-                        "balancer ends their connections; without a delay between tries they all reconnect together."
+                        "balancer ends their connections. Without a delay between tries they all reconnect together."
                       : "The gateway or the network ends connections soon after their start, and the devices "
                         "reconnect at once.";
     alarm.advice = by_peer ? "Check what the devices log when they disconnect, and give them a back-off with jitter."
@@ -221,18 +221,17 @@ void KeepaliveWatch::explain(Alarm& alarm) const {
     if (2 * sums[answered_for] >= alarm.count) {
         alarm.summary += "another machine answers for the devices";
         alarm.cause =
-            "Probes are answered, and no data arrives: a proxy, NAT or balancer answers for devices that are "
-            "gone, or the device's kernel lives and its program hangs.";
+            "Probes are answered, and no data arrives. A proxy, NAT or balancer answers for lost devices, or the "
+            "kernel of the device runs and its program hangs.";
         alarm.advice = "Use a balancer that passes TCP through, or rely on read_idle; restart a hung device program.";
     } else {
         alarm.summary += "probes do not work here";
         alarm.cause =
-            "Connections were silent for longer than detect_within and no probe ended them: probes do not leave this "
-            "host, "
-            "or keep-alive does not act on this host.";
+            "Connections were silent for longer than detect_within, and no probe ended them. Probes do not leave this "
+            "host, or keep-alive has no effect on it.";
         alarm.advice =
-            "Compare the listener's plan with the socket options read back from living sockets (holdfast "
-            "doctor), and look for a firewall here that drops packets without data.";
+            "Compare the listener's plan with the socket options of living sockets (holdfast doctor). Look for a "
+            "firewall on this host that drops packets without data.";
     }
 }
 

@@ -119,8 +119,8 @@ void Webhook::Courier::deliver(const std::string& json) {
         ++(failure ? status_.failed : status_.delivered);
     }
     if (failure) {
-        say("webhook at " + url_.authority() + ": " + failure->what + "; an alarm was not delivered: see that it " +
-            "takes a POST, or change webhook in [alarm]");
+        say("webhook at " + url_.authority() + ": " + failure->what +
+            "; an alarm was not delivered. Make the URL accept a POST, or change webhook in [alarm]");
     }
 }
 
@@ -146,13 +146,13 @@ std::optional<Failure> Webhook::Courier::try_once(const std::string& json) {
     const int status = std::get<HttpAnswer>(said).status;
     if (status >= 200 && status < 300) return std::nullopt;
     const bool final = status < 500 && status != 408 && status != 429;
-    return Failure{"it answered " + std::to_string(status), final};
+    return Failure{"the response was " + std::to_string(status), final};
 }
 
 Webhook::Webhook(const std::string& url, Log log, WebhookPolicy policy) {
     auto parsed = parse_http_url(url);
     if (!parsed) {  // the configuration's check parses it in the same way, but a library user may not have checked it
-        log("alarm webhook: its URL cannot be read; no alarm is posted");
+        log("alarm webhook: the URL is invalid, and no alarm is posted");
         return;
     }
     courier_ = std::make_unique<Courier>(std::move(parsed.value()), std::move(log), std::move(policy));

@@ -124,7 +124,7 @@ TEST(Webhook, GivesUpAfterTheLastTryAndContinues) {
     Webhook webhook(
         receiver.url(), [&log](const std::string& line) { log.add(line); }, impatient());
     webhook.post("first");
-    EXPECT_THAT(log.await(1), ElementsAre(HasSubstr("it answered 503")));
+    EXPECT_THAT(log.await(1), ElementsAre(HasSubstr("the response was 503")));
     EXPECT_THAT(log.await(1)[0], testing::Not(HasSubstr("/alarms"))) << "the path may be a secret";
     EXPECT_THAT(receiver.bodies.await(4), SizeIs(4));
     receiver.status = 200;
@@ -141,7 +141,7 @@ TEST(Webhook, ARefusalIsFinal) {
     Webhook webhook(
         receiver.url(), [&log](const std::string& line) { log.add(line); }, impatient());
     webhook.post("{}");
-    EXPECT_THAT(log.await(1), ElementsAre(HasSubstr("it answered 404")));
+    EXPECT_THAT(log.await(1), ElementsAre(HasSubstr("the response was 404")));
     EXPECT_THAT(receiver.bodies.await(1), SizeIs(1));
 }
 

@@ -85,7 +85,7 @@ Result<std::unique_ptr<HealthServer>> HealthServer::start(std::string_view place
     service.answer = [server = made.get()](const HttpRequest& request) {
         if (is_probe(request)) return server->api_.answer(request);
         return Api::error(404, "not_found",
-                          "only GET and HEAD of /healthz and /readyz are answered here: ask the admin address");
+                          "only GET and HEAD of /healthz and /readyz are answered here; use the admin address");
     };
     service.on_answer = [&meter](int status) { meter.count_status(status); };
     service.on_turned_away = [&meter] { meter.count(AdminOutcome::turned_away); };

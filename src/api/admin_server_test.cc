@@ -162,7 +162,7 @@ TEST_F(AdminServerTest, AnAddressInUseIsOneClearLine) {
     const auto second = AdminServer::start(address, gateway_, {});
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().message, "cannot listen on the admin address " + address +
-                                          ": Address already in use; another process has it; choose another with "
+                                          ": Address already in use by another process; choose another with "
                                           "--admin or [admin] address");
 }
 

@@ -35,7 +35,7 @@ ApiAnswer refuse_method(std::string_view method, std::string_view path) {
         allow += endpoint.method == "GET" ? "GET, HEAD" : endpoint.method;
     }
     ApiAnswer refusal = Api::error(405, "method_not_allowed",
-                                   in_quotes(method) + " is not allowed at " + std::string(path) + ": use " + allow);
+                                   in_quotes(method) + " is not allowed at " + std::string(path) + "; use " + allow);
     refusal.headers.emplace_back("Allow", std::move(allow));
     return refusal;
 }
@@ -64,8 +64,7 @@ ApiAnswer Api::answer(const ApiRequest& request) {
     if (auto page = asset(target.value(), request)) return std::move(*page);
     const auto [endpoint, id] = find(request.method, target.value());
     if (endpoint == nullptr) {
-        return error(404, "not_found",
-                     "there is nothing at " + first_words(request.target) + ": GET /v1 lists the paths");
+        return error(404, "not_found", "unknown path " + first_words(request.target) + "; take one from GET /v1");
     }
     if (endpoint->method != method_of(request.method)) return refuse_method(request.method, endpoint->path);
     return call(*endpoint, target.value(), id, request);
@@ -109,9 +108,9 @@ std::optional<ApiAnswer> Api::asset(const RequestTarget& target, const ApiReques
     const auto found = options_.assets(path);
     if (!found) return std::nullopt;
     ApiAnswer answer{.body = std::string(found->body), .type = std::string(found->type)};
-    answer.headers.emplace_back("Content-Security-Policy",
-                                "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
-                                "frame-ancestors 'none'");
+    answer.headers.emplace_back(
+        "Content-Security-Policy",
+        "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'");
     answer.headers.emplace_back("Cache-Control", "no-cache");
     answer.headers.emplace_back("Referrer-Policy", "no-referrer");
     if (found->etag.empty()) return answer;

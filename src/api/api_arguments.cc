@@ -83,7 +83,7 @@ Result<std::vector<std::string>> parse_words(const Parameter& parameter, std::st
     for (;;) {
         const std::string_view word = text.substr(0, text.find(','));
         if (!is_one_of(parameter, word)) {
-            return Error{std::string(parameter.name) + " has " + in_quotes(word) + ", which is none; allowed are " +
+            return Error{std::string(parameter.name) + " has the unknown word " + in_quotes(word) + "; allowed are " +
                          join(parameter.words())};
         }
         words.emplace_back(word);
@@ -97,7 +97,7 @@ Result<std::optional<std::string>> single(const Parameter& parameter, const Requ
     std::optional<std::string> found;
     for (const auto& [key, value] : target.query) {
         if (key != parameter.name) continue;
-        if (found) return wrong(parameter, value, "is given twice: give it once");
+        if (found) return wrong(parameter, value, "is given twice; give it once");
         found = value;
     }
     return found;
@@ -106,8 +106,9 @@ Result<std::optional<std::string>> single(const Parameter& parameter, const Requ
 std::optional<Error> unknown_name(std::span<const Parameter> parameters, const RequestTarget& target) {
     for (const auto& [key, value] : target.query) {
         if (find(parameters, key) != nullptr) continue;
-        if (parameters.empty()) return Error{"no query parameter is taken here, and there is " + in_quotes(key)};
-        return Error{"there is no query parameter " + in_quotes(key) + " here; allowed are " + names_of(parameters)};
+        if (parameters.empty())
+            return Error{"unknown query parameter " + in_quotes(key) + "; remove it, as this path has none"};
+        return Error{"unknown query parameter " + in_quotes(key) + "; allowed are " + names_of(parameters)};
     }
     return std::nullopt;
 }
@@ -152,7 +153,7 @@ Result<ApiArguments::Value> ApiArguments::parse(const Parameter& parameter, cons
 std::optional<Error> ApiArguments::take(const Parameter& parameter, const std::optional<std::string>& text) {
     if (!text && parameter.default_value.empty()) {
         if (!parameter.required) return std::nullopt;
-        return Error{std::string(parameter.name) + " is missing: " + std::string(parameter.help)};
+        return Error{std::string(parameter.name) + " is missing; give it: " + std::string(parameter.help)};
     }
     auto parsed = parse(parameter, text ? *text : std::string(parameter.default_value));
     if (!parsed) return parsed.error();
@@ -180,19 +181,19 @@ Result<ApiArguments> ApiArguments::read_body(std::span<const Parameter> fields, 
     simdjson::dom::parser parser;
     simdjson::dom::object object;
     if (!body.empty() && parser.parse(body.data(), body.size()).get_object().get(object)) {
-        return Error{"the body is not a JSON object: send one with " + names_of(fields) + ", or none"};
+        return Error{"the body is not a JSON object; send one with " + names_of(fields) + ", or none"};
     }
     RequestTarget target;
     if (!body.empty()) {
         for (const auto& [name, value] : object) {
             const Parameter* const field = find(fields, name);
             if (field == nullptr) {
-                return Error{"there is no key " + in_quotes(name) + " here; allowed are " + names_of(fields)};
+                return Error{"unknown key " + in_quotes(name) + "; allowed are " + names_of(fields)};
             }
             const bool is_text = field->type != Type::boolean && field->type != Type::count;
-            if (is_text && !value.is_string()) return wrong(*field, text_of(value), "is not a text: put it in quotes");
+            if (is_text && !value.is_string()) return wrong(*field, text_of(value), "is not a text; put it in quotes");
             if (!is_text && value.is_string())
-                return wrong(*field, text_of(value), "is a text: write it without quotes");
+                return wrong(*field, text_of(value), "is a text; write it without quotes");
             target.query.emplace_back(name, text_of(value));
         }
     }

@@ -59,15 +59,14 @@ TEST(ApiArguments, AnErrorNamesTheValueAndWhatIsAllowed) {
         {"order=up", "order=\"up\" is not an order; allowed are asc, desc"},
         {"suspect=1", "suspect=\"1\" is neither true nor false"},
         {"colour=red",
-         "there is no query parameter \"colour\" here; allowed are peer, key, id, listener, suspect, sort, order, "
-         "limit, "
+         "unknown query parameter \"colour\"; allowed are peer, key, id, listener, suspect, sort, order, limit, "
          "offset"},
-        {"key=a&key=b", "key=\"b\" is given twice: give it once"},
+        {"key=a&key=b", "key=\"b\" is given twice; give it once"},
     };
     for (const auto& [query, message] : wrong) EXPECT_EQ(complaint(connections(), query), message);
     EXPECT_TRUE(complaint(connections(), "peer=10.2.0.1/16").starts_with("peer=\"10.2.0.1/16\" is not a prefix ("));
     EXPECT_EQ(complaint(endpoint("GET", api_path::status), "x=1"),
-              "no query parameter is taken here, and there is \"x\"");
+              "unknown query parameter \"x\"; remove it, as this path has none");
     const std::string reason = complaint(endpoint("GET", api_path::closed), "reason=timeout");
     EXPECT_TRUE(reason.starts_with("reason=\"timeout\" is not a reason; allowed are peer_closed, peer_reset,"))
         << reason;
@@ -75,8 +74,8 @@ TEST(ApiArguments, AnErrorNamesTheValueAndWhatIsAllowed) {
 
 TEST(ApiArguments, ARequiredOneIsMissedAfterTheOthersAreRead) {
     const ApiEndpoint& closing = endpoint("DELETE", api_path::connections);
-    EXPECT_EQ(complaint(closing, ""), "peer is missing: all whose peer lies in it, e.g. 10.2.0.0/16");
-    EXPECT_TRUE(complaint(closing, "all=true").starts_with("there is no query parameter \"all\" here"));
+    EXPECT_EQ(complaint(closing, ""), "peer is missing; give it: prefix of the peers, e.g. 10.2.0.0/16");
+    EXPECT_TRUE(complaint(closing, "all=true").starts_with("unknown query parameter \"all\""));
 }
 
 TEST(ApiArguments, NumbersAreDecimalAndWhole) {
@@ -110,7 +109,8 @@ TEST(ApiArguments, ListsHaveOnlyKnownWords) {
     EXPECT_EQ(read(feed, "kinds=item,sample").value().value<std::vector<std::string>>("kinds"),
               (std::vector<std::string>{"item", "sample"}));
     for (const char* wrong : {"", "skipped", "item,", "item,,sample", "Item"}) {
-        EXPECT_TRUE(complaint(feed, "kinds=" + std::string(wrong)).starts_with("kinds has \"")) << wrong;
+        EXPECT_TRUE(complaint(feed, "kinds=" + std::string(wrong)).starts_with("kinds has the unknown word \""))
+            << wrong;
     }
 }
 
@@ -141,10 +141,10 @@ TEST(ApiArguments, AnErrorNamesTheFieldOfABody) {
         {R"({"peer":"10.2.0.0/99"})", "peer=\"10.2.0.0/99\" is not a prefix"},
         {R"({"peer":7})", "peer=\"7\" is not a text"},
         {R"({"listener":["a"]})", "listener=\"[\\\"a\\\"]\" is not a text"},
-        {R"({"goodbye":"yes"})", "goodbye=\"yes\" is a text: write it without quotes"},
+        {R"({"goodbye":"yes"})", "goodbye=\"yes\" is a text; write it without quotes"},
         {R"({"goodbye":"true"})", "goodbye=\"true\" is a text"},
         {R"({"come_back":"never"})", "come_back=\"never\" is not a come_back; allowed are later, at_once"},
-        {R"({"within":"2m"})", "there is no key \"within\" here; allowed are over, peer, listener, come_back, goodbye"},
+        {R"({"within":"2m"})", "unknown key \"within\"; allowed are over, peer, listener, come_back, goodbye"},
     };
     for (const auto& [text, message] : wrong) {
         const auto fields = body(text);

@@ -8,16 +8,16 @@ namespace holdfast {
 namespace {
 
 ApiAnswer no_such_device(std::string_view device) {
-    return Api::error(404, "not_found",
-                      "no device " + in_quotes(device) + " is connected: GET /v1/closed?id= tells of its last lives");
+    return Api::error(
+        404, "not_found",
+        "no device " + in_quotes(device) + " is connected; find its last connections with GET /v1/closed?id=");
 }
 
 ApiAnswer delivery_answer(std::string_view device, ConnectionId conn, Delivery outcome) {
     if (outcome == Delivery::absent) return no_such_device(device);
     if (outcome == Delivery::queue_full) {
-        return Api::error(
-            429, "queue_full",
-            "device " + in_quotes(device) + " has as much waiting as limits.downlink_queue allows: send again later");
+        return Api::error(429, "queue_full",
+                          "device " + in_quotes(device) + " has reached limits.downlink_queue; send again later");
     }
     JsonWriter out;
     out.begin_object().field("id", device).field("conn", to_string(conn)).field("result", to_string(outcome));
@@ -97,7 +97,7 @@ ApiAnswer shown(const DrainStatus& drain, bool out_of_service, int status = 200)
     return {.status = status, .body = json.end_object().take()};
 }
 
-ApiAnswer none() { return Api::error(404, "not_found", "nothing was drained since the gateway started"); }
+ApiAnswer none() { return Api::error(404, "not_found", "no drain has begun since the gateway started"); }
 
 }  // namespace
 

@@ -87,37 +87,37 @@ constexpr Parameter boolean(std::string_view name, std::string_view help, std::s
 
 // --- parameters
 
-constexpr Parameter filter_peer = prefix("only those whose peer lies in it, e.g. 10.2.0.0/16");
-constexpr Parameter scope_peer = prefix("all whose peer lies in it, e.g. 10.2.0.0/16");
-constexpr Parameter limit = count("limit", "at most so many, up to 10000", 0, max_page, "100");
-constexpr Parameter offset = count("offset", "leave out the first so many", 0, unlimited);
-constexpr Parameter timeout = duration("timeout", "no answer for so long is silence", 1, longest_wait_ms, "3s");
+constexpr Parameter filter_peer = prefix("prefix of the peers, e.g. 10.2.0.0/16");
+constexpr Parameter scope_peer = prefix("prefix of the peers, e.g. 10.2.0.0/16");
+constexpr Parameter limit = count("limit", "maximum number of entries, up to 10000", 0, max_page, "100");
+constexpr Parameter offset = count("offset", "number of entries to skip", 0, unlimited);
+constexpr Parameter timeout = duration("timeout", "maximum time to wait for an answer", 1, longest_wait_ms, "3s");
 
 constexpr Parameter connection_filters[] = {
     filter_peer,
-    text("key", "KEY", "only those whose latest item has it"),
-    text("id", "DEVICE", "only the device that says so of itself"),
-    text("listener", "NAME", "only those of one listener"),
-    boolean("suspect", "only those that were probed on suspicion and do not answer"),
-    word("sort", "SORT", sort_words, "age, idle, items, bytes_in, bytes_out, peer or key", "age"),
-    switched(word("order", "", order_words, "asc or desc; by itself asc for peer and key, desc for the others"),
-             "--reverse", "the sort's other end first"),
+    text("key", "KEY", "key of the latest item"),
+    text("id", "DEVICE", "id of the device"),
+    text("listener", "NAME", "name of the listener"),
+    boolean("suspect", "suspects only: probed on suspicion and silent since"),
+    word("sort", "SORT", sort_words, "sort key: age, idle, items, bytes_in, bytes_out, peer or key", "age"),
+    switched(word("order", "", order_words, "asc or desc; default: asc for peer and key, else desc"), "--reverse",
+             "reversed order"),
     limit,
     offset,
 };
 
 constexpr Parameter closed_filters[] = {
-    word("reason", "REASON", reason_words, "only those that ended so, e.g. keepalive_expired"),
+    word("reason", "REASON", reason_words, "reason of the close, e.g. keepalive_expired"),
     filter_peer,
-    text("id", "DEVICE", "only those of one device"),
+    text("id", "DEVICE", "id of the device"),
     limit,
     offset,
 };
 
 constexpr Parameter fleet_filters[] = {
-    text("gateway", "NAME", "only those that it has or had"),
-    word("state", "STATE", state_words, "online, unknown or closed"),
-    text("id", "DEVICE", "only the device that says so of itself"),
+    text("gateway", "NAME", "gateway that holds or held the device"),
+    word("state", "STATE", state_words, "state: online, unknown or closed"),
+    text("id", "DEVICE", "id of the device"),
     limit,
     offset,
 };
@@ -126,13 +126,13 @@ constexpr Parameter close_scope[] = {required(scope_peer)};
 constexpr Parameter probe_timeout[] = {timeout};
 constexpr Parameter probe_scope[] = {scope_peer, boolean("all", "all connections"), timeout};
 constexpr Parameter delivery[] = {
-    duration("wait", "for the device's kernel to acknowledge it", 1, longest_wait_ms, "300ms")};
+    duration("wait", "maximum time until the device's kernel acknowledges", 1, longest_wait_ms, "300ms")};
 
 constexpr Parameter trend_window[] = {
-    duration("window", "back from now", 1000, two_days_ms, "1h", Type::seconds),
-    duration("step", "of one point; without it, the finest that makes at most 600 points", 1000, two_days_ms, {},
+    duration("window", "time span that ends now", 1000, two_days_ms, "1h", Type::seconds),
+    duration("step", "time between points; default: the shortest that gives at most 600 points", 1000, two_days_ms, {},
              Type::seconds),
-    text("listener", "NAME", "only the listener's; all together without it"),
+    text("listener", "NAME", "name of the listener; default: the sum of all"),
 };
 
 constexpr Parameter feed_kinds[] = {{.name = "kinds",
@@ -143,25 +143,25 @@ constexpr Parameter feed_kinds[] = {{.name = "kinds",
                                      .words = feed_words}};
 
 constexpr Parameter drain_fields[] = {
-    duration("over", "the time that their ends are spread over", 0, 0, "2m"),
+    duration("over", "time over which the closes are spread", 0, 0, "2m"),
     filter_peer,
-    text("listener", "NAME", "only those that came by it"),
+    text("listener", "NAME", "name of the listener"),
     word("come_back", "WHEN", come_back_words,
-         "when devices return: later (after a drain of all) or at_once (of a part)"),
-    switched(boolean("goodbye", "send {\"retry_after_ms\":N} before the end", "true"), "--no-goodbye",
-             "do not send {\"retry_after_ms\":N} before the end"),
+         "return of the devices; default: later after a drain of all, at_once of a part"),
+    switched(boolean("goodbye", "{\"retry_after_ms\":N} is sent before each close", "true"), "--no-goodbye",
+             "no {\"retry_after_ms\":N} before the close"),
 };
 
 constexpr Parameter spool_page[] = {
-    count("after", "the position before the first", 0, unlimited),
-    count("limit", "at most so many, up to 10000", 1, max_page, "1000"),
-    duration("wait", "for an event, if there is none", 0, longest_wait_ms, "0s"),
+    count("after", "position before the first event", 0, unlimited),
+    count("limit", "maximum number of entries, up to 10000", 1, max_page, "1000"),
+    duration("wait", "maximum time to wait for an event if there is none", 0, longest_wait_ms, "0s"),
 };
 
 constexpr Parameter group_fields[] = {
-    required(count("position", "the group has had everything up to it", 0, unlimited)),
-    count("after", "the position from which the consumer moves it", 0, unlimited),
-    text("consumer", "NAME", "the consumer's own name, with `after`"),
+    required(count("position", "new position of the group", 0, unlimited)),
+    count("after", "position that the group must have before the move", 0, unlimited),
+    text("consumer", "NAME", "name of the consumer; required with `after`"),
 };
 
 }  // namespace
@@ -202,7 +202,7 @@ const ApiEndpoint Api::table[] = {
     {.method = "GET",
      .path = api_path::status,
      .right = Right::read,
-     .help = "the gateway at a glance",
+     .help = "state of the gateway",
      .handler = &Api::status,
      .verb = "status"},
     {.method = "GET",
@@ -257,7 +257,7 @@ const ApiEndpoint Api::table[] = {
     {.method = "GET",
      .path = api_path::device,
      .right = Right::read,
-     .help = "the living connection of a device, by its own id",
+     .help = "the connection of a device",
      .handler = &Api::device,
      .errors = "gateway_silent",
      .verb = "show"},

@@ -6,10 +6,9 @@ namespace holdfast {
 namespace {
 
 ApiAnswer no_fleet() {
-    return Api::error(
-        409, "no_fleet",
-        "this gateway is in no fleet: run it with --sink nats:URL, or [sink] type = \"nats\", and without "
-        "[fleet] enabled = false");
+    return Api::error(409, "no_fleet",
+                      "this gateway is in no fleet; start it with --sink nats:URL, or [sink] type = \"nats\", and "
+                      "without [fleet] enabled = false");
 }
 
 void write_time(JsonWriter& json, std::string_view name, EventTime at) {

@@ -14,8 +14,8 @@ namespace {
 
 ApiAnswer no_such_connection(std::string_view id) {
     const bool possible = parse_connection_id(id).has_value();
-    const std::string hint = possible ? ": it may have ended, look into /v1/closed" : ": an id looks like 7f2c91a0-1";
-    return Api::error(404, "not_found", "there is no connection " + in_quotes(id) + hint);
+    const std::string hint = possible ? "; look for it in /v1/closed" : "; write an id such as 7f2c91a0-1";
+    return Api::error(404, "not_found", "unknown connection " + in_quotes(id) + hint);
 }
 
 ConnectionQuery read_connection_query(const ApiArguments& given) {
@@ -70,10 +70,10 @@ ApiAnswer Api::healthz(const ApiCall& /*call*/) {
 
 ApiAnswer Api::readyz(const ApiCall& /*call*/) {
     const ServerStatus now = gateway_.status();
-    if (now.draining) return error(503, "not_ready", "the gateway is draining: it stops");
+    if (now.draining) return error(503, "not_ready", "the gateway is stopping");
     if (now.out_of_service) {
         return error(503, "out_of_service",
-                     "an operator has drained the gateway: restart it, or take it back by holdfast drain --cancel");
+                     "an operator has drained the gateway; restart it, or run holdfast drain --cancel");
     }
     const std::string paused = paused_listener(now);
     if (!paused.empty()) return error(503, "not_ready", accept_paused_text(paused));
@@ -162,7 +162,7 @@ ApiAnswer Api::probe_all(const ApiCall& call) {
     const bool all = call.arguments.value<bool>("all");
     const auto timeout = call.arguments.value<std::chrono::milliseconds>("timeout");
     if (peer.has_value() == all) {
-        return bad_query("say which connections to ask: either ?peer=PREFIX, e.g. ?peer=10.2.0.0/16, or ?all=true");
+        return bad_query("no connections are selected; send ?peer=PREFIX, e.g. ?peer=10.2.0.0/16, or ?all=true");
     }
     return with_slow_slot("too_many_probes",
                           [&] { return json_answer(render_probes(gateway_.probe_all(peer, timeout))); });
@@ -172,7 +172,7 @@ std::optional<ApiAnswer> Api::too_long(std::string_view body) const {
     if (body.size() <= options_.max_message_bytes) return std::nullopt;
     return error(
         413, "too_large",
-        "the message is longer than " + format_size(options_.max_message_bytes) + " (item.max_bytes): send less");
+        "the message is longer than " + format_size(options_.max_message_bytes) + " (item.max_bytes); send less");
 }
 
 ApiAnswer Api::send(const ApiCall& call) {
@@ -180,9 +180,8 @@ ApiAnswer Api::send(const ApiCall& call) {
     const SendOutcome outcome = id ? gateway_.send(*id, call.message) : SendOutcome::no_such_connection;
     if (outcome == SendOutcome::no_such_connection) return no_such_connection(call.id);
     if (outcome == SendOutcome::queue_full) {
-        return error(
-            429, "queue_full",
-            "connection " + to_string(*id) + " has as much waiting as limits.downlink_queue allows: send again later");
+        return error(429, "queue_full",
+                     "connection " + to_string(*id) + " has reached limits.downlink_queue; send again later");
     }
     return json_answer(
         JsonWriter().begin_object().field("conn", to_string(*id)).field("queued", true).end_object().take(), 202);

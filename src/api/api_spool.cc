@@ -14,11 +14,11 @@ constexpr std::chrono::milliseconds glance{100};
 
 ApiAnswer no_spool() {
     return Api::error(409, "no_spool",
-                      "this gateway keeps no spool: run it with --sink spool:DIRECTORY, or [sink] type = \"spool\"");
+                      "this gateway keeps no spool; start it with --sink spool:DIRECTORY, or [sink] type = \"spool\"");
 }
 
 ApiAnswer bad_name(std::string_view name) {
-    return bad_query(in_quotes(name) + " cannot be a group's name: write 1 to 64 of A-Z a-z 0-9 _ . -");
+    return bad_query(in_quotes(name) + " is not a group name; write 1 to 64 characters of A-Z a-z 0-9 _ . -");
 }
 
 ApiAnswer broken(const Error& why) { return Api::error(503, "spool_error", why.message); }
@@ -105,7 +105,7 @@ ApiAnswer Api::spool(const ApiCall& call) {
     const bool nothing = page.value().events.empty() && page.value().next_after == after;
     if (!nothing || wait.count() == 0 || call.head) return json_answer(render(after, page.value()));
     if (!wait_for_events(after, wait)) {
-        return error(429, "too_many_waiting", "as many clients wait for events as may: ask again in a second");
+        return error(429, "too_many_waiting", "too many clients wait for events; repeat the request in a second");
     }
     page = options_.spool->read(after, limit, max_bytes);
     return page ? json_answer(render(after, page.value())) : broken(page.error());
@@ -121,13 +121,14 @@ ApiAnswer Api::move_spool_group(const ApiCall& call) {
     if (!is_name(call.id)) return bad_name(call.id);
     const auto move = read_move(call.fields);
     if (!move)
-        return error(400, "not_object",
-                     "`after` and `consumer` go together, and a consumer's name is 1 to 64 of A-Z a-z 0-9 _ . -");
+        return error(
+            400, "not_object",
+            "`after` and `consumer` go together; write a consumer's name of 1 to 64 characters of A-Z a-z 0-9 _ . -");
     const Position newest = options_.spool->status().last;
     if (move->position > newest) {
         return error(409, "beyond_newest",
                      "position " + std::to_string(move->position) + " is beyond the newest event, " +
-                         std::to_string(newest) + ": is it another spool's?");
+                         std::to_string(newest) + "; check that the position is of this spool");
     }
     const std::string group(call.id);
     const auto moved = options_.spool->move_group(group, *move);
@@ -143,11 +144,11 @@ ApiAnswer Api::remove_spool_group(const ApiCall& call) {
     const auto named = [&](const SpoolGroup& group) { return group.name == call.id; };
     const auto found = std::find_if(groups.begin(), groups.end(), named);
     if (found == groups.end()) {
-        return error(404, "not_found", "there is no group " + in_quotes(call.id) + ": GET /v1/spool/groups names them");
+        return error(404, "not_found", "unknown group " + in_quotes(call.id) + "; take one from GET /v1/spool/groups");
     }
     if (found->required) {
         return error(409, "required",
-                     "group " + in_quotes(call.id) + " is required: take it out of sink.required_groups first");
+                     "group " + in_quotes(call.id) + " is required; remove it from sink.required_groups first");
     }
     if (const auto failed = options_.spool->remove_group(found->name)) return broken(*failed);
     return json_answer(

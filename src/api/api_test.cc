@@ -87,7 +87,7 @@ TEST_F(ApiTest, ReadinessSaysWhyNot) {
     gateway_.now.listeners.front().accept_paused = true;
     EXPECT_THAT(get("/readyz").body, HasSubstr("descriptors"));
     gateway_.now.draining = true;
-    EXPECT_THAT(get("/readyz").body, HasSubstr("draining"));
+    EXPECT_THAT(get("/readyz").body, HasSubstr("is stopping"));
     EXPECT_EQ(get("/healthz").status, 200);
 }
 

@@ -13,7 +13,7 @@ using std::chrono::seconds;
 constexpr int max_slow_requests = 4;
 
 ApiAnswer no_watch() {
-    return Api::error(404, "not_found", "this gateway does not watch its population: run it by `holdfast serve`");
+    return Api::error(404, "not_found", "this gateway does not watch its population; start it with `holdfast serve`");
 }
 
 EventHub::Kinds kinds_of(const ApiArguments& arguments) {
@@ -40,10 +40,10 @@ ApiAnswer Api::with_slow_slot(std::string_view refusal, const std::function<ApiA
         ~Slot() { --taken; }
     } const slot{slow_};
     if (slot.number <= max_slow_requests) return work();
-    return error(429, refusal,
-                 std::to_string(max_slow_requests) +
-                     " requests that take their time (probes, reconciliations, reloads) are under way: ask again when "
-                     "one has ended");
+    return error(
+        429, refusal,
+        std::to_string(max_slow_requests) +
+            " long requests (probes, reconciliations, reloads) are in progress; repeat the request when one has ended");
 }
 
 std::optional<WatchStatus> Api::watched() const {
@@ -60,7 +60,7 @@ ApiAnswer Api::trend(const ApiCall& call) {
     if (options_.watch == nullptr) return no_watch();
     if (query.listener && !has_listener(gateway_.status(), *query.listener)) {
         return error(404, "not_found",
-                     "there is no listener " + in_quotes(*query.listener) + ": GET /v1/status names them");
+                     "unknown listener " + in_quotes(*query.listener) + "; take one from GET /v1/status");
     }
     return json_answer(render_trend(query.window, options_.watch->trend(query)));
 }
@@ -84,15 +84,14 @@ ApiAnswer Api::events(const ApiCall& call) {
     if (options_.hub == nullptr) return no_watch();
     if (call.head) return {.type = "text/event-stream"};
     return error(503, "too_busy",
-                 std::to_string(EventHub::max_subscribers) + " clients follow the events: end one and try again");
+                 std::to_string(EventHub::max_subscribers) + " clients follow the events; end one and try again");
 }
 
 ApiAnswer Api::reconciliation(const ApiCall& /*call*/) {
     if (options_.watch == nullptr) return no_watch();
     const auto latest = options_.watch->reconciled();
     if (latest) return json_answer(render_reconciliation(*latest));
-    return error(404, "not_found",
-                 "registry and kernel have not been compared yet: POST to /v1/reconciliation compares now");
+    return error(404, "not_found", "registry and kernel have not been compared yet; send POST /v1/reconciliation");
 }
 
 ApiAnswer Api::reconcile(const ApiCall& /*call*/) {
@@ -103,7 +102,7 @@ ApiAnswer Api::reconcile(const ApiCall& /*call*/) {
 
 ApiAnswer Api::reload(const ApiCall& /*call*/) {
     if (!options_.reload) {
-        return error(409, "no_reload", "this gateway cannot reload its configuration: restart it");
+        return error(409, "no_reload", "this gateway cannot reload its configuration; restart it");
     }
     return with_slow_slot("too_busy", [&] {
         const ReloadResult result = options_.reload();

@@ -19,7 +19,7 @@ namespace holdfast {
                                    ? "raise the limit of descriptors (LimitNOFILE=, ulimit -n)"
                                : code == EAGAIN ? "raise the limit of threads (TasksMax=, ulimit -u)"
                                : code == ENOSPC ? "raise fs.epoll.max_user_watches"
-                                                : "look at the limits of this process and at the memory that is left";
+                                                : "raise the limits of this process or free memory";
     return std::string(failure.what()) + "; " + remedy;
 }
 

@@ -53,11 +53,11 @@ int run_guarded(const std::function<int()>& action) {
     try {
         return action();
     } catch (const std::system_error& failure) {
-        print_error("cannot go on: " + describe(failure));
+        print_error("the command failed: " + describe(failure));
     } catch (const std::bad_alloc&) {
-        print_error("cannot go on: no memory; raise the process's limits (LimitDATA=, LimitAS=, ulimit -v)");
+        print_error("the command failed: no memory; raise the process's limits (LimitDATA=, LimitAS=, ulimit -v)");
     } catch (const std::exception& failure) {
-        print_error(std::string("cannot go on: ") + failure.what() + "; report it with the command");
+        print_error(std::string("the command failed: ") + failure.what() + "; report this message with the command");
     }
     return exit_wrong_usage;
 }
@@ -65,7 +65,7 @@ int run_guarded(const std::function<int()>& action) {
 int act(const std::function<int()>& action) {
     const int code = run_guarded(action);
     if (std::cout.flush()) return code;
-    print_error("standard output cannot be written: give it a place that takes it");
+    print_error("standard output cannot be written; redirect it to a writable place");
     return code == exit_good ? static_cast<int>(exit_answer_is_no) : code;
 }
 
@@ -90,10 +90,9 @@ void fill_verbs(Verb& root) {
 
 int run_cli(int argc, const char* const* argv) {
     bool wants_version = false;
-    Verb root{
-        .name = "holdfast",
-        .help = "holdfast holds very many long-lived TCP connections from devices, and is honest about each of them.",
-        .arguments = {{"-V,--version", &wants_version, "", "print the version and exit"}}};
+    Verb root{.name = "holdfast",
+              .help = "holdfast holds very many long-lived TCP connections and reports on each.",
+              .arguments = {{"-V,--version", &wants_version, "", "print the version and exit"}}};
     fill_verbs(root);
     root.run = [&] {
         if (wants_version) return print_version(false);

@@ -72,7 +72,7 @@ int probe_many(const ScopeFlags& flags, std::chrono::milliseconds timeout) {
 
 int probe_verb(const ScopeFlags& flags) {
     if (flags.named() != 1) {
-        print_error("say whom to probe: one of an ID, --id DEVICE, --peer PREFIX or --all");
+        print_error("no connection is selected; give an ID, --id DEVICE, --peer PREFIX or --all");
         return exit_wrong_usage;
     }
     const auto timeout = parse_duration(flags.api.value("timeout"));
@@ -93,7 +93,7 @@ std::string closed_many_text(const AnswerView& answer) {
 
 int close_verb(const ScopeFlags& flags) {
     if (flags.named() != 1) {
-        print_error("say what to close: one of an ID, --id DEVICE or --peer PREFIX");
+        print_error("no connection is selected; give an ID, --id DEVICE or --peer PREFIX");
         return exit_wrong_usage;
     }
     if (flags.is_of_one()) {
@@ -125,8 +125,8 @@ std::string queued_text(const AnswerView& answer) { return "queued for " + print
 std::string delivered_text(const AnswerView& answer) {
     const std::string gateway = printable(answer.text("/gateway"));  // set if another gateway has the device
     const std::string who = printable(answer.text("/id")) + (gateway.empty() ? "" : " at gateway " + gateway);
-    if (answer.text("/result") == "acked") return "acked: the kernel of " + who + " has it\n";
-    return "sent to " + who + ", and not acknowledged yet\n";
+    if (answer.text("/result") == "acked") return "acked: the kernel of " + who + " received the message\n";
+    return "sent to " + who + ", not acknowledged yet\n";
 }
 
 int send_to_device(const SendFlags& flags, std::string body) {
@@ -144,13 +144,14 @@ int send_to_device(const SendFlags& flags, std::string body) {
 int send_verb(const SendFlags& flags) {
     const bool to_device = !flags.device.empty();
     if (to_device != flags.second.empty() || (!to_device && flags.api.given("wait"))) {
-        print_error("say to whom and what: send ID JSON, or send --id DEVICE [--wait DURATION] JSON");
+        print_error(
+            "the device or the message is missing; write send ID JSON, or send --id DEVICE [--wait DURATION] JSON");
         return exit_wrong_usage;
     }
     std::optional<std::string> body = to_device ? flags.first : flags.second;
     if (body == "-") body = read_standard_input();
     if (!body) {
-        print_error("standard input cannot be read: pipe the JSON object into it");
+        print_error("standard input cannot be read; pipe the JSON object into it");
         return exit_wrong_usage;
     }
     if (to_device) return send_to_device(flags, std::move(*body));
@@ -163,29 +164,28 @@ int send_verb(const SendFlags& flags) {
 
 Verb make_probe_verb() {
     const auto flags = std::make_shared<ScopeFlags>();
-    return {"probe", "ask now whether peers are there; exit 0 if all are",
-            Arguments{{"ID", &flags->id, "", "one connection"},
-                      {"--id", &flags->device, "DEVICE", "a device, by what it says of itself"}} +
-                flags->api.of("POST", api_path::probe) + client_arguments(flags->client),
-            [flags] { return probe_verb(*flags); }};
+    return {
+        "probe", "probe peers now; exit 0 if all answer",
+        Arguments{{"ID", &flags->id, "", "one connection"}, {"--id", &flags->device, "DEVICE", "id of the device"}} +
+            flags->api.of("POST", api_path::probe) + client_arguments(flags->client),
+        [flags] { return probe_verb(*flags); }};
 }
 
 Verb make_close_verb() {
     const auto flags = std::make_shared<ScopeFlags>();
-    return {"close", "end connections; their reason is kicked",
-            Arguments{{"ID", &flags->id, "", "one connection"},
-                      {"--id", &flags->device, "DEVICE", "a device, by what it says of itself"}} +
-                flags->api.of("DELETE", api_path::connections) + client_arguments(flags->client),
-            [flags] { return close_verb(*flags); }};
+    return {
+        "close", "close connections with the reason kicked",
+        Arguments{{"ID", &flags->id, "", "one connection"}, {"--id", &flags->device, "DEVICE", "id of the device"}} +
+            flags->api.of("DELETE", api_path::connections) + client_arguments(flags->client),
+        [flags] { return close_verb(*flags); }};
 }
 
 Verb make_send_verb() {
     const auto flags = std::make_shared<SendFlags>();
     return {"send", "send a JSON object to a device",
-            Arguments{{"ID", &flags->first, "", "the connection; not with --id", {.required = true}},
-                      {"JSON", &flags->second, "", "the object, or - to read it from standard input"},
-                      {"--id", &flags->device, "DEVICE",
-                       "a device, by what it says of itself, in place of a connection's ID"}} +
+            Arguments{{"ID", &flags->first, "", "id of the connection; not with --id", {.required = true}},
+                      {"JSON", &flags->second, "", "JSON object, or - for standard input"},
+                      {"--id", &flags->device, "DEVICE", "id of the device, in place of a connection's ID"}} +
                 flags->api.of("POST", api_path::device_messages) + client_arguments(flags->client),
             [flags] { return send_verb(*flags); }};
 }

@@ -39,14 +39,16 @@ std::string drain_text(const AnswerView& answer) {
     std::string out = printable(answer.text("/drain/state")) + ": " + whom(answer) + " over " +
                       printable(answer.text("/drain/over")) + "; " + count("ended") + " of " + count("found") +
                       " ended, " + count("gone") + " had gone, " + count("left") + " left\n";
-    if (answer.flag("/out_of_service")) out += "out of service: /readyz says 503 until a restart or drain --cancel\n";
+    if (answer.flag("/out_of_service"))
+        out += "out of service: /readyz returns 503 until a restart or drain --cancel\n";
     return out;
 }
 
 std::string begun_text(const AnswerView& answer) {
-    std::string out =
-        "begun: " + whom(answer) + " over " + printable(answer.text("/drain/over")) + "; drain --status tells\n";
-    if (answer.flag("/out_of_service")) out += "out of service: /readyz says 503 until a restart or drain --cancel\n";
+    std::string out = "begun: " + whom(answer) + " over " + printable(answer.text("/drain/over")) +
+                      "; follow it with drain --status\n";
+    if (answer.flag("/out_of_service"))
+        out += "out of service: /readyz returns 503 until a restart or drain --cancel\n";
     return out;
 }
 
@@ -67,7 +69,7 @@ int wait_for_end(const ClientFlags& client) {
 
 int drain_verb(const DrainFlags& flags) {
     if (flags.cancel && flags.show) {
-        print_error("say one of --cancel and --status");
+        print_error("--cancel and --status exclude each other; give one of them");
         return exit_wrong_usage;
     }
     if (flags.show || flags.cancel) {
@@ -84,11 +86,12 @@ int drain_verb(const DrainFlags& flags) {
 
 Verb make_drain_verb() {
     const auto flags = std::make_shared<DrainFlags>();
-    return {"drain", "end the living connections, spread over a time; of all: before a restart",
+    return {"drain", "close connections, spread over a time; without filters: all, before a restart",
             flags->api.of("POST", api_path::drain) +
-                Arguments{{"--wait", &flags->wait, "", "return when it is over; exit 1 if it was cancelled"},
-                          {"--status", &flags->show, "", "show how far the latest is"},
-                          {"--cancel", &flags->cancel, "", "end it, keep who is left, and be in service again"}} +
+                Arguments{{"--wait", &flags->wait, "", "wait until the drain ends; exit 1 if it was cancelled"},
+                          {"--status", &flags->show, "", "progress of the latest drain"},
+                          {"--cancel", &flags->cancel, "",
+                           "end the drain, keep the remaining connections, return to service"}} +
                 client_arguments(flags->client),
             [flags] { return drain_verb(*flags); }};
 }

@@ -50,8 +50,8 @@ std::string fleet_status_text(const AnswerView& fleet) {
     const std::string trouble = printable(fleet.text("/trouble"));
     if (!trouble.empty()) out += "! this gateway is out of the fleet: " + trouble + "\n";
     if (fleet.count("/unsettled") > 0)
-        out +=
-            "! of " + human_count(fleet.count("/unsettled")) + " devices of this gateway the others do not know yet\n";
+        out += "! the other gateways do not know the state of " + human_count(fleet.count("/unsettled")) +
+               " devices of this gateway\n";
     return out;
 }
 
@@ -153,7 +153,7 @@ std::string closed_text(const AnswerView& answer) {
         if (with_ids) cells.insert(cells.begin() + 3, {dash_if_empty(life.text("/id")), proof_of(life)});
         table.add(std::move(cells));
     }
-    return table.size() > 0 ? table.text(false) : "no connection has ended so\n";
+    return table.size() > 0 ? table.text(false) : "no closed connection matches\n";
 }
 
 /// Returns the API's `order` that reverses the sort's default. The gateway rejects an unknown sort.
@@ -164,14 +164,14 @@ std::string other_order(const std::string& sort_word) {
 
 int list_verb(ListFlags& flags) {
     if (flags.fleet && !flags.api.fit("GET", api_path::fleet)) {
-        print_error("list --fleet takes --id, --gateway, --state, --limit and --offset, and no other choice");
+        print_error("list --fleet does not accept these flags; use --id, --gateway, --state, --limit or --offset");
         return exit_wrong_usage;
     }
     if (flags.fleet) {
         return request_and_show(flags.client, flags.api.question("GET", api_path::fleet), {.text = fleet_list_text});
     }
     if (!flags.api.fit("GET", api_path::connections)) {
-        print_error("--gateway and --state are for list --fleet");
+        print_error("--gateway and --state need --fleet; add it");
         return exit_wrong_usage;
     }
     if (flags.api.given("order")) flags.api.set("order", other_order(flags.api.value("sort")));
@@ -180,7 +180,7 @@ int list_verb(ListFlags& flags) {
 
 int show_verb(const ShowFlags& flags) {
     if (flags.id.empty() == flags.device.empty()) {
-        print_error("say what to show: an ID or --id DEVICE");
+        print_error("no connection is selected; give an ID or --id DEVICE");
         return exit_wrong_usage;
     }
     const AdminQuestion question = flags.device.empty() ? flags.api.question("GET", api_path::connection, flags.id)
@@ -192,8 +192,8 @@ int show_verb(const ShowFlags& flags) {
 
 Verb make_status_verb() {
     const auto flags = std::make_shared<StatusFlags>();
-    return {"status", "show the gateway at a glance",
-            Arguments{{"--fleet", &flags->fleet, "", "all gateways of the fleet, and how many devices each has"}} +
+    return {"status", "show the state of the gateway",
+            Arguments{{"--fleet", &flags->fleet, "", "gateways of the fleet with their numbers of devices"}} +
                 client_arguments(flags->client),
             [flags] {
                 if (flags->fleet) return show_fleet(flags->client);
@@ -206,8 +206,7 @@ Verb make_list_verb() {
     const auto flags = std::make_shared<ListFlags>();
     const Arguments of_connections = flags->api.of("GET", api_path::connections);
     return {"list", "list connections",
-            Arguments{{"--fleet", &flags->fleet, "",
-                       "devices of all gateways of the fleet, in place of connections of this one"}} +
+            Arguments{{"--fleet", &flags->fleet, "", "devices of the fleet, in place of connections of this gateway"}} +
                 flags->api.of("GET", api_path::fleet, "with --fleet, ") + of_connections +
                 client_arguments(flags->client),
             [flags] { return list_verb(*flags); }};
@@ -216,15 +215,15 @@ Verb make_list_verb() {
 Verb make_show_verb() {
     const auto flags = std::make_shared<ShowFlags>();
     return {"show", "show one connection with the kernel's evidence",
-            Arguments{{"ID", &flags->id, "", "as list prints it, e.g. 7f2c91a0-1"},
-                      {"--id", &flags->device, "DEVICE", "the one of the device that says so of itself"}} +
+            Arguments{{"ID", &flags->id, "", "id as list prints it, e.g. 7f2c91a0-1"},
+                      {"--id", &flags->device, "DEVICE", "id of the device, in place of a connection's ID"}} +
                 client_arguments(flags->client),
             [flags] { return show_verb(*flags); }};
 }
 
 Verb make_closed_verb() {
     const auto flags = std::make_shared<ClosedFlags>();
-    return {"closed", "list the last lives, newest first, and why each ended",
+    return {"closed", "list the last closed connections, newest first, with reasons",
             flags->api.of("GET", api_path::closed) + client_arguments(flags->client), [flags] {
                 return request_and_show(flags->client, flags->api.question("GET", api_path::closed),
                                         {.text = closed_text});

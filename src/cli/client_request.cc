@@ -33,12 +33,12 @@ Arguments admin_keys(AdminAccess& access) {
     return {{"--admin-ca",
              &access.ca,
              "FILE",
-             "PEM file of the authorities for https://; by default the system's",
+             "PEM file of the authorities for https://; default: those of the system",
              {.environment = "HOLDFAST_ADMIN_CA"}},
             {"--admin-token-file",
              &access.token_file,
              "FILE",
-             "a file with the gateway's token",
+             "file with a token of the gateway",
              {.environment = "HOLDFAST_ADMIN_TOKEN_FILE"}}};
 }
 
@@ -47,14 +47,14 @@ Arguments admin_arguments(AdminAccess& access, const std::string& group) {
     all.push_back({"--admin",
                    &access.address,
                    "ADDRESS:PORT",
-                   "the gateway's admin address: also https://HOST:PORT or unix:PATH",
+                   "admin address of the gateway; also https://HOST:PORT or unix:PATH",
                    {.environment = "HOLDFAST_ADMIN", .shows_default = true}});
     for (Argument& argument : all) argument.rules.group = group;
     return all;
 }
 
 Arguments client_arguments(ClientFlags& flags) {
-    return admin_arguments(flags.admin) + Arguments{{"--json", &flags.json, "", "print the API's JSON as it came"}};
+    return admin_arguments(flags.admin) + Arguments{{"--json", &flags.json, "", "JSON of the API, unchanged"}};
 }
 
 int request_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing) {

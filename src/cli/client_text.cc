@@ -61,12 +61,12 @@ std::string spool_text(const AnswerView& status) {
 
 std::string nats_text(const AnswerView& status) {
     const bool connected = status.flag("/sink/nats/connected");
-    std::string out =
-        line("nats", (connected ? "connected to " : "away, last at ") + printable(status.text("/sink/nats/server")) +
-                         ", stream " + printable(status.text("/sink/nats/stream")) + ", " +
-                         human_count(status.count("/sink/nats/lag_events")) + " events behind (" +
-                         human_seconds(status.real("/sink/nats/lag_s")) + "), " +
-                         human_count(status.count("/sink/nats/reconnects")) + " reconnects");
+    std::string out = line("nats", (connected ? "connected to " : "disconnected, last at ") +
+                                       printable(status.text("/sink/nats/server")) + ", stream " +
+                                       printable(status.text("/sink/nats/stream")) + ", " +
+                                       human_count(status.count("/sink/nats/lag_events")) + " events behind (" +
+                                       human_seconds(status.real("/sink/nats/lag_s")) + "), " +
+                                       human_count(status.count("/sink/nats/reconnects")) + " reconnects");
     const std::string guarantee = status.text("/sink/nats/guarantee");
     if (!guarantee.empty()) out += line("", printable(guarantee));
     return out;
@@ -77,38 +77,37 @@ std::string out_of_service_text(const AnswerView& status) {
     const bool running = status.text("/drain/state") == "running";
     return "! out of service: drained by an operator" +
            (running ? ", " + human_count(left) + (left == 1 ? " connection is" : " connections are") + " left" : "") +
-           "; holdfast drain --cancel puts it back\n";
+           "; holdfast drain --cancel returns it to service\n";
 }
 
 std::string warnings(const AnswerView& status) {
     std::string out;
-    if (status.flag("/draining")) out += "! draining: it accepts no more connections and stops\n";
+    if (status.flag("/draining")) out += "! stopping: no connections are accepted\n";
     if (status.flag("/out_of_service")) out += out_of_service_text(status);
-    if (status.flag("/reading_paused")) out += "! reading is paused: the sink takes no more for now, devices wait\n";
+    if (status.flag("/reading_paused")) out += "! reading is paused: the sink is full, and devices wait\n";
     const std::uint64_t suspects = status.count("/suspects");
     if (suspects > 0) {
         out += "! " + human_count(suspects) + (suspects == 1 ? " connection is" : " connections are") +
-               " suspect: probed and silent so far; holdfast list --suspect names them\n";
+               " suspect: probed on suspicion and silent since; see holdfast list --suspect\n";
     }
     const std::uint64_t alarms = status.count("/alarms_active");
     if (alarms > 0) {
         out += "! " + human_count(alarms) + (alarms == 1 ? " alarm is active" : " alarms are active") +
-               ": holdfast alarms explains\n";
+               "; see holdfast alarms\n";
     }
     const std::uint64_t drift = status.count("/registry_drift");
     if (drift > 0) {
         out += "! registry and kernel disagree about " + human_count(drift) +
-               (drift == 1 ? " connection" : " connections") + ": holdfast doctor names them\n";
+               (drift == 1 ? " connection" : " connections") + "; see holdfast doctor\n";
     }
     const std::string trouble = status.text("/sink/error");
     if (!trouble.empty()) out += "! " + sink_fault_text(trouble) + "\n";
     const std::string away = status.text("/sink/nats/error");
-    if (!away.empty()) out += "! events wait in the spool for NATS: " + printable(away) + "\n";
+    if (!away.empty()) out += "! publishing to NATS fails, and events wait in the spool: " + printable(away) + "\n";
     const std::string limits = status.text("/sink/nats/warning");
     if (!limits.empty()) out += "! " + printable(limits) + "\n";
     const std::string unread = status.text("/sink/spool/read_error");
-    if (!unread.empty())
-        out += "! the spool cannot be read, and no consumer is moved past it: " + printable(unread) + "\n";
+    if (!unread.empty()) out += "! the spool cannot be read, and consumers wait: " + printable(unread) + "\n";
     const std::uint64_t quarantined = status.count("/sink/spool/quarantined_events");
     if (quarantined > 0) {
         out += "! " + human_count(quarantined) + (quarantined == 1 ? " event is" : " events are") +
@@ -182,7 +181,7 @@ std::string status_text(const AnswerView& status) {
     out += line("items", human_count(status.count("/items")) + ", bad " + broken_down(status, "/bad_items") +
                              (unfinished > 0 ? ", unfinished " + human_count(unfinished) : ""));
     if (status.count("/identified") + status.count("/acks") > 0) {
-        out += line("devices", human_count(status.count("/identified")) + " connected by their id; " +
+        out += line("devices", human_count(status.count("/identified")) + " identified; " +
                                    human_count(status.count("/acks")) + " acks, " +
                                    human_count(status.count("/repeated_items")) + " items sent again, " +
                                    human_count(status.count("/gaps")) + " gaps");
@@ -207,24 +206,26 @@ std::string evidence_meaning(const AnswerView& connection) {
     const auto count = [&](std::string_view name) { return connection.count("/evidence/" + std::string(name)); };
     const std::string within = milliseconds_text(connection, "/detect_within_ms");
     if (count("unsent_bytes") > 0 && count("peer_window") == 0) {
-        return "The peer answers but takes nothing: its window is zero with " + human_bytes(count("unsent_bytes")) +
-               " waiting. If that lasts, it is closed as window_stalled.";
+        return "The peer answers but does not read: its window is zero with " + human_bytes(count("unsent_bytes")) +
+               " waiting. If the stall lasts, the connection is closed as window_stalled.";
     }
     if (count("unacked_bytes") > 0 && count("retransmits") > 0) {
         return human_bytes(count("unacked_bytes")) + " unacknowledged after " + human_count(count("retransmits")) +
-               " retransmissions: the peer may be gone. If it stays silent, it is closed as retransmit_expired "
+               " retransmissions: the peer may be gone. If the silence lasts, the connection is closed as "
+               "retransmit_expired "
                "within " +
-               within + " of its last sign of life.";
+               within + " of the last sign of life.";
     }
     if (count("probes") > 0) {
         return human_count(count("probes")) +
-               " keep-alive probes out and unanswered: the peer may be gone. If it stays "
-               "silent, it is closed as keepalive_expired within " +
-               within + " of its last sign of life.";
+               " keep-alive probes are unanswered: the peer may be gone. If the silence lasts, the connection "
+               "is closed as keepalive_expired within " +
+               within + " of the last sign of life.";
     }
-    if (count("unacked_bytes") > 0) return "Data is on its way to the peer and not acknowledged yet.";
-    return "The peer's kernel was there " + milliseconds_text(connection, "/evidence/last_heard_ms") +
-           " ago and nothing is waiting. Probe it to know of now.";
+    if (count("unacked_bytes") > 0) return "Data is in flight and not acknowledged yet.";
+    return "The last sign of life of the peer's kernel was " +
+           milliseconds_text(connection, "/evidence/last_heard_ms") +
+           " ago, and no data waits. Probe the connection for its present state.";
 }
 
 std::string connection_text(const AnswerView& c) {
@@ -238,8 +239,7 @@ std::string connection_text(const AnswerView& c) {
     }
     if (c.has("/suspect_since")) {
         out += line("suspect", "since " + text("/suspect_since") +
-                                   ": its prefix was probed on suspicion, and it has not "
-                                   "answered; its plan decides");
+                                   ": probed on suspicion and silent since; it stays open until its own plan ends it");
     }
     out += line("key", c.text("/key").empty() ? "none yet" : text("/key"));
     out += line("connected", text("/connected_at") + ", " + human_seconds(c.real("/age_s")) + " ago");
@@ -258,8 +258,8 @@ std::string connection_text(const AnswerView& c) {
     out += line("", evidence_meaning(c));
     out += line("detect_within", milliseconds_text(c, "/detect_within_ms") + ": " + plan_line(c));
     if (c.text("/liveness") != "path") return out;
-    return out + line("liveness",
-                      "of the path to a proxy, which answers in the device's place: docs/explanation/liveness.md");
+    return out +
+           line("liveness", "path: a proxy answers probes in place of the device; see docs/explanation/liveness.md");
 }
 
 std::string probe_text(const AnswerView& answer) {
@@ -271,7 +271,7 @@ std::string probe_text(const AnswerView& answer) {
 }
 
 std::string probes_text(const AnswerView& summary) {
-    std::string out = human_count(summary.count("/asked")) + " asked, " + human_count(summary.count("/alive")) +
+    std::string out = human_count(summary.count("/asked")) + " probed, " + human_count(summary.count("/alive")) +
                       " alive, " + human_count(summary.count("/silent")) + " silent, in " +
                       milliseconds_text(summary, "/waited_ms") + "\n";
     for (const AnswerView& silent : summary.list("/silent_connections"))

@@ -41,14 +41,15 @@ TEST(AnswerView, ReadsWhatIsThereAndNothingElse) {
 }
 
 TEST(ClientText, EvidenceIsExplained) {
-    EXPECT_THAT(meaning(R"("last_heard_ms":1200)"), StartsWith("The peer's kernel was there 1.2s ago"));
-    EXPECT_THAT(meaning(R"("unacked_bytes":10)"), StartsWith("Data is on its way"));
+    EXPECT_THAT(meaning(R"("last_heard_ms":1200)"),
+                StartsWith("The last sign of life of the peer's kernel was 1.2s ago"));
+    EXPECT_THAT(meaning(R"("unacked_bytes":10)"), StartsWith("Data is in flight"));
     EXPECT_THAT(meaning(R"("probes":3)"), testing::AllOf(StartsWith("3 keep-alive probes"), HasSubstr("within 30s")));
     EXPECT_THAT(
         meaning(R"("unacked_bytes":2048,"retransmits":4,"peer_window":100)"),
         testing::AllOf(StartsWith("2.0 KiB unacknowledged after 4 retransmissions"), HasSubstr("retransmit_expired")));
     EXPECT_THAT(meaning(R"("unacked_bytes":2048,"unsent_bytes":2048,"peer_window":0,"probes":2)"),
-                testing::AllOf(StartsWith("The peer answers but takes nothing"), HasSubstr("window_stalled")));
+                testing::AllOf(StartsWith("The peer answers but does not read"), HasSubstr("window_stalled")));
 }
 
 TEST(ClientText, StatusWarnsOfWhatIsWrong) {
@@ -56,7 +57,7 @@ TEST(ClientText, StatusWarnsOfWhatIsWrong) {
         Answer(R"({"draining":true,"reading_paused":true,"sink":{"type":"file","error":"no\u001b[31m space"},
         "listeners":[{"name":"devices","accept_paused":true}]})")
             .view);
-    EXPECT_THAT(text, HasSubstr("! draining"));
+    EXPECT_THAT(text, HasSubstr("! stopping"));
     EXPECT_THAT(text, HasSubstr("! reading is paused"));
     EXPECT_THAT(text, HasSubstr("! the sink cannot write: no\\x1b[31m space\n"));
     EXPECT_THAT(text, HasSubstr(R"(! listener "devices" has paused accepting)"));

@@ -114,12 +114,12 @@ TEST_F(ClientVerbs, ListHandsItsFlagsOn) {
 
 TEST_F(ClientVerbs, Show) {
     EXPECT_THAT(request({"show", known}).out, HasSubstr("peer           10.2.0.9:51514\n"));
-    expect_one_line(request({"show", "7f2c91a0-2"}), 1, "there is no connection \"7f2c91a0-2\"");
-    expect_one_line(request({"show", "../../etc"}), 1, "there is no connection");
+    expect_one_line(request({"show", "7f2c91a0-2"}), 1, "unknown connection \"7f2c91a0-2\"");
+    expect_one_line(request({"show", "../../etc"}), 1, "unknown connection");
 }
 
 TEST_F(ClientVerbs, Closed) {
-    EXPECT_EQ(request({"closed"}).out, "no connection has ended so\n");
+    EXPECT_EQ(request({"closed"}).out, "no closed connection matches\n");
     ClosedLife& life = gateway_.lives.emplace_back();
     life.conn = FakeControlPlane::known;
     life.reason = CloseReason::keepalive_expired;
@@ -142,12 +142,12 @@ TEST_F(ClientVerbs, ProbeExitsByItsAnswer) {
     EXPECT_EQ(request({"probe", known, "--json"}).code, 1);
     const Outcome some = request({"probe", "--all"});
     EXPECT_EQ(some.code, 1);
-    EXPECT_EQ(some.out, "3 asked, 2 alive, 1 silent, in 2s\nsilent 7f2c91a0-1\n");
+    EXPECT_EQ(some.out, "3 probed, 2 alive, 1 silent, in 2s\nsilent 7f2c91a0-1\n");
     EXPECT_EQ(request({"probe", "--peer", "10.0.0.0/8"}).code, 1);
     EXPECT_TRUE(gateway_.last_peer.has_value());
-    expect_one_line(request({"probe", "7f2c91a0-2"}), 1, "no connection");
-    expect_one_line(request({"probe"}), 2, "say whom to probe");
-    expect_one_line(request({"probe", known, "--all"}), 2, "say whom to probe");
+    expect_one_line(request({"probe", "7f2c91a0-2"}), 1, "unknown connection");
+    expect_one_line(request({"probe"}), 2, "no connection is selected");
+    expect_one_line(request({"probe", known, "--all"}), 2, "no connection is selected");
     expect_one_line(request({"probe", "--all", "--timeout", "soon"}), 2, "--timeout");
     expect_one_line(request({"probe", "--all", "--timeout", "1h"}), 2, "timeout=\"1h\"");
 }
@@ -155,16 +155,16 @@ TEST_F(ClientVerbs, ProbeExitsByItsAnswer) {
 TEST_F(ClientVerbs, Close) {
     EXPECT_EQ(request({"close", known}).out, "closed 7f2c91a0-1\n");
     EXPECT_EQ(request({"close", "--peer", "10.0.0.0/8"}).out, "closed 7 connections\n");
-    expect_one_line(request({"close", "7f2c91a0-2"}), 1, "no connection");
-    expect_one_line(request({"close"}), 2, "say what to close");
-    expect_one_line(request({"close", known, "--peer", "10.0.0.0/8"}), 2, "say what to close");
+    expect_one_line(request({"close", "7f2c91a0-2"}), 1, "unknown connection");
+    expect_one_line(request({"close"}), 2, "no connection is selected");
+    expect_one_line(request({"close", known, "--peer", "10.0.0.0/8"}), 2, "no connection is selected");
 }
 
 TEST_F(ClientVerbs, Send) {
     EXPECT_EQ(request({"send", known, "{\"a\": 1}"}).out, "queued for 7f2c91a0-1\n");
     EXPECT_THAT(gateway_.sent, testing::ElementsAre("{\"a\":1}"));
     expect_one_line(request({"send", known, "[]"}), 2, "not an object");
-    expect_one_line(request({"send", "7f2c91a0-2", "{}"}), 1, "no connection");
+    expect_one_line(request({"send", "7f2c91a0-2", "{}"}), 1, "unknown connection");
     gateway_.full = true;
     expect_one_line(request({"send", known, "{}"}), 1, "send again later");
 }
@@ -185,18 +185,18 @@ TEST_F(ClientVerbs, ADeviceIsFoundByItsOwnId) {
     EXPECT_EQ(gateway_.last_closed.id, "x");
     for (const char* verb : {"show", "probe", "close"}) {
         expect_one_line(request({verb, "--id", "nobody"}), 1, "no device \"nobody\" is connected");
-        expect_one_line(request({verb, known, "--id", "x"}), 2, "say wh");
+        expect_one_line(request({verb, known, "--id", "x"}), 2, "no connection is selected");
     }
 }
 
 TEST_F(ClientVerbs, SendToADeviceSaysHowFarItGot) {
     gateway_.row.id = "van";
     const Outcome acked = request({"send", "--id", "van", "--wait", "2s", "{\"a\": 1}"});
-    EXPECT_EQ(acked.out, "acked: the kernel of van has it\n") << acked.err;
+    EXPECT_EQ(acked.out, "acked: the kernel of van received the message\n") << acked.err;
     EXPECT_EQ(gateway_.last_timeout, std::chrono::seconds(2));
     EXPECT_THAT(gateway_.sent, testing::ElementsAre("{\"a\":1}"));
     gateway_.alive = false;
-    EXPECT_EQ(request({"send", "--id", "van", "{}"}).out, "sent to van, and not acknowledged yet\n");
+    EXPECT_EQ(request({"send", "--id", "van", "{}"}).out, "sent to van, not acknowledged yet\n");
     EXPECT_EQ(request({"send", "--id", "van", "{}"}).code, 0);
     expect_one_line(request({"send", "--id", "nobody", "{}"}), 1, "no device \"nobody\"");
     expect_one_line(request({"send", "--id", "van", known, "{}"}), 2, "send --id DEVICE");
@@ -234,11 +234,11 @@ TEST_F(ClientVerbs, AlarmsExplainThemselves) {
               "  population  5,900, was 10,000\n");
     EXPECT_EQ(request({"alarms", "--json"}).code, 1);
     EXPECT_THAT(request({"alarms", "--json"}).out, StartsWith("{\"active\":[{\"id\":1,"));
-    EXPECT_THAT(request({"status"}).out, HasSubstr("! 1 alarm is active: holdfast alarms explains\n"));
+    EXPECT_THAT(request({"status"}).out, HasSubstr("! 1 alarm is active; see holdfast alarms\n"));
 }
 
 TEST_F(ClientVerbs, AlarmsOfThePast) {
-    EXPECT_EQ(request({"alarms", "--recent"}).out, "no alarm is active\n\nnone has been cleared\n");
+    EXPECT_EQ(request({"alarms", "--recent"}).out, "no alarm is active\n\nno alarm has been cleared\n");
     Alarm past = example_alarm();
     past.cleared_at = past.raised_at + std::chrono::minutes(2);
     past.summary = "\x1b[2J";
@@ -297,7 +297,8 @@ TEST_F(ClientVerbs, TopPrintsOneFrame) {
 }
 
 TEST_F(ClientVerbs, TopSaysWhatItNeeds) {
-    expect_one_line(request({"top"}), 2, "top needs a terminal: use --once");  // standard output is a file here
+    expect_one_line(request({"top"}), 2,
+                    "standard output is not a terminal; use --once");  // standard output is a file here
     expect_one_line(request({"top", "--json"}), 2, "--once");
     expect_one_line(request({"top", "--once", "--sort", "colour"}), 2, "allowed are age,");
     expect_one_line(request({"top", "--once", "--interval", "1ms"}), 2, "100ms to 1h");
@@ -318,8 +319,8 @@ TEST_F(ClientVerbs, AGatewayThatIsNotThereIsCode3) {
     const Outcome outcome = run({"status", "--admin", address});
     expect_one_line(outcome, 3,
                     "no gateway answers at " + address + ": Connection refused; start one with `holdfast serve`");
-    expect_one_line(run({"status", "--admin", "nonsense"}), 2, "is not an address and port");
-    expect_one_line(run({"status", "--admin", "127.0.0.1:99999"}), 2, "is not an address and port");
+    expect_one_line(run({"status", "--admin", "nonsense"}), 2, "is not an address with a port");
+    expect_one_line(run({"status", "--admin", "127.0.0.1:99999"}), 2, "is not an address with a port");
 }
 
 TEST(ClientVerbsElsewhere, AStrangerIsNotTakenForAGateway) {
@@ -344,7 +345,7 @@ TEST(ClientVerbsElsewhere, AStrangerIsNotTakenForAGateway) {
     expect_one_line(answer_once("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), 3, "is not a holdfast gateway");
     expect_one_line(answer_once("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"), 3,
                     "is not a holdfast gateway");
-    expect_one_line(answer_once("SSH-2.0-x\r\n"), 3, "gave no HTTP answer");
+    expect_one_line(answer_once("SSH-2.0-x\r\n"), 3, "sent no HTTP response");
 }
 
 using namespace std::chrono_literals;
@@ -406,7 +407,7 @@ TEST_F(ClientDrain, OfAllTakesTheGatewayOutOfService) {
 
 TEST_F(ClientDrain, WhatIsWrongIsSaid) {
     EXPECT_EQ(run({"--status"}), 1);
-    EXPECT_THAT(err_, HasSubstr("nothing was drained"));
+    EXPECT_THAT(err_, HasSubstr("no drain has begun"));
     EXPECT_EQ(run({"--over", "soon"}), 2);
     EXPECT_THAT(err_, HasSubstr("over=\"soon\" is not a time"));
     EXPECT_EQ(run({"--cancel", "--status"}), 2);

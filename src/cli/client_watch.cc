@@ -24,7 +24,7 @@ std::string alarms_text(const AnswerView& board, bool recent) {
     if (active.empty()) out = "no alarm is active\n";
     if (!recent) return out;
     const auto cleared = board.list("/recent");
-    out += cleared.empty() ? "\nnone has been cleared\n" : "\ncleared:\n";
+    out += cleared.empty() ? "\nno alarm has been cleared\n" : "\ncleared:\n";
     for (const AnswerView& alarm : cleared) out += "\n" + alarm_text(alarm);
     return out;
 }
@@ -54,15 +54,14 @@ std::string reload_text(const AnswerView& result) {
 
 Verb make_alarms_verb() {
     const auto flags = std::make_shared<AlarmsFlags>();
-    return {"alarms", "show what is wrong in the population, and why; exit 0 if nothing",
-            Arguments{{"--recent", &flags->recent, "", "also those that have been cleared"}} +
-                client_arguments(flags->client),
+    return {"alarms", "show active alarms with cause and advice; exit 0 if there are none",
+            Arguments{{"--recent", &flags->recent, "", "cleared alarms, too"}} + client_arguments(flags->client),
             [flags] { return alarms_verb(*flags); }};
 }
 
 Verb make_reload_verb() {
     const auto flags = std::make_shared<ClientFlags>();
-    return {"reload", "have the gateway read its configuration file anew", client_arguments(*flags), [flags] {
+    return {"reload", "reload the configuration file of the gateway", client_arguments(*flags), [flags] {
                 return request_and_show(
                     *flags, {.method = "POST", .target = std::string(api_path::reload), .timeout = reload_timeout},
                     {.text = reload_text});

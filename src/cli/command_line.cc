@@ -110,10 +110,10 @@ int refuse_arguments(const CLI::App& app, const CLI::ParseError& error) {
     const auto verbs = app.get_subcommands();
     const CLI::App& verb = verbs.empty() ? app : *verbs.front();
     const std::string command = app.get_name() + (verbs.empty() ? "" : " " + verb.get_name());
-    const std::string help = command + " --help lists what it takes";
+    const std::string help = "see " + command + " --help";
     const auto extras = verb.remaining();
     if (extras.empty()) {
-        print_error(std::string(error.what()) + ": " + help);
+        print_error(std::string(error.what()) + "; " + help);
         return exit_wrong_usage;
     }
     std::vector<std::string> flags;
@@ -121,7 +121,7 @@ int refuse_arguments(const CLI::App& app, const CLI::ParseError& error) {
         for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
     }
     const std::string given = extras.front().substr(0, extras.front().find('='));
-    print_error(command + " does not take " + in_quotes(given) + ": " + did_you_mean(given, flags, help));
+    print_error(command + " does not accept " + in_quotes(given) + "; " + did_you_mean(given, flags, help));
     return exit_wrong_usage;
 }
 
@@ -169,8 +169,7 @@ std::string help_text(const Verb& root, const std::string& verb) {
 bool knows_verb(const Verb& root, std::string_view name) {
     const std::vector<std::string> names = names_of(root.parts);
     if (std::find(names.begin(), names.end(), name) != names.end()) return true;
-    print_error("unknown verb " + in_quotes(name) + ": " +
-                did_you_mean(name, names, root.name + " --help lists the verbs"));
+    print_error("unknown verb " + in_quotes(name) + "; " + did_you_mean(name, names, "see " + root.name + " --help"));
     return false;
 }
 

@@ -73,7 +73,7 @@ struct Command {
 };
 
 constexpr const char* help_flags = "-h,--help";
-constexpr const char* help_flag_text = "print this and exit";
+constexpr const char* help_flag_text = "print this help and exit";
 
 /// Returns the help text of a verb, or of the command if `verb` is empty.
 [[nodiscard]] std::string help_text(const Verb& root, const std::string& verb = "");

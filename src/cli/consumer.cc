@@ -30,8 +30,8 @@ std::string message_of(const AdminAnswer& answer) {
     simdjson::dom::parser parser;
     std::string_view message;
     if (parser.parse(answer.body)["error"]["message"].get(message))
-        return "what answers is not a holdfast gateway (HTTP status " + std::to_string(answer.status) +
-               "): name the admin address with --admin";
+        return "the server is not a holdfast gateway (HTTP status " + std::to_string(answer.status) +
+               "); name the admin address with --admin";
     return printable(message);
 }
 
@@ -69,7 +69,8 @@ Consumer::Ending Consumer::turn() {
     if (!page) return give_up(page.error().message, exit_unreachable);
     if (after_ > page.value().newest) {
         return give_up("position " + std::to_string(after_) + " is beyond the newest event, " +
-                           std::to_string(page.value().newest) + ": is it another spool's? --from N begins elsewhere",
+                           std::to_string(page.value().newest) +
+                           "; check that the position is of this spool, or begin elsewhere with --from N",
                        exit_answer_is_no);
     }
     if (page.value().next_after > after_) {
@@ -131,7 +132,7 @@ Consumer::Ending Consumer::request(const AdminQuestion& question, std::string& b
                          : answer.value().status == 400          ? exit_wrong_usage
                                                                  : exit_answer_is_no;
         if (!options_.follow || !passing) return give_up(why, code);
-        if (!std::exchange(waiting_, true)) world_.tell(why + "; asking again until it does");
+        if (!std::exchange(waiting_, true)) world_.tell(why + "; retrying");
         world_.sleep(between_tries);
     }
 }

@@ -141,7 +141,7 @@ TEST_F(ConsumerTest, FollowsOverARestart) {
     EXPECT_EQ(out_, "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n{\"n\":4}\n");
     EXPECT_EQ(position(), 4U);
     EXPECT_EQ(slept_, 5);
-    EXPECT_THAT(reported_, ElementsAre(HasSubstr("no gateway answers; asking again")));
+    EXPECT_THAT(reported_, ElementsAre(HasSubstr("no gateway answers; retrying")));
 }
 
 TEST_F(ConsumerTest, WithoutFollowAMissingGatewayIsTheEnd) {

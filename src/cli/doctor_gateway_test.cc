@@ -78,7 +78,7 @@ TEST(DoctorText, ALineForEachAndDetailsOfWhatIsNotWell) {
               "  mend    sysctl -w net.core.somaxconn=4096\n"
               "\n"
               "1 wrong, 0 warnings, 1 ok\n"
-              "sysctl -w lasts until the next start of the machine; for good: the name and value in "
+              "sysctl -w lasts until the next boot; permanently: the name and value in "
               "/etc/sysctl.d/90-holdfast.conf\n");
 }
 

@@ -69,7 +69,7 @@ std::string findings_text(const Findings& findings) {
     });
     if (sysctl)
         out +=
-            "sysctl -w lasts until the next start of the machine; for good: the name and value in "
+            "sysctl -w lasts until the next boot; permanently: the name and value in "
             "/etc/sysctl.d/90-holdfast.conf\n";
     return out;
 }
@@ -87,7 +87,7 @@ std::string measured(const std::optional<std::chrono::microseconds>& time) {
 
 /// Returns "8 peer_closed", "7 retransmit_expired, 1 keepalive_expired" or "none closed".
 std::string seen_text(const ProvedRow& row) {
-    if (row.connections == 0) return "not measured: this host is too busy";
+    if (row.connections == 0) return "not measured: the host is too busy";
     std::string out;
     for (const auto& [reason, number] : row.seen) {
         out += (out.empty() ? "" : ", ") + human_count(number) + " " + std::string(to_string(reason));

@@ -14,7 +14,7 @@ TEST(ProofText, MeasuredBesidePromised) {
     const SteadyTime start{std::chrono::hours(1)};
     const DeathRow fin{Way::fin, "fin", "closes (FIN)", CloseReason::peer_closed, milliseconds(250)};
     const DeathRow idle{Way::idle, "idle", "vanishes while idle", CloseReason::keepalive_expired, milliseconds(5'000)};
-    const DeathRow quiet{Way::quiet, "quiet", "lives and says nothing", std::nullopt, milliseconds(5'000)};
+    const DeathRow quiet{Way::quiet, "quiet", "lives and sends nothing", std::nullopt, milliseconds(5'000)};
     Proof proof;
     proof.plan = plan_liveness(milliseconds(5'000)).value();
     proof.kernel = "6.1";
@@ -27,11 +27,11 @@ TEST(ProofText, MeasuredBesidePromised) {
         proof_text(proof),
         "detect_within 5s, measured in two network namespaces on Linux 6.1: from the last sign of life to the closed "
         "event.\n\n"
-        "THE DEVICE ...          CONNECTIONS  SEEN                          MEDIAN   WORST     PROMISED  VERDICT\n"
-        "closes (FIN)                      1  1 peer_closed                 0.3 ms  0.3 ms        250ms  kept\n"
-        "vanishes while idle               2  1 keepalive_expired, 1 never  4.03 s  4.03 s           5s  NOT KEPT, "
+        "THE DEVICE ...           CONNECTIONS  SEEN                          MEDIAN   WORST     PROMISED  VERDICT\n"
+        "closes (FIN)                       1  1 peer_closed                 0.3 ms  0.3 ms        250ms  kept\n"
+        "vanishes while idle                2  1 keepalive_expired, 1 never  4.03 s  4.03 s           5s  NOT KEPT, "
         "expected keepalive_expired\n"
-        "lives and says nothing            1  none closed                        -       -  none closed  kept\n"
+        "lives and sends nothing            1  none closed                        -       -  none closed  kept\n"
         "\nNOT every promise was kept; it took 6.1s.\n");
     proof.rows.erase(proof.rows.begin() + 1);
     EXPECT_THAT(proof_text(proof), HasSubstr("\nEvery promise was kept; it took 6.1s.\n"));

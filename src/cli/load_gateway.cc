@@ -16,7 +16,8 @@ constexpr std::size_t max_connections = 2'000'000;  // bounds a list that does n
 constexpr std::size_t max_id_bytes = 64;
 
 Error no_gateway(const std::string& why) {
-    return Error{"what answers at --admin is not the gateway of --to: " + why + "; name the admin address of that one"};
+    return Error{"the server at --admin is not the gateway of --to: " + why +
+                 "; name the admin address of that gateway"};
 }
 
 }  // namespace
@@ -26,7 +27,7 @@ Result<ConnectionRows> read_connection_rows(std::string_view body) {
     simdjson::dom::element root;
     const simdjson::padded_string text(body);
     if (parser.parse(text).get(root) || !AnswerView(root).has("/connections"))
-        return Error{"its list of connections cannot be read"};
+        return Error{"the list of connections cannot be read"};
     ConnectionRows read;
     for (const AnswerView& row : AnswerView(root).list("/connections")) {
         ++read.rows;
@@ -47,7 +48,7 @@ Result<std::vector<GatewayConnection>> LoadGateway::connections() {
         const auto answer = admin_.request({.target = target});
         if (!answer) return answer.error();
         if (answer.value().status != 200) {
-            return no_gateway("it answers the question for its connections with status " +
+            return no_gateway("the list of connections was answered with status " +
                               std::to_string(answer.value().status));
         }
         auto page = read_connection_rows(answer.value().body);

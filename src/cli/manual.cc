@@ -74,14 +74,14 @@ std::string environment(const Verb& root) {
     collect_environment(root, names);
     std::string out = names.empty() ? "" : ".SH ENVIRONMENT\n";
     for (const std::string& name : names) {
-        out += ".TP\n" + bold(name) + "\nstands for the flag where that is not given\n";
+        out += ".TP\n" + bold(name) + "\nvalue of the flag if the flag is not given\n";
     }
     return out;
 }
 
 constexpr std::string_view exit_codes =
     ".SH EXIT STATUS\n"
-    ".TP\n0\ngood\n.TP\n1\nthe answer is no\n.TP\n2\nwrong usage, or a configuration that is wrong\n"
+    ".TP\n0\nsuccess\n.TP\n1\nnegative answer\n.TP\n2\nwrong usage, or an invalid configuration\n"
     ".TP\n3\nthe gateway cannot be reached\n";
 
 /// Returns text of the option table, which has code in backticks.
@@ -111,11 +111,10 @@ std::string command_page(const Verb& root) {
 }
 
 std::string configuration_page() {
-    std::string out =
-        heading("HOLDFAST.TOML", "5") +
-        ".SH NAME\nholdfast.toml \\- configuration of the holdfast gateway\n"
-        ".SH DESCRIPTION\nA TOML file; every key is optional. \\fBholdfast check\\fR says what follows from one, "
-        "and \\fBholdfast reload\\fR has the gateway read it anew.\n";
+    std::string out = heading("HOLDFAST.TOML", "5") +
+                      ".SH NAME\nholdfast.toml \\- configuration of the holdfast gateway\n"
+                      ".SH DESCRIPTION\nA TOML file; every key is optional. \\fBholdfast check\\fR validates a file "
+                      "and prints the effect, and \\fBholdfast reload\\fR applies a changed one.\n";
     std::optional<Section> section;
     for (const Option& option : all_options()) {
         if (section != option.section) {

@@ -21,24 +21,24 @@ double false_deaths(const LivenessPlan& plan) {
 }
 
 void print_kernel_options(const LivenessPlan& plan) {
-    std::cout << "Set on the listener, inherited by every accepted socket, read back from the kernel:\n";
+    std::cout << "Socket options: set on the listener, inherited by each connection, read back from the kernel\n";
     Table table({{"option"}, {"value", Align::right}, {"meaning"}});
     table.add({"TCP_KEEPIDLE", format_duration(plan.idle), "silence before the first keep-alive probe"});
-    table.add({"TCP_KEEPINTVL", format_duration(plan.interval), "between probes"});
-    table.add({"TCP_KEEPCNT", std::to_string(plan.count), "probes that leave before the verdict, even by late timers"});
+    table.add({"TCP_KEEPINTVL", format_duration(plan.interval), "time between probes"});
+    table.add({"TCP_KEEPCNT", std::to_string(plan.count), "probes before the close, even with late timers"});
     table.add({"TCP_USER_TIMEOUT", format_duration(plan.user_timeout),
-               "silence that ends it at the next probe; the kernel then ignores TCP_KEEPCNT"});
+               "silence after which the next probe ends the connection, in place of TCP_KEEPCNT"});
     table.add({"TCP_RTO_MAX_MS", std::to_string(std::chrono::milliseconds(plan.rto_max).count()),
-               "longest pause between retransmissions (Linux 6.15 and later)"});
+               "longest time between retransmissions (Linux 6.15 and later)"});
     table.print(2);
 }
 
 void print_own_limits(const LivenessPlan& plan) {
-    std::cout << "\nKept by the gateway itself, since a write to a dead peer starts the kernel's clock anew:\n";
+    std::cout << "\nLimits of the gateway itself, as a write to a silent peer restarts the kernel's timer:\n";
     Table table({{"limit"}, {"value", Align::right}, {"meaning"}});
-    table.add({"sweep period", format_duration(plan.sweep_period), "every connection is looked at once in this time"});
+    table.add({"sweep period", format_duration(plan.sweep_period), "time in which each connection is checked once"});
     table.add({"silence limit", format_duration(plan.silence_limit),
-               "data unacknowledged and nothing heard or acknowledged for so long: closed"});
+               "silence with unacknowledged data that closes the connection"});
     table.print(2);
 }
 
@@ -47,7 +47,7 @@ void print_worst_cases(const LivenessPlan& plan) {
     const auto word = [](CloseReason reason) { return std::string(to_string(reason)); };
     std::cout << "\nWorst case, from the device's last sign of life to the closed event:\n";
     Table table({{"the device ..."}, {"found within", Align::right}, {"by"}, {"reason"}});
-    table.add({"closes or resets (FIN, RST)", format_duration(worst.fin_or_reset), "its own packet, at once",
+    table.add({"closes or resets (FIN, RST)", format_duration(worst.fin_or_reset), "its own segment, at once",
                word(CloseReason::peer_closed) + ", " + word(CloseReason::peer_reset)});
     table.add({"vanishes while idle", format_duration(worst.idle), "keep-alive probes",
                word(CloseReason::keepalive_expired)});
@@ -71,14 +71,14 @@ std::string percent(double share) {
 
 void print_what_is_safe(const LivenessPlan& plan) {
     const auto& outage = plan.safe_outage;
-    std::cout << "\nWhat closes no living connection, whenever it begins:\n";
+    std::cout << "\nDisturbances that close no living connection:\n";
     Table table({{"the path ..."}, {"up to", Align::right}, {"where"}});
     table.add({"loses every packet (an outage)", format_duration(outage.idle), "the connection is idle"});
     table.add({"", format_duration(outage.in_flight), "data is in flight, Linux 6.15 and later"});
     table.add({"", format_duration(outage.in_flight_uncapped), "data is in flight, older kernels"});
     table.add({"has a long round trip", format_duration(plan.safe_round_trip), "idle and with data in flight"});
     table.add({"loses packets, each way", percent(safe_packet_loss(plan)),
-               "at most 1 in a million idle connections a day is closed"});
+               "at most one in a million idle connections a day is closed"});
     table.print(2);
 }
 
@@ -90,9 +90,9 @@ void print_loss(const LivenessPlan& plan) {
         std::cout << "\nA living idle device is kept through " << lost
                   << (lost == 1 ? " lost probe" : " lost probes in a row");
     }
-    if (lost < 4) std::cout << "; 10s or more tolerates 4";
+    if (lost < 4) std::cout << "; choose 10s or more to tolerate 4";
     std::cout << ".\nAt 1 % packet loss each way, " << false_deaths_text(plan)
-              << " of 10,000 idle connections a day are closed though alive.\n";
+              << " of 10,000 living idle connections a day are closed.\n";
 }
 
 }  // namespace
@@ -109,7 +109,7 @@ std::string false_deaths_text(const LivenessPlan& plan) {
 
 void print_plan(const LivenessPlan& plan) {
     std::cout << "detect_within " << format_duration(plan.detect_within)
-              << ": every way to die is found and cleaned up within it.\n\n";
+              << ": every silent or ended connection is found and cleaned up within it.\n\n";
     print_kernel_options(plan);
     print_own_limits(plan);
     print_worst_cases(plan);

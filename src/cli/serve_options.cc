@@ -59,7 +59,8 @@ Argument flag_of(const Option& option, const std::string& default_text, std::fun
 }
 
 Arguments serve_arguments(ConfigSource& options) {
-    Arguments all{{"-c,--config", &options.file, "FILE", "a TOML file, docs/reference/options.md; flags win over it"}};
+    Arguments all{
+        {"-c,--config", &options.file, "FILE", "TOML file (docs/reference/options.md); flags take precedence"}};
     for (const Option& option : all_options()) {
         if (option.flag == "--listen") all.push_back(to_argument(option, options));
     }

@@ -67,7 +67,7 @@ void print_options(const LoadedConfig& loaded) {
 }
 
 void print_plans(const LoadedConfig& loaded) {
-    std::cout << "\nWhat follows from detect_within (holdfast plan --detect-within D explains it):\n";
+    std::cout << "\nPlan of detect_within (see holdfast plan --detect-within D):\n";
     Table table({{"listener"},
                  {"detect_within", Align::right},
                  {"idle", Align::right},
@@ -75,7 +75,7 @@ void print_plans(const LoadedConfig& loaded) {
                  {"count", Align::right},
                  {"user timeout", Align::right},
                  {"sweep", Align::right},
-                 {"idle death found", Align::right},
+                 {"idle silence found", Align::right},
                  {"worst case", Align::right}});
     for (const ListenerConfig& listener : loaded.config.server.listeners) {
         const LivenessPlan plan = plan_liveness(listener.detect_within).value();  // already checked
@@ -140,7 +140,7 @@ int check_verb(const CheckFlags& flags) {
     }
     print_options(*outcome.loaded);
     print_plans(*outcome.loaded);
-    std::cout << '\n' << (flags.options.file ? outcome.loaded->file : "the configuration") << " is good\n";
+    std::cout << '\n' << (flags.options.file ? outcome.loaded->file : "the configuration") << " is valid\n";
     return exit_good;
 }
 
@@ -148,7 +148,7 @@ int check_verb(const CheckFlags& flags) {
 
 Verb make_check_verb() {
     const auto flags = std::make_shared<CheckFlags>();
-    return {"check", "validate a configuration and print what will be set; starts nothing",
+    return {"check", "validate a configuration and print its effect, without a gateway",
             serve_arguments(flags->options) +
                 Arguments{{"--json", &flags->json, "", "for scripts"},
                           {"FILE", &flags->options.file, "", "the same as --config FILE", {.excludes = {"--config"}}}},
@@ -164,7 +164,7 @@ struct PlanFlags {
 
 int plan_verb(const PlanFlags& flags) {
     if (flags.detect_within.empty()) {
-        print_error("--detect-within is required: holdfast plan --help lists what it takes");
+        print_error("--detect-within is required; see holdfast plan --help");
         return exit_wrong_usage;
     }
     const auto duration = parse_duration(flags.detect_within);
@@ -193,8 +193,8 @@ int plan_verb(const PlanFlags& flags) {
 Verb make_plan_verb() {
     const auto flags = std::make_shared<PlanFlags>();
     return {"plan",
-            "print what follows from a detect_within; no daemon needed",
-            {{"--detect-within", &flags->detect_within, "DURATION", "3s to 1h, e.g. 30s"},
+            "print the plan of a detect_within, without a gateway",
+            {{"--detect-within", &flags->detect_within, "DURATION", "detection time from 3s to 1h, e.g. 30s"},
              {"DURATION",
               &flags->detect_within,
               "",

@@ -44,7 +44,7 @@ private:
 Result<std::unique_ptr<SpoolAtRest>> SpoolAtRest::open(const std::string& directory) {
     struct stat status {};
     if (::stat((directory + "/spool.db").c_str(), &status) != 0) {  // opening would create it
-        return Error{directory + " holds no spool: spool.db is missing; name the directory of sink.path"};
+        return Error{directory + " contains no spool: spool.db is missing; name the directory of sink.path"};
     }
     SpoolOptions options;
     options.directory = directory;
@@ -54,7 +54,7 @@ Result<std::unique_ptr<SpoolAtRest>> SpoolAtRest::open(const std::string& direct
                         .overall = std::numeric_limits<std::uint32_t>::max()};
     options.on_quarantine = print_error;
     auto spool = Spool::open(std::move(options));
-    if (!spool) return Error{spool.error().message + "; a running gateway's spool is read through --admin"};
+    if (!spool) return Error{spool.error().message + "; read the spool of a running gateway through --admin"};
     return std::unique_ptr<SpoolAtRest>(new SpoolAtRest(std::move(spool).value()));
 }
 
@@ -136,13 +136,13 @@ int consume_verb(const ConsumeFlags& flags) {
         return refuse_usage("--admin: " + not_an_admin_address(flags.admin.address));
     if (!flags.group.empty() && !is_name(flags.group))
         return refuse_usage("--group: " + in_quotes(flags.group) +
-                            " cannot be one: write 1 to 64 of A-Z a-z 0-9 _ . -");
+                            " is not a group name; write 1 to 64 characters of A-Z a-z 0-9 _ . -");
     if (!flags.from.empty() && !(options.from = read_number(flags.from)))
-        return refuse_usage("--from: " + in_quotes(flags.from) + " is not a position: write a whole number from 1");
+        return refuse_usage("--from: " + in_quotes(flags.from) + " is not a position; write a whole number from 1");
     if (!flags.limit.empty() && !(options.limit = read_number(flags.limit)))
         return refuse_usage("--limit: " + in_quotes(flags.limit) + " is not a whole number from 1");
     if (!flags.spool.empty() && flags.follow)
-        return refuse_usage("--follow: nobody writes to a spool without a gateway; follow a gateway through --admin");
+        return refuse_usage("--follow needs a running gateway; name its address with --admin instead of --spool");
     std::unique_ptr<SpoolAtRest> at_rest;
     if (!flags.spool.empty()) {
         auto opened = SpoolAtRest::open(flags.spool);
@@ -168,13 +168,13 @@ int consume_verb(const ConsumeFlags& flags) {
 
 Verb make_consume_verb() {
     const auto flags = std::make_shared<ConsumeFlags>();
-    return {"consume", "print the events of a spool, one JSON object a line",
-            Arguments{{"--group", &flags->group, "NAME", "go on where this group stopped, and keep where it stops"},
-                      {"--from", &flags->from, "N",
-                       "begin with this position; without it, with the group's next or the oldest"},
-                      {"--follow", &flags->follow, "", "wait for more, over restarts of the gateway too"},
-                      {"--limit", &flags->limit, "N", "at most so many events"},
-                      {"--spool", &flags->spool, "DIR", "read this directory, whose gateway does not run"}} +
+    return {"consume", "print the events of a spool, one JSON object per line",
+            Arguments{
+                {"--group", &flags->group, "NAME", "consumer group: start at its position and store the new one"},
+                {"--from", &flags->from, "N", "first position; default: the next of the group, else the oldest event"},
+                {"--follow", &flags->follow, "", "wait for further events, also over restarts of the gateway"},
+                {"--limit", &flags->limit, "N", "maximum number of events"},
+                {"--spool", &flags->spool, "DIR", "directory of a spool whose gateway does not run"}} +
                 admin_arguments(flags->admin),
             [flags] { return consume_verb(*flags); }};
 }

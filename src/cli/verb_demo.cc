@@ -416,8 +416,8 @@ Verb make_demo_verb() {
             .arguments = {{"--keep", keep.get(), "", "gateway and devices keep running at the end, until Ctrl-C"}},
             .run = [keep] { return demo_verb(*keep); },
             .footer =
-                "The demo uses loopback addresses and free ports. It needs no rights, no file and no network.\n"
-                "Exit codes: 0 the story was shown to its end; 1 interrupted, or the demo could not go on; 2 this "
+                "The demo uses loopback addresses and free ports, and needs no rights, no file and no network.\n"
+                "Exit codes: 0 the story was shown to its end; 1 interrupted, or the demo failed; 2 this "
                 "host cannot run it."};
 }
 

@@ -25,7 +25,7 @@ int print_completions(const Verb& root, const std::string& shell) {
     } else if (shell == "fish") {
         std::cout << fish_completions(root);
     } else {
-        print_error("there are no completions for " + in_quotes(shell) + ": write bash, zsh or fish");
+        print_error("no completions for " + in_quotes(shell) + "; write bash, zsh or fish");
         return exit_wrong_usage;
     }
     return exit_good;
@@ -58,7 +58,7 @@ int print_reference(const std::string& name) {
         }
     }
     if (name.empty()) return exit_good;
-    print_error("the reference has no page " + in_quotes(name) + ": `holdfast describe` lists the pages");
+    print_error("the reference has no page " + in_quotes(name) + "; take one from `holdfast describe`");
     return exit_wrong_usage;
 }
 
@@ -68,7 +68,7 @@ int print_manual(const Verb& root, const std::string& page) {
     } else if (page == "holdfast.toml") {
         std::cout << configuration_page();
     } else {
-        print_error("the manual has no page " + in_quotes(page) + ": write holdfast or holdfast.toml");
+        print_error("the manual has no page " + in_quotes(page) + "; write holdfast or holdfast.toml");
         return exit_wrong_usage;
     }
     return exit_good;
@@ -79,7 +79,7 @@ int print_manual(const Verb& root, const std::string& page) {
 Verb make_completions_verb(const Verb& root) {
     const auto shell = std::make_shared<std::string>();
     return {"completions",
-            "print a shell's completions of this command",
+            "print the completions of this command for a shell",
             {{"SHELL", shell.get(), "", "bash, zsh or fish", {.required = true}}},
             [&root, shell] { return print_completions(root, *shell); }};
 }
@@ -88,7 +88,7 @@ Verb make_manual_verb(const Verb& root) {
     const auto page = std::make_shared<std::string>("holdfast");
     return {"manual",
             "print a page of the manual: holdfast manual | man -l -",
-            {{"PAGE", page.get(), "", "holdfast or holdfast.toml", {.shows_default = true}}},
+            {{"PAGE", page.get(), "", "page: holdfast or holdfast.toml", {.shows_default = true}}},
             [&root, page] { return print_manual(root, *page); }};
 }
 
@@ -96,7 +96,7 @@ Verb make_help_verb(const Verb& root) {
     const auto verb = std::make_shared<std::string>();
     return {"help",
             "print the help text of a verb",
-            {{"VERB", verb.get(), "", "without it, the list of verbs"}},
+            {{"VERB", verb.get(), "", "verb; default: the list of verbs"}},
             [&root, verb] {
                 if (!verb->empty() && !knows_verb(root, *verb)) return exit_wrong_usage;
                 std::cout << help_text(root, *verb);
@@ -108,7 +108,7 @@ Verb make_describe_verb() {
     const auto page = std::make_shared<std::string>();
     return {.name = "describe",
             .help = "print a generated page of docs/reference",
-            .arguments = {{"PAGE", page.get(), "", "a page; without it, the names of all pages"}},
+            .arguments = {{"PAGE", page.get(), "", "page; default: the names of all pages"}},
             .run = [page] { return print_reference(*page); },
             .hidden = true};
 }

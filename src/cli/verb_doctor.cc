@@ -201,7 +201,7 @@ int examine_host(const DoctorFlags& flags, const LoadedConfig& loaded) {
     Demand demand =
         seen.gateway && !flags.config
             ? demand_of(*seen.gateway, host)
-            : demand_of(loaded.config, flags.config ? loaded.file : "a gateway on defaults", host, pid.has_value());
+            : demand_of(loaded.config, flags.config ? loaded.file : "a gateway with defaults", host, pid.has_value());
     try_plans(demand.listeners);
     const Findings findings = diagnose(host, demand, gateway);
     if (flags.json) {
@@ -226,16 +226,15 @@ int doctor_verb(const DoctorFlags& flags) {
 
 Verb make_doctor_verb() {
     const auto flags = std::make_shared<DoctorFlags>();
-    return {"doctor", "look for what is wrong with this host, and say how to mend it",
+    return {"doctor", "check this host and print remedies",
             Arguments{{"-c,--config", &flags->config, "FILE",
-                       "what the host is to carry; without it, the running gateway or defaults"},
-                      {"--admin", &flags->admin, "ADDRESS:PORT", "the gateway's admin address [127.0.0.1:7080]"}} +
+                       "configuration for the host; default: the running gateway, else defaults"},
+                      {"--admin", &flags->admin, "ADDRESS:PORT", "admin address of the gateway [127.0.0.1:7080]"}} +
                 admin_keys(flags->keys) +
                 Arguments{{"--prove",
                            &flags->prove,
                            "",
-                           "let devices die in every way between two network namespaces on this host, and "
-                           "print how long it takes to find them beside what is promised",
+                           "measure detection times, in two network namespaces on this host",
                            {.excludes = {"--config", "--admin"}}},
                           {"--detect-within",
                            &flags->detect_within,

@@ -85,18 +85,17 @@ constexpr auto steady_rows = std::to_array<Option>({
 constexpr auto downlink_rows = std::to_array<Option>({
     {.place = at<&F::options, &O::downlinks_per_second>, .range = {0, 1'000'000}, .zero = "none",
      .flag = "--downlinks-per-second",
-     .help = "requests per second to the gateway at --admin to send {\"load_downlink\":N} to devices of this fleet; each "
-             "answers with {\"load_ack\":N}; the summary has the number and the latency",
+     .help = "downlinks per second, requested through --admin and acknowledged by the devices",
      .example = "100"},
 });
 constexpr auto fault_rows = std::to_array<Option>({
     {.place = share_of<Fault::silence>, .range = share, .flag = "--silence",
-     .help = "share of devices that vanish: a socket filter drops all input, so that the kernel does not answer",
+     .help = "share of devices that vanish: a socket filter drops all their input",
      .example = "0.1"},
     {.place = share_of<Fault::reset>, .range = share, .flag = "--reset", .help = "share of devices that end by RST",
      .example = "0.1"},
     {.place = share_of<Fault::stall>, .range = share, .flag = "--stall",
-     .help = "share of devices that never read, with the smallest receive buffer; their kernel answers", .example = "0.1"},
+     .help = "share of devices that never read; their kernel answers probes", .example = "0.1"},
     {.place = share_of<Fault::slow>, .range = share, .flag = "--slow",
      .help = "share of devices that write one byte at a time", .example = "0.1"},
     {.place = share_of<Fault::half_item>, .range = share, .flag = "--half-item",
@@ -141,7 +140,7 @@ std::optional<Error> read_target(LoadFlags& flags) {
     const auto source = SourceRange::parse(flags.source);
     if (!source) return of_flag("--source", source);
     if (source.value().is_v4() != flags.options.to.address.is_v4()) {
-        return Error{"--source: it and --to must both be IPv4 or both be IPv6"};
+        return Error{"--source: the address family differs from --to; write both as IPv4 or both as IPv6"};
     }
     flags.options.source = source.value();
     return {};
@@ -153,7 +152,7 @@ std::optional<Error> read_admin(LoadFlags& flags) {
     if (!is_admin_address(address)) return Error{"--admin: " + not_an_admin_address(address)};
     if (!flags.any_target && !is_private_admin_address(address)) {
         return Error{"--admin: " + in_quotes(address) +
-                     " is neither this host nor a private address: if it is yours to load, add --allow-any-target"};
+                     " is neither this host nor a private address; add --allow-any-target if you may load it"};
     }
     flags.admin.keep = true;
     auto client = AdminClient::open(flags.admin);
@@ -182,7 +181,8 @@ std::optional<Error> read_times(LoadFlags& flags) {
 std::optional<Error> read_identity(LoadFlags& flags) {
     const std::string& prefix = flags.options.id_prefix;
     const bool plain = std::all_of(prefix.begin(), prefix.end(), [](unsigned char c) { return c >= ' ' && c != 0x7f; });
-    if (!plain || prefix.size() > 100) return Error{"--ids: at most 100 bytes without control characters"};
+    if (!plain || prefix.size() > 100)
+        return Error{"--ids is invalid; write at most 100 bytes without control characters"};
     if (!flags.acks) return {};
     std::random_device draw;
     flags.options.session = "load-" + std::to_string(std::uint64_t{draw()} << 32 | draw());
@@ -239,33 +239,31 @@ int load_verb(LoadFlags& flags) {
 
 Arguments fleet_arguments(LoadFlags& flags) {
     return Arguments{
-               {"--to", &flags.to, "ADDRESS:PORT", "the gateway's listener, e.g. 127.0.0.1:7000", {.required = true}},
-               {"--allow-any-target", &flags.any_target, "", "also where --to is not a loopback or private address"},
-               {"--tls", &flags.tls, "", "each device speaks TLS"},
+               {"--to", &flags.to, "ADDRESS:PORT", "listener of the gateway, e.g. 127.0.0.1:7000", {.required = true}},
+               {"--allow-any-target", &flags.any_target, "",
+                "permission for a --to that is neither loopback nor private"},
+               {"--tls", &flags.tls, "", "TLS for every device"},
                {"--tls-ca",
                 &flags.tls_ca,
                 "FILE",
-                "a PEM file with the authorities that the gateway's certificate must be of; without it, any is good",
+                "PEM file of the gateway's authorities; default: no verification",
                 {.needs = {"--tls"}}}} +
            flags_of(fleet_rows, flags) +
            Arguments{
                {"--source", &flags.source, "ADDRESSES",
-                "connect from these addresses in turn, e.g. 127.1.0.0/16 or 127.1.0.1-127.1.0.9"},
+                "local addresses, used in turn, e.g. 127.1.0.0/16 or 127.1.0.1-127.1.0.9"},
                {"--hold", &flags.options.hold, "",
-                "print \"ready connections=N\" once connected, then keep quiet until the duration or standard input "
-                "ends; every line on standard input lets each connection send its --items, followed by \"sent items=N "
-                "bytes=B\""},
-               {"--progress", &flags.progress, "",
-                "a line each second on standard error, also where that is no terminal"},
-               {"--json", &flags.json, "", "the summary for scripts"}};
+                "hold until the duration or standard input ends; each line of input sends --items"},
+               {"--progress", &flags.progress, "", "progress each second on standard error, even without a terminal"},
+               {"--json", &flags.json, "", "summary as JSON"}};
 }
 
 Arguments item_arguments(LoadFlags& flags) {
     ItemStyle& style = flags.options.style;
     return flags_of(item_rows, flags) + flags_of(steady_rows, flags, {.excludes = {"--items"}}) +
-           Arguments{{"--key-field", &style.key_field, "NAME", "the field that names the item [ip]"},
+           Arguments{{"--key-field", &style.key_field, "NAME", "key field of the items [ip]"},
                      {"--key-template", &style.key_template, "TEXT",
-                      "its value: {ip}, {n} (the device's number), {seq} (the item's) [{ip}]"}};
+                      "key of the items: {ip}, {n} (number of the device), {seq} (of the item) [{ip}]"}};
 }
 
 Arguments downlink_arguments(LoadFlags& flags) {
@@ -276,14 +274,12 @@ Arguments uplink_arguments(LoadFlags& flags) {
     return {{"--ids",
              &flags.options.id_prefix,
              "PREFIX",
-             "each device says hello first, as PREFIX-N, where N is its number",
+             "prefix of the ids: each device sends a hello as PREFIX-N",
              {.group = "Identity"}},
             {"--acks",
              &flags.acks,
              "",
-             "devices number their items, keep them until the gateway acknowledges them and send them again after "
-             "a reconnect; the summary tells how long acks took, from handing over an item to its ack. The "
-             "listener needs acks = true",
+             "numbered items, sent again until acknowledged; needs acks = true",
              {.group = "Identity", .needs = {"--ids"}, .excludes = {"--downlinks-per-second"}}}};
 }
 
@@ -291,18 +287,23 @@ Arguments fault_arguments(LoadFlags& flags) {
     const ArgumentRules rules{.group = "Faults"};
     return flags_of(fault_rows, flags, rules) +
            Arguments{{"--reconnect", &flags.options.reconnect, "",
-                      "a closed connection comes back: after 0.1 s, doubled up to 5 s, with jitter", rules},
-                     {"--seed", &flags.seed, "N", "the same seed, the same faults [drawn, and printed]", rules}};
+                      "reconnects after a close: after 0.1 s, doubled up to 5 s, with jitter", rules},
+                     {"--seed", &flags.seed, "N", "seed of the faults; default: drawn and printed", rules}};
 }
 
 }  // namespace
 
 Verb make_load_verb() {
     const auto flags = std::make_shared<LoadFlags>();
-    return {"load", "a fleet of simulated devices, with faults on demand",
+    return {"load",
+            "simulate a fleet of devices, with faults on demand",
             fleet_arguments(*flags) + item_arguments(*flags) + downlink_arguments(*flags) + uplink_arguments(*flags) +
                 fault_arguments(*flags),
-            [flags] { return load_verb(*flags); }};
+            [flags] { return load_verb(*flags); },
+            {},
+            "--hold prints \"ready connections=N\" once connected. After each line of standard input every connection "
+            "sends\n"
+            "its --items, and \"sent items=N bytes=B\" follows."};
 }
 
 }  // namespace holdfast

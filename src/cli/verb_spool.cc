@@ -40,12 +40,12 @@ Result<std::string> directory_of_gateway(const AdminAccess& admin) {
     simdjson::dom::element root;
     const bool is_json = !parser.parse(answer.value().body).get(root);
     const std::string path = is_json ? AnswerView(root).text("/sink/spool/path") : std::string();
-    if (path.empty()) return Error{"the gateway at " + printable(admin.address) + " names no spool" + remedy};
+    if (path.empty()) return Error{"the gateway at " + printable(admin.address) + " has no spool" + remedy};
     return path;
 }
 
 void print_copy(const SpoolCopy& copy, const std::string& to) {
-    for (const std::string& file : copy.damaged) print_error(file + " is damaged, and was copied as it is");
+    for (const std::string& file : copy.damaged) print_error(file + " is damaged and was copied unchanged");
     std::cout << "copied spool " << printable(copy.id) << " to " << printable(to) << ": " << copy.files
               << (copy.files == 1 ? " file" : " files") << " of events, " << human_bytes(copy.bytes) << '\n';
 }
@@ -102,7 +102,7 @@ void print_text(const SpoolVerdict& verdict) {
         std::cout << "missing: " << of_events(range.first, range.last) << ": " << printable(range.why) << '\n';
     }
     for (const std::string& problem : verdict.problems) std::cout << "problem: " << printable(problem) << '\n';
-    std::cout << (verdict.is_sound() ? "sound\n" : "not sound: everything else is delivered\n");
+    std::cout << (verdict.is_sound() ? "sound\n" : "not sound: all other events are delivered\n");
 }
 
 int verify(const SpoolFlags& flags) {
@@ -117,20 +117,21 @@ int verify(const SpoolFlags& flags) {
 Verb make_spool_verb() {
     const auto flags = std::make_shared<SpoolFlags>();
     const Verb backup_part{
-        "backup", "copy a spool, also while its gateway runs",
-        Arguments{{"target", &flags->copy, "DIR", "the copy's directory: new or empty", {.required = true}},
-                  {"--spool", &flags->directory, "DIR", "the spool; by default the one of the gateway at --admin"}} +
+        "backup", "copy a spool, even of a running gateway",
+        Arguments{
+            {"target", &flags->copy, "DIR", "directory of the copy, new or empty", {.required = true}},
+            {"--spool", &flags->directory, "DIR", "directory of the spool; default: that of the gateway at --admin"}} +
             admin_arguments(flags->admin),
         [flags] { return back_up(*flags); }};
     const Verb restore_part{
         "restore",
-        "make a spool out of a backup, before its gateway starts",
-        {{"backup", &flags->copy, "BACKUP", "what holdfast spool backup has made", {.required = true}},
-         {"spool", &flags->directory, "DIR", "the directory of sink.path: new or empty", {.required = true}}},
+        "restore a spool from a backup, before its gateway starts",
+        {{"backup", &flags->copy, "BACKUP", "directory of a backup by holdfast spool backup", {.required = true}},
+         {"spool", &flags->directory, "DIR", "directory of sink.path, new or empty", {.required = true}}},
         [flags] { return restore(*flags); }};
     const Verb verify_part{"verify",
                            "read and check every row of a spool or a backup",
-                           {{"spool", &flags->directory, "DIR", "the directory", {.required = true}},
+                           {{"spool", &flags->directory, "DIR", "directory of the spool or backup", {.required = true}},
                             {"--json", &flags->json, "", "for scripts"}},
                            [flags] { return verify(*flags); }};
     return {.name = "spool",

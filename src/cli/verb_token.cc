@@ -25,7 +25,7 @@ int fail(const Error& error) {
 }
 
 /// Prints to standard error, so that a script that reads the token reads nothing else.
-void say_what_is_left() { std::cerr << "holdfast: in force after a reload of the gateway: holdfast reload\n"; }
+void say_what_is_left() { std::cerr << "holdfast: the change takes effect with holdfast reload\n"; }
 
 int add(const TokenFlags& flags) {
     const auto token = add_token(flags.file, flags.id);
@@ -68,21 +68,21 @@ Verb make_token_verb() {
     const auto flags = std::make_shared<TokenFlags>();
     const Argument file{"--file", &flags->file, "FILE", "the listener's tokens_file", {.required = true}};
     const Verb add_part{"add",
-                        "make a token for a device, and print it this one time",
-                        {file, {"id", &flags->id, "TEXT", "the device's id, as in its hello", {.required = true}}},
+                        "make a token for a device and print it once",
+                        {file, {"id", &flags->id, "TEXT", "id of the device, as in its hello", {.required = true}}},
                         [flags] { return add(*flags); }};
     const Verb list_part{"list",
-                         "the devices that have tokens, and what tells those apart",
+                         "list devices and the names of their tokens",
                          {file, {"--json", &flags->json, "", "for scripts"}},
                          [flags] { return list(*flags); }};
     const Verb revoke_part{"revoke",
-                           "take a device's tokens away; with the reload its connection ends",
+                           "revoke tokens of a device; a reload closes its connection",
                            {file,
-                            {"id", &flags->id, "TEXT", "the device's id", {.required = true}},
-                            {"--token", &flags->name, "NAME", "only the one that list shows so"}},
+                            {"id", &flags->id, "TEXT", "id of the device", {.required = true}},
+                            {"--token", &flags->name, "NAME", "name of one token, as list prints it"}},
                            [flags] { return revoke(*flags); }};
     return {.name = "token",
-            .help = "make, list and revoke the tokens of a listener's tokens_file",
+            .help = "make, list and revoke tokens in a tokens_file",
             .parts = {add_part, list_part, revoke_part}};
 }
 

@@ -99,7 +99,7 @@ TopAnswers watch(TopScreen& screen, TopAnswers answers, TopControls controls, co
 
 int watch_live(const TopFlags& flags, const TopControls& controls, std::chrono::milliseconds interval) {
     if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDOUT_FILENO) != 1) {
-        print_error("top needs a terminal: use --once where there is none");
+        print_error("standard output is not a terminal; use --once");
         return exit_wrong_usage;
     }
     TopAnswers answers = fetch_top(flags.client.admin, controls, max_rows);
@@ -110,7 +110,7 @@ int watch_live(const TopFlags& flags, const TopControls& controls, std::chrono::
     {
         TopScreen screen;
         if (!screen.open()) {
-            print_error("this terminal is not known: set TERM, e.g. to xterm, or use --once");
+            print_error("this terminal is unknown; set TERM, e.g. to xterm, or use --once");
             return exit_wrong_usage;
         }
         answers = watch(screen, std::move(answers), controls, flags, interval);
@@ -128,12 +128,12 @@ int top_verb(const TopFlags& flags) {
         print_error("--admin: " + not_an_admin_address(flags.client.admin.address));
     } else if (!sort) {
         print_error("--sort: " + in_quotes(flags.sort) +
-                    " is not a sort; allowed are age, idle, items, bytes_in, bytes_out, peer, key");
+                    " is not a sort key; allowed are age, idle, items, bytes_in, bytes_out, peer, key");
     } else if (!interval || interval.value() < 100ms || interval.value() > 1h) {
-        print_error("--interval: " +
-                    (interval ? in_quotes(flags.interval) + " is not from 100ms to 1h" : interval.error().message));
+        print_error("--interval: " + (interval ? in_quotes(flags.interval) + " is out of range; write 100ms to 1h"
+                                               : interval.error().message));
     } else if (flags.client.json && !flags.once) {
-        print_error("--json prints one frame: use it with --once");
+        print_error("--json prints one frame; add --once");
     } else {
         controls.sort = *sort;
         controls.reverse = flags.reverse;
@@ -147,23 +147,23 @@ int top_verb(const TopFlags& flags) {
 
 Verb make_top_verb() {
     const auto flags = std::make_shared<TopFlags>();
-    return {
-        .name = "top",
-        .help = "watch the gateway live in the terminal",
-        .arguments = Arguments{{"--once", &flags->once, "", "print one frame and end: for scripts"},
-                               {"--interval", &flags->interval, "DURATION", "ask so often", {.shows_default = true}},
-                               {"--sort",
-                                &flags->sort,
-                                "SORT",
-                                "age, idle, items, bytes_in, bytes_out, peer or key",
-                                {.shows_default = true}},
-                               {"--reverse", &flags->reverse, "", "the sort's other end first"},
-                               {"--filter", &flags->filter, "TEXT", "only those of a peer prefix, or with a key"}} +
-                     client_arguments(flags->client),
-        .run = [flags] { return top_verb(*flags); },
-        .footer =
-            "Keys: s next sort, or at once a age, i idle, n items, b bytes in, o bytes out, e peer, k key;\n"
-            "r reverse; / filter by a peer prefix or a key; p pause; q quit."};
+    return {.name = "top",
+            .help = "watch the gateway live in the terminal",
+            .arguments =
+                Arguments{{"--once", &flags->once, "", "one frame only, for scripts"},
+                          {"--interval", &flags->interval, "DURATION", "time between frames", {.shows_default = true}},
+                          {"--sort",
+                           &flags->sort,
+                           "SORT",
+                           "sort key: age, idle, items, bytes_in, bytes_out, peer or key",
+                           {.shows_default = true}},
+                          {"--reverse", &flags->reverse, "", "reversed order"},
+                          {"--filter", &flags->filter, "TEXT", "peer prefix or key of the connections"}} +
+                client_arguments(flags->client),
+            .run = [flags] { return top_verb(*flags); },
+            .footer =
+                "Keys: s next sort, or at once a age, i idle, n items, b bytes in, o bytes out, e peer, k key;\n"
+                "r reverse; / filter by a peer prefix or a key; p pause; q quit."};
 }
 
 }  // namespace holdfast

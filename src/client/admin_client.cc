@@ -74,14 +74,14 @@ std::string why_no_answer(const HttpFailure& failure, const GatewayPlace& to) {
     switch (failure.kind) {
         case Kind::no_http:
             return to.carrier == Carrier::plain
-                       ? "it took the connection but gave no HTTP answer (" + failure.cause +
-                             "): if it speaks TLS, write https:// before the address"
-                       : "it took the connection but gave no HTTP answer (" + failure.cause + ")";
+                       ? "the server accepted the connection and sent no HTTP response (" + failure.cause +
+                             "); for TLS, write https:// before the address"
+                       : "the server accepted the connection and sent no HTTP response (" + failure.cause + ")";
         case Kind::bad_certificate:
-            return "its certificate is not one for " + printable(to.host) +
-                   " from an authority that is known here: name that authority's file with --admin-ca";
+            return "the certificate is not valid for " + printable(to.host) +
+                   " or is not from a known authority; name the file of the authority with --admin-ca";
         case Kind::bad_ca_file:
-            return failure.cause + "; --admin-ca names such a file";
+            return failure.cause + "; name such a file with --admin-ca";
         case Kind::no_connection:
         case Kind::too_slow:
         case Kind::broken_off:
@@ -111,8 +111,8 @@ HttpPeer peer_of(const GatewayPlace& place, const AdminAccess& access) {
 Result<std::string> token_for(const GatewayPlace& place, const AdminAccess& access) {
     if (access.token_file.empty()) return std::string();
     if (place.carrier != Carrier::tls && !stays_on_this_host(place)) {
-        return Error{"the token is not sent to " + printable(access.address) +
-                     " where anybody on the way could read it: write https:// before the address"};
+        return Error{"refused to send the token to " + printable(access.address) +
+                     " in plain text; write https:// before the address"};
     }
     auto tokens = read_bearer_tokens(access.token_file);
     if (!tokens) return tokens.error();
@@ -125,7 +125,7 @@ bool is_admin_address(std::string_view text) { return parse_place(text).has_valu
 
 std::string not_an_admin_address(std::string_view text) {
     return in_quotes(text) +
-           " is not an address and port: write e.g. 127.0.0.1:7080, https://gateway.example:7080 or unix:PATH";
+           " is not an address with a port; write e.g. 127.0.0.1:7080, https://gateway.example:7080 or unix:PATH";
 }
 
 bool is_private_admin_address(std::string_view text) {
@@ -161,14 +161,13 @@ Result<AdminAnswer> AdminClient::request(const AdminQuestion& question) {
                                       .timeout = question.timeout});
     if (const auto* failure = std::get_if<HttpFailure>(&said)) return why_(*failure);
     const auto& answer = std::get<HttpAnswer>(said);
-    if (!answer.whole)
-        return why_({HttpFailure::Kind::too_slow, "its answer did not end, or is longer than a gateway's"});
+    if (!answer.whole) return why_({HttpFailure::Kind::too_slow, "the response did not end, or is too long"});
     return AdminAnswer{answer.status, answer.body};
 }
 
 std::string not_a_gateway(const AdminAccess& access, int status) {
-    return "what answers at " + printable(access.address) + " is not a holdfast gateway (HTTP status " +
-           std::to_string(status) + "): name the admin address with --admin";
+    return "the server at " + printable(access.address) + " is not a holdfast gateway (HTTP status " +
+           std::to_string(status) + "); name the admin address with --admin";
 }
 
 Result<AdminAnswer> call_admin(const AdminAccess& access, const AdminQuestion& question) {

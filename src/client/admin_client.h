@@ -67,7 +67,7 @@ private:
     std::function<Error(const HttpFailure&)> why_;
 };
 
-/// Returns "what answers at ADDRESS is not a holdfast gateway ...": the sentence of every verb.
+/// Returns "the server at ADDRESS is not a holdfast gateway ...": the sentence of every verb.
 [[nodiscard]] std::string not_a_gateway(const AdminAccess& access, int status);
 
 /// Sends one request with a client of its own.

@@ -261,7 +261,7 @@ inline constexpr EventField by{"by",          FieldType::text,
                                R"("east-2")", [](const auto& event) { return std::string_view(event.by); }};
 
 inline constexpr EventField of{"of",        FieldType::text,
-                               always,      "Word of the event that NATS does not take.",
+                               always,      "Word of the event that NATS refuses.",
                                R"("item")", [](const auto& event) { return event.of; }};
 inline constexpr EventField spool{"spool",
                                   FieldType::text,
@@ -284,7 +284,7 @@ inline constexpr EventField bytes{"bytes",   FieldType::count,
 inline constexpr EventField why{"why",
                                 FieldType::text,
                                 always,
-                                "Reason why NATS does not take the event.",
+                                "Reason why NATS refuses the event.",
                                 R"("the message is larger than max_payload")",
                                 [](const auto& event) { return event.why; }};
 
@@ -331,7 +331,7 @@ inline constexpr EventKind connected_kind{"connected", "connected", "A connectio
                                           std::tuple(field::conn, field::listener, field::peer, field::id,
                                                      field::session, field::authenticated, field::liveness, field::at)};
 inline constexpr EventKind identified_kind{
-    "identified", "identified", "The device has said its hello after `connected` was written.",
+    "identified", "identified", "The device sent its hello after `connected` was written.",
     std::tuple(field::conn, field::listener, field::peer, field::when(field::id, field::always), field::session,
                field::when(field::authenticated, field::always), field::at)};
 inline constexpr EventKind item_kind{
@@ -356,18 +356,17 @@ inline constexpr EventKind lost_kind{
                field::nullable(field::last_event_at, "always; null if it is not known"), field::at)};
 inline constexpr EventKind lost_elsewhere_kind{
     "closed", "closed_by_fleet", "A connection of a lost gateway. Another gateway of the fleet writes the event.",
-    std::tuple(
-        field::conn, field::listener, field::peer, field::when(field::id, field::always),
-        field::when(field::authenticated, field::always), field::reason, field::kind,
-        field::such_as(field::when(field::detail, field::always), R"("its gateway east-1 is gone; east-2 tells it")"),
-        field::gateway, field::by, field::at)};
+    std::tuple(field::conn, field::listener, field::peer, field::when(field::id, field::always),
+               field::when(field::authenticated, field::always), field::reason, field::kind,
+               field::such_as(field::when(field::detail, field::always),
+                              R"("the gateway east-1 was lost; east-2 reports it")"),
+               field::gateway, field::by, field::at)};
 inline constexpr EventKind returned_kind{
     "connected", "connected_again", "A gateway that the fleet had given up is back and still has the connection.",
     std::tuple(field::conn, field::listener, field::peer, field::when(field::id, field::always),
                field::when(field::authenticated, field::always), field::returned, field::gateway, field::at)};
 inline constexpr EventKind dead_letter_kind{
-    "dead_letter", "dead_letter",
-    "NATS only: stands for an event that JetStream does not take. The spool has the event.",
+    "dead_letter", "dead_letter", "NATS only: stands for an event that JetStream refuses. The spool has the event.",
     std::tuple(field::of, field::when(field::copied(field::conn), "if the event has it"),
                field::when(field::copied(field::peer), "if the event has it"), field::copied(field::id),
                field::copied(field::session), field::copied(field::authenticated), field::copied(field::seq),

@@ -27,9 +27,9 @@ struct Hello {
 };
 
 /// Detail of an `unauthenticated` close: another connection, on any gateway, has proved the id, and this one has not.
-inline constexpr std::string_view another_has_proved =
-    "a connection that has proved to be this device is there, and this one has not";
-inline constexpr std::string_view later_one_has_the_id = "it said its id after a connection that was established later";
+inline constexpr std::string_view another_has_proved = "another connection has proved this id, and this one has not";
+inline constexpr std::string_view later_one_has_the_id =
+    "the id was claimed after a connection that was established later";
 
 /// Number of readable bytes that must follow an item passed to ItemDecoder::decode(). Their content does not matter.
 inline constexpr std::size_t item_padding = 64;

@@ -39,8 +39,8 @@ bool is_socket_path(const std::string& path) {
 }
 
 std::string cannot_be_a_socket(const std::string& path) {
-    return path_in_quotes(path) + " cannot be the path of a socket: write 1 to " + std::to_string(longest_socket_path) +
-           " bytes";
+    return path_in_quotes(path) + " is not a valid path of a socket; write 1 to " +
+           std::to_string(longest_socket_path) + " bytes";
 }
 
 class AdminCheck {
@@ -53,13 +53,12 @@ public:
         if (!admin_.health.empty()) check_health();
         check_tokens();
         if (!admin_.read_token_file.empty() && admin_.token_file.empty()) {
-            report("read_token_file",
-                   "without token_file nobody could change anything: add token_file, whose tokens may");
+            report("read_token_file", "no token has the right to control; add token_file");
         }
         check_certificate();
         for (const std::string& name : admin_.hosts) {
             if (!is_host_name(name))
-                report("hosts", in_quotes(name) + " is not the name of a host: write e.g. gateway.example.org");
+                report("hosts", in_quotes(name) + " is not a host name; write e.g. gateway.example.org");
         }
     }
 
@@ -74,14 +73,14 @@ private:
         for (const ListenerConfig& listener : config_.server.listeners) {
             const auto endpoint = parse_endpoint(listener.address);
             if (endpoint && overlap(endpoint.value(), address.value())) {
-                report("address", admin_.address + " is in the way of listener " + in_quotes(listener.name) + " at " +
-                                      listener.address + ": give it an address or port of its own");
+                report("address", admin_.address + " overlaps listener " + in_quotes(listener.name) + " at " +
+                                      listener.address + "; give it another address or port");
             }
         }
         const bool shut = !admin_.token_file.empty() && !admin_.tls_certificate.empty() && !admin_.tls_key.empty();
         if (is_loopback(address.value().address) || shut) return;
         report("address", admin_.address +
-                              " is not loopback, and whoever reaches it could list, close and write to devices: add "
+                              " is not loopback, and any client that reaches it could control the gateway; add "
                               "token_file, tls_certificate and tls_key, or listen on 127.0.0.1");
     }
 
@@ -93,16 +92,16 @@ private:
         if (admin_.health.starts_with("unix:")) {
             const std::string path = admin_.health.substr(5);
             if (!is_socket_path(path)) report("health", cannot_be_a_socket(path));
-            if (path == admin_.socket) report("health", "socket has the same path: give it one of its own");
+            if (path == admin_.socket) report("health", "socket has the same path; write another");
             return;
         }
         const auto health = parse_endpoint(admin_.health);
-        if (!health) return report("health", health.error().message + ", or write unix:PATH, or leave it out");
+        if (!health) return report("health", health.error().message + ", or unix:PATH, or remove the option");
         const auto check_apart = [&](const std::string& address, const std::string& whose) {
             const auto other = parse_endpoint(address);
             if (!other || !overlap(other.value(), health.value())) return;
-            report("health", admin_.health + " is in the way of " + whose + " at " + address +
-                                 ": give it an address or port of its own");
+            report("health",
+                   admin_.health + " overlaps " + whose + " at " + address + "; give it another address or port");
         };
         if (admin_.has_address()) check_apart(admin_.address, "address in [admin]");
         for (const ListenerConfig& listener : config_.server.listeners)
@@ -116,7 +115,8 @@ private:
             return std::find(write.begin(), write.end(), token) != write.end();
         };
         if (std::any_of(read.begin(), read.end(), may_write)) {
-            report("read_token_file", "a token in it is in token_file, too, and may do everything: write another one");
+            report("read_token_file",
+                   "one of its tokens is in token_file, too, and has every right; write another token");
         }
     }
 
@@ -134,7 +134,7 @@ private:
         if (admin_.tls_certificate.empty() || admin_.tls_key.empty()) {
             const bool no_key = admin_.tls_key.empty();
             return report(no_key ? "tls_certificate" : "tls_key",
-                          "tls_certificate and tls_key go together: give both or neither");
+                          "tls_certificate and tls_key go together; give both or neither");
         }
         const auto loaded = load_certificate(admin_);
         const auto* fault = std::get_if<TlsFault>(&loaded);
@@ -175,19 +175,18 @@ public:
             const auto prefix = parse_prefix(proxy);
             if (!prefix || !is_everybody(prefix.value())) continue;
             report("trusted_proxies", in_quotes(proxy) +
-                                          " trusts everybody as a proxy, and whoever connects can claim any address: "
+                                          " trusts every peer as a proxy, and any client can claim any address; "
                                           "name the addresses of the proxies");
         }
         const auto address = parse_endpoint(listener.address);
         if (!address || is_private(address.value().address)) return;
         if (tokens_are_readable(listener)) {
             report("tokens_file",
-                   "a token goes over the network as it is, for everybody on the way to read: give the "
-                   "listener tls_certificate and tls_key");
+                   "tokens cross the network in plain text; give the listener tls_certificate and tls_key");
         }
         if (strangers_may_stay(listener) && !has_limit_for_one()) {
             report("address", listener.address +
-                                  " may be open to everybody, and one host could take every place: set "
+                                  " is not private, and one host could use up max_connections; set "
                                   "max_connections_per_peer or max_connections_per_prefix in [limits]");
         }
     }

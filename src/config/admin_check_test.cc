@@ -50,7 +50,8 @@ TEST_F(AdminCheck, AnyOtherAddressNeedsTokensAndTls) {
          {"0.0.0.0:7080", "[::]:7080", "10.0.0.1:7080", "[::ffff:10.0.0.1]:7080", "128.0.0.1:7080"}) {
         config_.admin = {};
         config_.admin.address = address;
-        EXPECT_THAT(complaints(), ElementsAre(HasSubstr(" is not loopback, and whoever reaches it"))) << address;
+        EXPECT_THAT(complaints(), ElementsAre(HasSubstr(" is not loopback, and any client that reaches it")))
+            << address;
         shut();
         EXPECT_THAT(complaints(), IsEmpty()) << address;
         config_.admin.token_file.clear();
@@ -69,7 +70,7 @@ TEST_F(AdminCheck, AFileThatCannotBeLoadedIsReportedByItsKey) {
     EXPECT_THAT(complaints(), ElementsAre(StartsWith("read_token_file in [admin]: the token file")));
     config_.admin.read_token_file = config_.admin.token_file;
     config_.admin.token_file.clear();
-    EXPECT_THAT(complaints(), ElementsAre(HasSubstr("without token_file nobody could change")));
+    EXPECT_THAT(complaints(), ElementsAre(HasSubstr("no token has the right to control")));
 }
 
 TEST_F(AdminCheck, ATokenForReadingMayNotActToo) {
@@ -78,12 +79,12 @@ TEST_F(AdminCheck, ATokenForReadingMayNotActToo) {
     EXPECT_THAT(complaints(), IsEmpty());
     config_.admin.read_token_file = folder_.text("same", "0000000000000000\nfedcba9876543210\n");
     EXPECT_THAT(complaints(),
-                ElementsAre(StartsWith("read_token_file in [admin]: a token in it is in token_file, too")));
+                ElementsAre(StartsWith("read_token_file in [admin]: one of its tokens is in token_file, too")));
 }
 
 TEST_F(AdminCheck, NamesAndPathsHaveTheirForm) {
     config_.admin.hosts = {"gateway.example.org", "a b", "ok"};
-    EXPECT_THAT(complaints(), ElementsAre(StartsWith("hosts in [admin]: \"a b\" is not the name of a host")));
+    EXPECT_THAT(complaints(), ElementsAre(StartsWith("hosts in [admin]: \"a b\" is not a host name")));
     config_.admin.hosts = {"gateway.example.org", "gw"};
     config_.admin.socket = "/" + std::string(107, 'x');
     EXPECT_THAT(complaints(), ElementsAre(HasSubstr("write 1 to 107 bytes")));
@@ -123,7 +124,7 @@ TEST_F(ExposureCheckTest, APublicAddressNeedsALimitPerPeer) {
         listener().address = open;
         config_.limits = {};
         EXPECT_THAT(warnings(), ElementsAre("address: listener \"devices\": " + std::string(open) +
-                                            " may be open to everybody, and one host could take every place: set "
+                                            " is not private, and one host could use up max_connections; set "
                                             "max_connections_per_peer or max_connections_per_prefix in [limits]"));
         config_.limits.max_connections_per_prefix = 10;
         EXPECT_THAT(warnings(), IsEmpty());
@@ -141,9 +142,9 @@ TEST_F(ExposureCheckTest, APublicAddressNeedsALimitPerPeer) {
 TEST_F(ExposureCheckTest, WhereStrangersCannotStayTheyTakeNoPlaces) {
     listener().address = "0.0.0.0:7000";
     listener().tls.certificate = "chain.pem";
-    EXPECT_THAT(warnings(), ElementsAre(HasSubstr("one host could take every place")));
+    EXPECT_THAT(warnings(), ElementsAre(HasSubstr("one host could use up max_connections")));
     listener().tls.client = TlsClient::optional;
-    EXPECT_THAT(warnings(), ElementsAre(HasSubstr("one host could take every place")));
+    EXPECT_THAT(warnings(), ElementsAre(HasSubstr("one host could use up max_connections")));
     listener().tls.client = TlsClient::required;
     EXPECT_THAT(warnings(), IsEmpty());
     listener().tls.client = TlsClient::off;
@@ -154,7 +155,7 @@ TEST_F(ExposureCheckTest, WhereStrangersCannotStayTheyTakeNoPlaces) {
 TEST_F(ExposureCheckTest, TokensAreReadableWithoutTls) {
     listener().address = "0.0.0.0:7000";
     listener().tokens_file = "tokens";
-    EXPECT_THAT(warnings(), ElementsAre(HasSubstr("tokens_file: listener \"devices\": a token goes over the network")));
+    EXPECT_THAT(warnings(), ElementsAre(HasSubstr("tokens_file: listener \"devices\": tokens cross the network")));
     listener().proxy_protocol = ProxyProtocol::v2;
     listener().trusted_proxies = {"10.0.0.0/8"};
     EXPECT_THAT(warnings(), IsEmpty());
@@ -167,7 +168,7 @@ TEST_F(ExposureCheckTest, AnyAddressIsNoProxy) {
     listener().proxy_protocol = ProxyProtocol::v1;
     listener().trusted_proxies = {"0.0.0.0/1", "0.0.0.0/0", "::/0", "2000::/3"};
     EXPECT_THAT(warnings(), ElementsAre(HasSubstr("trusted_proxies: listener \"devices\": \"0.0.0.0/0\" trusts every"),
-                                        HasSubstr("\"::/0\" trusts everybody")));
+                                        HasSubstr("\"::/0\" trusts every peer")));
 }
 
 }  // namespace

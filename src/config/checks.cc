@@ -39,7 +39,7 @@ void warn_of_liveness(const ListenerConfig& listener, std::size_t index, Violati
     if (listener.write_stall && *listener.write_stall > listener.detect_within) {
         report("write_stall", "write_stall " + format_duration(*listener.write_stall) +
                                   " is longer than detect_within " + format_duration(listener.detect_within) +
-                                  ": a device that answers but reads nothing stays for write_stall");
+                                  "; a device that answers but does not read stays open for write_stall");
     }
     const auto plan = plan_liveness(listener.detect_within);
     // From 10 s on, five probes always fit.
@@ -50,7 +50,7 @@ void warn_of_liveness(const ListenerConfig& listener, std::size_t index, Violati
                "detect_within " + format_duration(listener.detect_within) + " tolerates " + std::to_string(lost) +
                    (lost == 1 ? " lost probe: at 1 % loss, " : " lost probes in a row: at 1 % loss, ") +
                    one_decimal(deaths) +
-                   " of 10,000 idle connections a day are closed though alive; 10s or more tolerates 4");
+                   " of 10,000 living idle connections a day are closed; choose 10s or more to tolerate 4");
     }
 }
 

@@ -40,25 +40,24 @@ TEST(SinkPath, IsRefusedWhereItsRightsForbidWriting) {
     const TemporaryDirectory directory;
     const std::string file = directory.in("x");
     ASSERT_EQ(::chmod(directory.path().c_str(), 0555), 0);
-    EXPECT_EQ(sink_violation(file),
-              "path in [sink]: \"" + file +
-                  "\" cannot be made (its directory: Permission denied): make the directory, change its rights "
-                  "or name another file");
+    EXPECT_EQ(sink_violation(file), "path in [sink]: \"" + file +
+                                        "\" cannot be created in its directory: Permission denied; create the "
+                                        "directory, change its rights or name another file");
     ASSERT_EQ(::chmod(directory.path().c_str(), 0755), 0);
     directory.write("x", "", 0444);
-    EXPECT_EQ(sink_violation(file), "path in [sink]: \"" + file +
-                                        "\" cannot be written (Permission denied): change its rights or name "
-                                        "another file");
+    EXPECT_EQ(sink_violation(file),
+              "path in [sink]: \"" + file +
+                  "\" cannot be written: Permission denied; change its rights or name another file");
     directory.write("x", "", 0666);
     EXPECT_EQ(sink_violation(file), "");
 }
 
 TEST(SinkPath, HostileOnesAreRefused) {
     EXPECT_EQ(sink_violation(std::string("a\0b", 3)),
-              "path in [sink]: \"a\\x00b\" holds a NUL byte: name another file");
+              "path in [sink]: \"a\\x00b\" contains a NUL byte; name another file");
     EXPECT_TRUE(
-        sink_violation(std::string(5'000, 'x')).ends_with("cannot be used (File name too long): name another file"));
-    EXPECT_TRUE(sink_violation("/dev/null/x").ends_with("cannot be used (Not a directory): name another file"));
+        sink_violation(std::string(5'000, 'x')).ends_with("cannot be used: File name too long; name another file"));
+    EXPECT_TRUE(sink_violation("/dev/null/x").ends_with("cannot be used: Not a directory; name another file"));
     EXPECT_EQ(sink_violation("/dev/null"), "");
 }
 

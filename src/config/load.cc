@@ -19,7 +19,8 @@ namespace {
 constexpr std::size_t largest_file = std::size_t{1} << 20;
 
 Error unreadable(const std::string& name, const std::string& why) {
-    return Error{"configuration " + path_in_quotes(name) + " cannot be read: " + why + ": name another with --config"};
+    return Error{"configuration " + path_in_quotes(name) + " cannot be read: " + why +
+                 "; name another file with --config"};
 }
 
 Result<std::string> read_whole(const std::filesystem::path& path) {
@@ -33,7 +34,7 @@ Result<std::string> read_whole(const std::filesystem::path& path) {
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return unreadable(path.string(), std::strerror(errno));
         text.append(buffer, static_cast<std::size_t>(got));
-        if (text.size() > largest_file) return unreadable(path.string(), "it is larger than 1MiB");
+        if (text.size() > largest_file) return unreadable(path.string(), "the file is larger than 1MiB");
     }
 }
 

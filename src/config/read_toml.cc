@@ -24,7 +24,7 @@ RawValue raw_value(const toml::node& node) {
     if (const auto* list = node.as_array()) {
         std::vector<std::string> texts;
         for (const toml::node& element : *list) {
-            if (!element.is_string()) return Other{"a list with something else than texts"};
+            if (!element.is_string()) return Other{"a list with values other than texts"};
             texts.push_back(element.as_string()->get());
         }
         return texts;
@@ -54,14 +54,14 @@ std::optional<Section> home_of(std::string_view key) {
 
 std::string advice(Section section, std::string_view key) {
     if (const auto home = home_of(key)) {
-        return *home == Section::top ? "it belongs at the top of the file, before the first section"
-                                     : "it belongs" + in_section(*home);
+        return *home == Section::top ? "move it to the top of the file, before the first section"
+                                     : "move it to" + in_section(*home).substr(3);
     }
     const auto known = known_keys(section);
     if (const auto near = nearest_word(key, known)) return "did you mean " + in_quotes(*near) + "?";
     std::string keys;
     for (const std::string_view name : known) keys += (keys.empty() ? "" : ", ") + std::string(name);
-    return "known there: " + keys;
+    return "known keys: " + keys;
 }
 
 class Reader {
@@ -81,7 +81,7 @@ private:
         } else if (section && node.is_table()) {
             read_section(*section, 0, *node.as_table());
         } else if (section) {
-            draft_.error_at(line_of(key, node), std::string(name) + " is a section: write [" + std::string(name) +
+            draft_.error_at(line_of(key, node), std::string(name) + " is a section; write [" + std::string(name) +
                                                     "] and its keys below it");
         } else if (find_option(Section::top, name) == nullptr && (node.is_table() || is_array_of_tables(node))) {
             unknown_section(key, node);
@@ -109,15 +109,15 @@ private:
         const std::uint32_t line = line_of(key, node);
         const std::string name = "[" + printable(key.str()) + "]";
         const auto near = nearest_word(key.str(), section_names());
-        const std::string hint =
-            near ? "did you mean" + in_section(*find_section(*near)).substr(3) + "?" : "known are " + all_sections();
+        const std::string hint = near ? "did you mean" + in_section(*find_section(*near)).substr(3) + "?"
+                                      : "known sections: " + all_sections();
         draft_.error_at(line, "unknown section " + name + "; " + hint);
     }
 
     void read_listeners(const toml::key& key, const toml::node& node) {
         if (!is_array_of_tables(node)) {
             draft_.error_at(line_of(key, node),
-                            "listener is a list of sections: write [[listener]], with two brackets");
+                            "listener is a list of sections; write [[listener]], with two brackets");
             return;
         }
         auto& listeners = draft_.loaded.config.server.listeners;
@@ -164,7 +164,7 @@ void read_toml(std::string_view text, Draft& draft) {
         Reader(draft).read(toml::parse(text, draft.loaded.file));
     } catch (const toml::parse_error& error) {
         const std::string what = printable(std::string(error.description()));
-        draft.error_at(error.source().begin.line, "this is not TOML: " + what + ": correct the line");
+        draft.error_at(error.source().begin.line, "this is not TOML: " + what + "; correct the line");
     }
 }
 

@@ -25,20 +25,20 @@ std::string reason_of(int error) { return std::strerror(error); }
 
 /// Returns why events cannot be appended to `path`, or nullopt if they can.
 std::optional<std::string> not_writable(const std::string& path) {
-    if (path.find('\0') != std::string::npos) return path_in_quotes(path) + " holds a NUL byte: name another file";
+    if (path.find('\0') != std::string::npos) return path_in_quotes(path) + " contains a NUL byte; name another file";
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0) {
-        if (S_ISDIR(info.st_mode)) return path_in_quotes(path) + " is a directory: name a file in it";
+        if (S_ISDIR(info.st_mode)) return path_in_quotes(path) + " is a directory; name a file in it";
         if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0) return std::nullopt;
-        return path_in_quotes(path) + " cannot be written (" + reason_of(errno) +
-               "): change its rights or name another file";
+        return path_in_quotes(path) + " cannot be written: " + reason_of(errno) +
+               "; change its rights or name another file";
     }
-    if (errno != ENOENT) return path_in_quotes(path) + " cannot be used (" + reason_of(errno) + "): name another file";
+    if (errno != ENOENT) return path_in_quotes(path) + " cannot be used: " + reason_of(errno) + "; name another file";
     std::filesystem::path directory = std::filesystem::path(path).parent_path();
     if (directory.empty()) directory = ".";
     if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return std::nullopt;
-    return path_in_quotes(path) + " cannot be made (its directory: " + reason_of(errno) +
-           "): make the directory, change its rights or name another file";
+    return path_in_quotes(path) + " cannot be created in its directory: " + reason_of(errno) +
+           "; create the directory, change its rights or name another file";
 }
 
 /// Returns the nearest existing directory above `path`.
@@ -54,18 +54,19 @@ std::filesystem::path existing_above(std::filesystem::path path) {
 
 /// Returns why a spool cannot be in the directory `path`, or nullopt if it can.
 std::optional<std::string> no_place_for_a_spool(const std::string& path) {
-    if (path.find('\0') != std::string::npos) return path_in_quotes(path) + " holds a NUL byte: name another directory";
+    if (path.find('\0') != std::string::npos)
+        return path_in_quotes(path) + " contains a NUL byte; name another directory";
     const auto there = existing_above(path);
     struct stat info {};
     if (::stat(there.c_str(), &info) != 0) {
-        return path_in_quotes(path) + " cannot be used (" + reason_of(errno) + "): name another directory";
+        return path_in_quotes(path) + " cannot be used: " + reason_of(errno) + "; name another directory";
     }
     if (!S_ISDIR(info.st_mode)) {
-        return path_in_quotes(there.string()) + " is not a directory, and a spool is one: name another directory";
+        return path_in_quotes(there.string()) + " is not a directory; name another directory";
     }
     if (::faccessat(AT_FDCWD, there.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return std::nullopt;
-    return path_in_quotes(there.string()) + " cannot be written to (" + reason_of(errno) +
-           "): change its rights or name another directory with path";
+    return path_in_quotes(there.string()) + " cannot be written to: " + reason_of(errno) +
+           "; change its rights or name another directory with path";
 }
 
 class SinkCheck {
@@ -98,13 +99,13 @@ private:
                 types += in_quotes(option.of_sinks[i]);
             }
             report(option.key,
-                   std::string(option.key) + " in [sink] is for type = " + types + " only: remove it or set the type");
+                   std::string(option.key) + " in [sink] needs type = " + types + "; remove it or set the type");
         }
     }
 
     void check_file() {
         if (sink_.path.empty()) {
-            report("type", "type in [sink] is \"file\" without a path: add path = \"...\", or give --sink file:PATH");
+            report("type", "type in [sink] is \"file\" without a path; add path = \"...\", or give --sink file:PATH");
         } else if (const auto obstacle = not_writable(sink_.path)) {
             report("path", "path in [sink]: " + *obstacle);
         }
@@ -114,8 +115,9 @@ private:
         if (const auto obstacle = no_place_for_a_spool(sink_.path)) report("path", "path in [sink]: " + *obstacle);
         for (const std::string& group : group_names(sink_.required_groups)) {
             if (is_name(group)) continue;
-            report("required_groups", "required_groups in [sink]: " + in_quotes(group) +
-                                          " is not the name of a group: write 1 to 64 of A-Z a-z 0-9 _ . - for each");
+            report("required_groups",
+                   "required_groups in [sink]: " + in_quotes(group) +
+                       " is not the name of a group; write 1 to 64 characters of A-Z a-z 0-9 _ . - for each");
         }
     }
 
@@ -125,7 +127,7 @@ private:
         // Characters that JetStream allows in the name of a stream.
         if (!is_name(sink_.stream) || sink_.stream.find('.') != std::string::npos) {
             report("stream", "stream in [sink]: " + in_quotes(sink_.stream) +
-                                 " is not the name of a stream: write 1 to 64 of A-Z a-z 0-9 _ -");
+                                 " is not the name of a stream; write 1 to 64 characters of A-Z a-z 0-9 _ -");
         }
         check_readable("credentials", sink_.credentials);
         check_readable("tls_ca", sink_.tls_ca);
@@ -133,20 +135,20 @@ private:
         check_readable("tls_key", sink_.tls_key);
         if (sink_.tls_cert.empty() != sink_.tls_key.empty()) {
             report(sink_.tls_cert.empty() ? "tls_key" : "tls_cert",
-                   "tls_cert and tls_key in [sink] go together: give both or neither");
+                   "tls_cert and tls_key in [sink] go together; give both or neither");
         }
         if (!config_.fleet.name.empty() && !is_name(config_.fleet.name)) {
             out_.push_back({std::nullopt, "fleet", "name",
                             "name in [fleet]: " + in_quotes(config_.fleet.name) +
-                                " is not one: write 1 to 64 of A-Z a-z 0-9 _ . -"});
+                                " is invalid; write 1 to 64 characters of A-Z a-z 0-9 _ . -"});
         }
     }
 
     void check_readable(std::string_view option, const std::string& path) {
         if (path.empty()) return;
         if (path.find('\0') == std::string::npos && ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0) return;
-        report(option, std::string(option) + " in [sink]: " + path_in_quotes(path) + " cannot be read (" +
-                           reason_of(errno) + "): change its rights or name another file");
+        report(option, std::string(option) + " in [sink]: " + path_in_quotes(path) +
+                           " cannot be read: " + reason_of(errno) + "; change its rights or name another file");
     }
 
     void check_acks() {
@@ -156,7 +158,7 @@ private:
             if (!listener.acks) continue;
             out_.push_back({i, "listener", "acks",
                             "listener " + in_quotes(listener.name) +
-                                ": acks needs a sink that outlives a crash: set type = \"spool\" (or \"nats\") in "
+                                ": acks needs a durable sink; set type = \"spool\" (or \"nats\") in "
                                 "[sink], or give --sink spool:DIR"});
         }
     }

@@ -67,7 +67,7 @@ void Drainer::end_in_drain(Connection& connection, const std::shared_ptr<DrainRu
     if (connection.is_closing()) return;
     const std::string goodbye = run->goodbye(connection, core_.reactor.now());
     if (!goodbye.empty()) static_cast<void>(sender_.send(connection, goodbye));
-    part(connection, CloseReason::drained, "an operator drains the gateway",
+    part(connection, CloseReason::drained, "an operator drained the gateway",
          core_.reactor.attended_time().at(run->deadline()), run);
 }
 
@@ -146,7 +146,7 @@ void Drainer::end_if_removed(Connection& connection) {
     const auto found = std::find_if(removed_.begin(), removed_.end(),
                                     [&](const Removed& removed) { return removed.number == connection.listener; });
     if (found == removed_.end()) return;
-    constexpr std::string_view detail = "its listener was removed from the configuration";
+    constexpr std::string_view detail = "the listener was removed from the configuration";
     if (core_.reactor.has_passed(found->deadline)) return core_.close(connection, CloseReason::drained, detail);
     if (connection.parting) return;
     receiver_.read(connection, ReadUntil::end);

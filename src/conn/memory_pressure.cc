@@ -119,7 +119,7 @@ void MemoryPressure::shed_late() {
         Connection& connection = *core_.registry.find(victim->number);
         goal -= std::min(goal, victim->bytes);
         core_.close(connection, CloseReason::shed,
-                    "its item was not finished in time while memory for buffers was short");
+                    "the unfinished item did not complete in time under memory pressure");
     }
 }
 
@@ -232,7 +232,7 @@ std::size_t MemoryPressure::shed(const VictimOrder::Holder& victim) {
     if (connection == nullptr) return 0;
     const Holding held = holding_of(*connection);
     if (held.loose == 0 && victim.rank != VictimOrder::Rank::idle_session) return 0;
-    core_.close(*connection, CloseReason::shed, "the buffers of all connections came near limits.buffer_budget");
+    core_.close(*connection, CloseReason::shed, "all buffers together came near limits.buffer_budget");
     const Note note(*this, *connection);  // no read or write follows, so free the buffers before finalization
     connection->unfinished.reset();
     connection->downlink.reset();

@@ -81,12 +81,13 @@ void Preamble::overrun(Connection& connection) {
         case PreambleState::Step::turn:
             return;  // no deadline
         case PreambleState::Step::header:
-            return core_.close(connection, CloseReason::proxy_header_invalid, "no whole PROXY header came within 5 s");
+            return core_.close(connection, CloseReason::proxy_header_invalid,
+                               "no complete PROXY header arrived within 5 s");
         case PreambleState::Step::first_byte:
             if (core_.policy_of(connection).tls == nullptr) return open(connection);  // it was no health check
             [[fallthrough]];
         case PreambleState::Step::handshake:
-            return core_.close(connection, CloseReason::tls_failed, "the TLS handshake was not finished within 5 s");
+            return core_.close(connection, CloseReason::tls_failed, "the TLS handshake did not complete within 5 s");
     }
 }
 

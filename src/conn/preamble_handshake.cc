@@ -114,7 +114,7 @@ void Preamble::handshake(Connection& connection) {
             return sender_.notify_when_writable(connection);
         case TlsStep::closed:
         case TlsStep::truncated:
-            return core_.close_by_kernel(connection, 0, IoPhase::read, "in the middle of the TLS handshake");
+            return core_.close_by_kernel(connection, 0, IoPhase::read, "during the TLS handshake");
         case TlsStep::broken:
         case TlsStep::failed:
             return receiver_.end_by_tls(connection, outcome);

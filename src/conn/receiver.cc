@@ -25,7 +25,7 @@ constexpr int last_tls_reads = 4;
 constexpr std::chrono::milliseconds paused_recheck{5};
 /// Longest hold after the peer's FIN. Bytes that have arrived stay unread after that.
 constexpr std::chrono::seconds longest_hold_after_end{10};
-constexpr std::string_view left_unread = "bytes that had arrived before the end were left unread: reading was paused";
+constexpr std::string_view left_unread = "received bytes were left unread, as reading was paused";
 
 }  // namespace
 
@@ -117,7 +117,7 @@ void Receiver::end_by_tls(Connection& connection, const TlsOutcome& outcome) {
             return end_by_peer(connection);
         case TlsStep::truncated:
             return core_.close_by_kernel(connection, pending, pending != 0 ? IoPhase::write : IoPhase::read,
-                                         "without the close_notify of TLS: its last bytes may be missing");
+                                         "closed without the close_notify of TLS; the last bytes may be missing");
         case TlsStep::broken:
             return core_.close_by_kernel(connection, pending != 0 ? pending : outcome.error,
                                          pending != 0 ? IoPhase::write : IoPhase::read);

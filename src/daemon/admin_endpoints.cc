@@ -63,7 +63,7 @@ std::optional<Error> AdminEndpoints::open(const AdminConfig& config, ControlPlan
     }
     if (!config_.has_address()) return std::nullopt;
     const auto unauthorized = [this](const Endpoint& peer) {
-        log_.warn("admin: a request without a right token was refused", {{"peer", to_string(peer)}});
+        log_.warn("refused an admin request without a valid token", {{"peer", to_string(peer)}});
     };
     auto server = AdminServer::start(
         config_.address, gateway, std::move(options),
@@ -93,7 +93,7 @@ void AdminEndpoints::report_addresses() const {
         log_.info("admin", {{"address", to_string(by_address_->address())}});
         log_.info("dashboard", {{"url", dashboard_url(by_address_->address(), !config_.tls_certificate.empty())}});
     }
-    if (!first_item_.empty()) log_.info("send an item: " + first_item_);
+    if (!first_item_.empty()) log_.info("first item: " + first_item_);
 }
 
 Result<AdminEndpoints::Fresh> AdminEndpoints::read_anew() {
@@ -101,10 +101,10 @@ Result<AdminEndpoints::Fresh> AdminEndpoints::read_anew() {
     if (!by_address_) return fresh;
     auto secrets = read_secrets();
     if (!secrets) return secrets.error();
-    if (!(*secrets.value().tokens == *secrets_.tokens)) fresh.changes.emplace_back("tokens in [admin]: read anew");
+    if (!(*secrets.value().tokens == *secrets_.tokens)) fresh.changes.emplace_back("tokens in [admin]: reloaded");
     const TlsContext* tls = secrets.value().tls.get();
     if (tls != nullptr && tls->digest() != secrets_.tls->digest())
-        fresh.changes.emplace_back("certificate in [admin]: read anew");
+        fresh.changes.emplace_back("certificate in [admin]: reloaded");
     fresh.take_over = [this, taken = std::move(secrets).value()] {
         secrets_ = taken;
         by_address_->change(taken);

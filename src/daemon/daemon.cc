@@ -201,7 +201,7 @@ std::optional<Error> Daemon::restrict_itself() {
     if (!user.empty()) {
         if (auto error = become(user, binds_low_ports(config_))) return error;
         if (options_.file && ::access(options_.file->c_str(), R_OK) != 0) {
-            log_.warn("a reload cannot read the configuration: let its user or group read it",
+            log_.warn("a reload cannot read the configuration; make it readable for the user",
                       {{"user", user}, {"file", *options_.file}});
         }
     }
@@ -255,7 +255,7 @@ void Daemon::start_reloader() {
 void Daemon::log_warnings() {
     for (const std::string& warning : warnings_) log_.warn("configuration: " + warning);
     if (config_.process.user.empty() && ::geteuid() == 0) {
-        log_.warn("it runs as root, which only ports below 1024 need: name another user by --user, or [process] user");
+        log_.warn("the gateway runs as root, which only ports below 1024 need; name another user with --user");
     }
 }
 
@@ -307,7 +307,7 @@ void Daemon::start_supervision() {
                              .silence = [this] { return server_->silence(); },
                              .status = [this] { return status_line(); }},
         clock_);
-    if (!manager_.ready(status_line())) log_.error("the service manager could not be told that the gateway is ready");
+    if (!manager_.ready(status_line())) log_.error("could not notify the service manager that the gateway is ready");
 }
 
 /// Runs on the thread whose allocation failed.
@@ -321,9 +321,8 @@ void Daemon::relieve_memory() {
     const std::uint64_t exhausted = reserve_.times_used();
     if (std::exchange(reported_exhausted_, exhausted) == exhausted) return;
     log_.error(
-        "the system gave no more memory: what connections hold in buffers is the budget until the next reload; "
-        "raise the process's limits (LimitDATA=, LimitAS=, vm.overcommit_memory), or lower limits.buffer_budget "
-        "and max_connections",
+        "the system refused memory: buffers stop growing until a reload; raise the limits of the process "
+        "(LimitDATA=, LimitAS=, vm.overcommit_memory), or lower limits.buffer_budget and max_connections",
         {{"buffer_budget", human_bytes(server_->status().buffer_budget)}});
 }
 
@@ -332,7 +331,7 @@ void Daemon::guarded(const std::function<void()>& work) noexcept {
     try {
         work();
     } catch (const std::exception& failure) {
-        std::fprintf(stderr, "holdfast: the main thread could not do its part: %s; it tries again\n", failure.what());
+        std::fprintf(stderr, "holdfast: the main thread failed and retries: %s\n", failure.what());
     }
 }
 
@@ -393,7 +392,7 @@ int Daemon::stop() {
     }
     finishing.join();
     if (lost > 0)
-        log_.error("stopped before the sink had taken every event", {{"events_not_written", std::to_string(lost)}});
+        log_.error("stopped before the sink had written every event", {{"events_not_written", std::to_string(lost)}});
     log_.info("stopped");
     return lost > 0 || sink_lost_ ? exit_answer_is_no : exit_good;
 }

@@ -99,7 +99,7 @@ void FleetPart::start(const FleetConfig& config, const SinkConfig& sink, Server&
         return answer_of(server, what, id, body);
     };
     options.on_trouble = [this](const std::string& trouble) { log_.warn("out of the fleet", {{"why", trouble}}); };
-    options.on_recovered = [this] { log_.info("part of the fleet again"); };
+    options.on_recovered = [this] { log_.info("back in the fleet"); };
     options.on_notice = [this](const std::string& notice) { log_.warn(notice); };
     log_.info("fleet", {{"name", options.name}});
     fleet_ = std::make_unique<Fleet>(server, link, spool, news_, std::move(options));
@@ -127,7 +127,7 @@ std::optional<ApiAnswer> FleetPart::send_elsewhere(const DeviceQuestion& questio
     const CommandAnswer answer = fleet_->desk().send(std::string(question.device), question.json, command_timeout);
     if (answer.result == "absent" && answer.detail.empty()) return std::nullopt;
     if (answer.result == "absent") return gateway_silent(answer.detail);
-    if (answer.result == "queue_full") return Api::error(429, "queue_full", answer.detail + ": send again later");
+    if (answer.result == "queue_full") return Api::error(429, "queue_full", answer.detail + "; send again later");
     if (answer.result == "refused") return Api::error(429, "too_busy", answer.detail);
     return ApiAnswer{.status = answer.result == "acked" ? 200 : 202, .body = to_json(answer)};
 }

@@ -47,13 +47,15 @@ Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkCo
     options.batch = config.batch;
     options.window = config.window;
     options.group = nats_group;
-    options.on_trouble = [&log](const std::string& error) { log.error("events wait in the spool for NATS: " + error); };
-    options.on_recovered = [&log] { log.info("events go to NATS again"); };
+    options.on_trouble = [&log](const std::string& error) {
+        log.error("publishing to NATS failed, and events wait in the spool: " + error);
+    };
+    options.on_recovered = [&log] { log.info("publishing to NATS resumed"); };
     options.on_ready = [&log](const std::string& server, const std::string& guarantee) {
         log.info("NATS", {{"server", server}, {"guarantee", guarantee}});
     };
     options.on_dead_letter = [&log](const std::string& what) {
-        log.error(what + "; the spool has it: read it with holdfast consume");
+        log.error(what + "; read it from the spool with holdfast consume");
     };
     options.on_loss = [&log](const std::string& what) { log.error("NATS has lost events: " + what); };
     options.on_rival = [&log](const std::string& what) { log.error(what); };
@@ -61,7 +63,7 @@ Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkCo
     options.largest_event = largest_event(max_item_bytes);
     options.on_small_payload = [&log, max_item_bytes](std::size_t max_payload) {
         log.warn(
-            "an item of item.max_bytes can become an event that NATS does not take; raise max_payload there, or lower "
+            "the event of an item of item.max_bytes can exceed max_payload of NATS; raise max_payload there, or lower "
             "item.max_bytes",
             {{"max_bytes", std::to_string(max_item_bytes)},
              {"largest_event", std::to_string(largest_event(max_item_bytes))},
@@ -69,7 +71,7 @@ Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkCo
     };
     options.on_skipped = [&log](const MissingRange& range) {
         log.error("events " + std::to_string(range.first) + " to " + std::to_string(range.last) +
-                  " are not in the spool any more and do not go to NATS: " + range.why);
+                  " are missing in the spool and are not published to NATS: " + range.why);
     };
     out->forwarder_ = std::make_unique<Forwarder>(spool, *out->feed_, std::move(options));
     return out;

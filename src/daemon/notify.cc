@@ -18,7 +18,7 @@ namespace {
 
 Error unusable(const std::string& socket, const std::string& why) {
     return Error{"NOTIFY_SOCKET " + path_in_quotes(socket) + ": " + why +
-                 ": the service manager is not told of anything"};
+                 "; the service manager gets no notifications"};
 }
 
 /// Replaces line feeds, which would end the value of a variable.
@@ -43,8 +43,9 @@ Result<Notifier> Notifier::to(const std::string& socket) {
     if (socket.empty()) return notifier;
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (socket.front() != '/' && socket.front() != '@') return unusable(socket, "neither a path nor an abstract name");
-    if (socket.size() >= sizeof address.sun_path) return unusable(socket, "longer than a socket's name can be");
+    if (socket.front() != '/' && socket.front() != '@')
+        return unusable(socket, "neither a path nor an abstract address");
+    if (socket.size() >= sizeof address.sun_path) return unusable(socket, "longer than a socket address");
     std::memcpy(address.sun_path, socket.data(), socket.size());
     const bool abstract = socket.front() == '@';
     if (abstract) address.sun_path[0] = '\0';

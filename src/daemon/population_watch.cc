@@ -70,7 +70,7 @@ void PopulationWatch::on_alarm(const Alarm& alarm) {
 void PopulationWatch::on_inquiry(const Inquiry& inquiry) {
     log_.info("probed connections on suspicion and marked the silent ones",
               {{"listener", inquiry.listener},
-               {"peer", inquiry.suspect.peer ? to_string(*inquiry.suspect.peer) : "all of the listener"},
+               {"peer", inquiry.suspect.peer ? to_string(*inquiry.suspect.peer) : "all peers"},
                {"asked", std::to_string(inquiry.found.asked)},
                {"silent", std::to_string(inquiry.found.silent.size())},
                {"waited", format_duration(inquiry.found.waited)}});

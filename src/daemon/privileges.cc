@@ -25,7 +25,7 @@ constexpr std::uint16_t first_free_port = 1024;
 
 Error failed(std::string_view what, const std::string& user, std::string_view remedy) {
     const int error = errno;
-    return Error{std::string(what) + " user " + in_quotes(user) + ": " + std::strerror(error) + ": " +
+    return Error{std::string(what) + " user " + in_quotes(user) + ": " + std::strerror(error) + "; " +
                  std::string(remedy)};
 }
 
@@ -53,19 +53,18 @@ std::optional<Error> become(const std::string& user, bool keeps_low_ports) {
     errno = 0;
     const passwd* found = ::getpwnam(user.c_str());
     if (found == nullptr) {
-        return Error{"there is no user " + in_quotes(user) + ": make it (systemd-sysusers), or name another by user"};
+        return Error{"unknown user " + in_quotes(user) + "; create it (systemd-sysusers), or name another with user"};
     }
     if (found->pw_uid == ::geteuid()) return std::nullopt;
     if (::geteuid() != 0) {
-        return Error{"only root can become user " + in_quotes(user) + ": start the gateway as root, or as " + user};
+        return Error{"only root can become user " + in_quotes(user) + "; start the gateway as root, or as " + user};
     }
     const uid_t uid = found->pw_uid;
     const gid_t gid = found->pw_gid;
-    if (::initgroups(user.c_str(), gid) != 0)
-        return failed("the groups cannot be set of", user, "is /etc/group sound?");
-    constexpr std::string_view remedy = "the gateway needs root's capabilities SETUID, SETGID and SETPCAP for that";
-    if (!change_ids(uid, gid, keeps_low_ports)) return failed("the process cannot become", user, remedy);
-    if (::setresuid(0, 0, 0) == 0) return Error{"the process is still root: it must not go on"};
+    if (::initgroups(user.c_str(), gid) != 0) return failed("cannot set the groups of", user, "correct /etc/group");
+    constexpr std::string_view remedy = "give the gateway the capabilities SETUID, SETGID and SETPCAP";
+    if (!change_ids(uid, gid, keeps_low_ports)) return failed("cannot become", user, remedy);
+    if (::setresuid(0, 0, 0) == 0) return Error{"cannot drop root: the process could become root again"};
     return std::nullopt;
 }
 

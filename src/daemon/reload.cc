@@ -19,7 +19,8 @@ std::optional<std::string> not_a_file(const std::string& name) {
     std::error_code error;
     const auto status = std::filesystem::status(name, error);
     if (error || std::filesystem::is_regular_file(status)) return std::nullopt;
-    return "configuration " + path_in_quotes(name) + " is not a regular file: nothing has changed; write it anew";
+    return "configuration " + path_in_quotes(name) +
+           " is not a regular file, and nothing has changed; write a file there";
 }
 
 }  // namespace
@@ -39,11 +40,11 @@ ReloadResult Reloader::try_to_apply() {
     try {
         return read_and_apply();
     } catch (const std::system_error& failure) {
-        result.errors.push_back("the reload broke off: " + describe(failure) + ", then reload again");
+        result.errors.push_back("the reload failed: " + describe(failure) + ", then reload again");
     } catch (const std::bad_alloc&) {
-        result.errors.push_back("the reload broke off: no memory; raise the process's limits, then reload again");
+        result.errors.push_back("the reload failed: no memory; raise the process's limits, then reload again");
     } catch (const std::exception& failure) {
-        result.errors.push_back(std::string("the reload broke off: ") + failure.what() + "; reload again");
+        result.errors.push_back(std::string("the reload failed: ") + failure.what() + "; reload again");
     }
     return result;
 }
@@ -51,7 +52,7 @@ ReloadResult Reloader::try_to_apply() {
 ReloadResult Reloader::read_and_apply() {
     ReloadResult result;
     if (!file_) {
-        result.warnings.push_back("the gateway was started without --config: there is no file to read");
+        result.warnings.push_back("the gateway was started without --config, and no file was read");
         return result;
     }
     if (auto obstacle = not_a_file(*file_)) {
@@ -62,9 +63,9 @@ ReloadResult Reloader::read_and_apply() {
     for (ConfigError& error : outcome.errors) result.errors.push_back(std::move(error.message));
     if (!outcome.loaded) return result;
     if (outcome.loaded->blank) {
-        result.errors.push_back(outcome.loaded->file +
-                                ":1: the file is empty, which would put everything back to its default: write at least "
-                                "one line, if only a comment");
+        result.errors.push_back(
+            outcome.loaded->file +
+            ":1: the file is empty, which would reset every option to its default; write at least a comment");
         return result;
     }
     result = apply(std::move(outcome.loaded->config));
@@ -113,7 +114,7 @@ ReloadResult Reloader::apply(DaemonConfig wanted) {
 
 /// Logs each line as a cause of its own, so that LogLimiter suppresses none as a repetition.
 void Reloader::tell(const ReloadResult& result) {
-    for (const std::string& error : result.errors) log_.error("reload refused, nothing has changed: " + error);
+    for (const std::string& error : result.errors) log_.error("rejected a reload, and nothing has changed: " + error);
     if (!result.errors.empty()) return;
     for (const std::string& line : result.warnings) log_.warn("reload: warning: " + line);
     for (const std::string& line : result.applied) log_.info("reload: " + line);

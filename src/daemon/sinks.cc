@@ -37,7 +37,7 @@ std::optional<std::string> Sinks::lack_of_space(const SinkConfig& config) {
     if (!lack) return std::nullopt;
     const std::size_t removed = retain_before_start(spool_options(config));
     if (removed == 0) return lack;
-    log_.info("removed files of events by retention, to start on a full disk", {{"files", std::to_string(removed)}});
+    log_.info("removed spool files by retention to start on a full disk", {{"files", std::to_string(removed)}});
     return holdfast::lack_of_space(config.path);
 }
 
@@ -47,7 +47,7 @@ std::optional<Error> Sinks::start_stream(const SinkConfig& config) {
     options.descriptor = STDOUT_FILENO;
     options.queue_bytes = config.queue_bytes;
     options.on_trouble = [this](const std::string& error) { log_.error(error); };
-    options.on_recovered = [this] { log_.info("sink writes again"); };
+    options.on_recovered = [this] { log_.info("writing to the sink resumed"); };
     options.on_broken = on_broken_;
     auto sink = StreamSink::start(std::move(options));
     if (!sink) return sink.error();
@@ -66,14 +66,14 @@ SpoolOptions Sinks::spool_options(const SinkConfig& config) {
     options.required_groups = group_names(config.required_groups);
     if (config.type == SinkType::nats) options.required_groups.emplace_back(nats_group);
     options.on_trouble = [this](const std::string& error) { log_.error(error); };
-    options.on_recovered = [this] { log_.info("sink writes again"); };
+    options.on_recovered = [this] { log_.info("writing to the sink resumed"); };
     options.on_quarantine = [this](const std::string& report) { log_.error(report); };
     options.on_clock_step = [this](milliseconds by) {
-        log_.warn("the system clock was stepped; the ages of events and sessions do not change",
+        log_.warn("the system clock was stepped, and ages of events and sessions were kept",
                   {{"by", format_duration(by)}});
     };
     options.on_read_trouble = [this](const std::string& error) { log_.error(error); };
-    options.on_read_recovered = [this] { log_.info("spool can be read again"); };
+    options.on_read_recovered = [this] { log_.info("reading from the spool resumed"); };
     options.on_healed = [this](const std::string& report) { log_.info(report); };
     options.pause_start = pause_start_;
     return options;
@@ -108,7 +108,7 @@ void Sinks::end_lost_connections(const SpoolStatus& status, std::optional<millis
     inherited_ = {.former = std::move(lost.former), .away = away, .has_events = status.last > 0};
     if (lost.closed == 0 && inherited_.former.empty()) return;
     const auto took = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
-    log_.warn("closed connections in the spool that an earlier process had left open",
+    log_.warn("wrote closed events for connections of an earlier process",
               {{"reason", "gateway_lost"},
                {"closed", std::to_string(lost.closed)},
                {"left_to_fleet", std::to_string(inherited_.former.size())},

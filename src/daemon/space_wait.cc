@@ -45,10 +45,10 @@ std::optional<Error> SpaceWait::open(const std::string& lack) {
         return error;
     }
     is_open_ = true;
-    log_.error("the gateway waits for space with its listeners closed: " + lack);
+    log_.error("waiting for disk space with closed listeners: " + lack);
     admin_.report_addresses();
     if (!manager_.ready("waiting for space: " + lack)) {
-        log_.error("the service manager could not be told that the gateway waits");
+        log_.error("could not notify the service manager that the gateway waits");
     }
     return std::nullopt;
 }
@@ -80,9 +80,9 @@ AlarmBoard SpaceWait::Watch::alarms() {
     alarm.id = 1;
     alarm.kind = AlarmKind::sink_lag;
     alarm.raised_at = wait_.since_;
-    alarm.summary = "the gateway waits for space with its listeners closed: " + why;
+    alarm.summary = "the gateway waits for disk space with closed listeners: " + why;
     alarm.cause = "The spool cannot be opened: " + why + ".";
-    alarm.advice = "Free some space: the gateway goes on by itself within a second.";
+    alarm.advice = "Free some space. The gateway continues by itself within a second.";
     return {.active = {alarm}, .recent = {}};
 }
 

@@ -20,7 +20,9 @@ public:
     bool close(ConnectionId) override { return false; }
     std::size_t close_all(const Prefix&) override { return 0; }
     [[nodiscard]] SendOutcome send(ConnectionId, std::string_view) override { return {}; }
-    [[nodiscard]] Result<DrainStatus> drain(const DrainOrder&) override { return Error{"there is no gateway"}; }
+    [[nodiscard]] Result<DrainStatus> drain(const DrainOrder&) override {
+        return Error{"cannot drain: the gateway has not started"};
+    }
     std::optional<DrainStatus> cancel_drain() override { return std::nullopt; }
     [[nodiscard]] std::optional<ConnectionId> find(std::string_view) override { return std::nullopt; }
     [[nodiscard]] Delivery deliver(ConnectionId, std::string_view, std::chrono::milliseconds) override { return {}; }

@@ -52,10 +52,10 @@ void Supervision::check_reactors() {
     if (hangs != hangs_) {
         hangs_ = hangs;
         if (hangs) {
-            log_.error("a reactor does not turn: its connections are not served; report it with a stack trace",
+            log_.error("a reactor stopped turning, and its connections are not served; report it with a stack trace",
                        {{"for", format_duration(silence)}});
         } else {
-            log_.info("all reactors turn again");
+            log_.info("all reactors resumed");
         }
     }
     ping(!hangs);

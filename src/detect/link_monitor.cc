@@ -76,9 +76,9 @@ std::optional<std::string> LinkMonitor::failure_of(int link) const {
     if (!state) {
         // The interface is gone only if the kernel still answers.
         const bool answers = sources_.route_to(ways_.begin()->first).has_value();
-        return answers ? std::optional<std::string>("is not there any more") : std::nullopt;
+        return answers ? std::optional<std::string>("was removed") : std::nullopt;
     }
-    if (!state->up) return "is switched off";
+    if (!state->up) return "is down";
     if (!state->carrier) return "has no carrier";
     return std::nullopt;
 }

@@ -47,13 +47,13 @@ TEST_F(Links, EachFailureIsNamedAndEnds) {
     interfaces_[2].carrier = false;
     EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth0", "has no carrier", 90}));
     interfaces_[2].up = false;
-    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth0", "is switched off", 90}));
+    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth0", "is down", 90}));
     interfaces_.erase(2);
-    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth0", "is not there any more", 90}));
+    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth0", "was removed", 90}));
     interfaces_[2] = {"eth0", true, true};
     EXPECT_THAT(check(), IsEmpty());
     interfaces_[3].up = false;
-    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth1", "is switched off", 10}));
+    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth1", "is down", 10}));
 }
 
 TEST_F(Links, ALostRouteIsNamed) {

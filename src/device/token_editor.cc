@@ -27,7 +27,7 @@ constexpr std::size_t name_bytes = 8;     // of the hash, in a token's name
 
 Error failed(const std::string& what, const std::string& path) {
     return Error{what + " " + in_quotes(path) + ": " + std::strerror(errno) +
-                 ": is the directory there, and may this user write in it?"};
+                 "; create its directory, and make it writable for this user"};
 }
 
 bool write_all(int fd, std::string_view text) {
@@ -111,7 +111,7 @@ std::string line_of(const StoredToken& token) {
 
 std::optional<Error> check_id(const std::string& id) {
     if (is_device_word(id, max_device_id)) return std::nullopt;
-    return Error{in_quotes(id) + " is no device's id: write 1 to " + std::to_string(max_device_id) +
+    return Error{in_quotes(id) + " is not a device id; write 1 to " + std::to_string(max_device_id) +
                  " bytes of UTF-8 without control characters"};
 }
 
@@ -127,11 +127,11 @@ Result<std::string> add_token(const std::string& named, const std::string& id) {
     std::array<std::uint8_t, random_bytes> secret{};
     StoredToken stored{.id = id, .salt = {}, .hash = {}};
     if (!draw(secret) || !draw(stored.salt)) {
-        return Error{"the system gives no random bytes (OpenSSL's RAND_bytes): try again when it has collected some"};
+        return Error{"cannot make a token: the system has no random bytes (RAND_bytes); try again later"};
     }
     std::string token = to_hex(secret.data(), secret.size());
     const auto hash = hash_token(stored.salt, token);
-    if (!hash) return Error{"cannot hash a token: OpenSSL has no SHA-256; look at its configuration (openssl.cnf)"};
+    if (!hash) return Error{"cannot hash a token: OpenSSL has no SHA-256; correct its configuration (openssl.cnf)"};
     stored.hash = *hash;
     const std::string after = text.value() + line_of(stored);
     if (const auto set = TokenSet::parse(after, path); !set) return set.error();
@@ -156,7 +156,7 @@ Result<std::size_t> revoke_tokens(const std::string& named, const std::string& i
     }
     if (revoked == 0) {
         return Error{in_quotes(path) + " has no such token of " + in_quotes(id) +
-                     ": holdfast token list --file FILE shows what there is"};
+                     "; take one from holdfast token list --file FILE"};
     }
     if (auto error = replace_file(path, after, lock)) return *error;
     return revoked;

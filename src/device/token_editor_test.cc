@@ -85,8 +85,8 @@ TEST_F(TokenEditor, BehindALinkTheFileIsEditedAndTheLinkStays) {
 TEST_F(TokenEditor, WhatItCannotReadItDoesNotWrite) {
     std::ofstream(path_) << "not a token\n";
     ASSERT_EQ(::chmod(path_.c_str(), 0600), 0);
-    EXPECT_THAT(add_token(path_, "d1").error().message, HasSubstr(":1: this is no line"));
-    EXPECT_THAT(add_token(path_ + "2", "a\nb").error().message, HasSubstr("is no device's id"));
+    EXPECT_THAT(add_token(path_, "d1").error().message, HasSubstr(":1: malformed line"));
+    EXPECT_THAT(add_token(path_ + "2", "a\nb").error().message, HasSubstr("is not a device id"));
     EXPECT_THAT(add_token(directory_.in("none/tokens"), "d1").error().message, HasSubstr("cannot open the directory"));
     EXPECT_THAT(revoke_tokens(path_ + "2", "d1", "").error().message, HasSubstr("No such file"));
 }

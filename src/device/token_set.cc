@@ -58,7 +58,7 @@ Result<std::string> read_tokens_file(const std::string& path) {
         "tokens_file", path,
         {.largest = largest_file,
          .readers = Readers::group,
-         .remedy = "make it with holdfast token add --file FILE ID, and let the gateway's user read it"});
+         .remedy = "create it with holdfast token add --file FILE ID, and make it readable for the gateway's user"});
 }
 
 Result<TokenSet> TokenSet::load(const std::string& path) {
@@ -66,7 +66,7 @@ Result<TokenSet> TokenSet::load(const std::string& path) {
     if (!text) return text.error();
     if (!hash_token({}, {})) {
         return Error{"tokens_file " + path_in_quotes(path) +
-                     " cannot be used: OpenSSL has no SHA-256; look at its configuration (openssl.cnf, OPENSSL_CONF)"};
+                     " cannot be used: OpenSSL has no SHA-256; correct its configuration (openssl.cnf, OPENSSL_CONF)"};
     }
     return parse(text.value(), path);
 }
@@ -80,11 +80,11 @@ Result<TokenSet> TokenSet::parse(std::string_view text, const std::string& path)
         if (line.empty() || line.starts_with('#')) continue;
         const std::string place = printable(path) + ":" + std::to_string(number) + ": ";
         auto token = read_line(line);
-        if (!token) return Error{place + "this is no line of a tokens_file: let holdfast token write it"};
+        if (!token) return Error{place + "malformed line; write the file with holdfast token"};
         auto& places = set.by_id_[token->id];
         if (places.size() == max_per_id) {
             return Error{place + in_quotes(token->id) + " has more than " + std::to_string(max_per_id) +
-                         " tokens: holdfast token revoke those that it does not use any more"};
+                         " tokens; revoke the unused ones with holdfast token revoke"};
         }
         places.push_back(set.tokens_.size());
         set.tokens_.push_back(std::move(*token));

@@ -58,12 +58,12 @@ TEST(TokenSet, AnIdMayHaveSeveralWhileItChanges) {
     std::string five;
     for (int i = 0; i < 5; ++i) five += line("d1", "t" + std::to_string(i));
     EXPECT_EQ(fault(five),
-              "tokens:5: \"d1\" has more than 4 tokens: holdfast token revoke those that it does not use any more");
+              "tokens:5: \"d1\" has more than 4 tokens; revoke the unused ones with holdfast token revoke");
 }
 
 TEST(TokenSet, EveryOtherLineIsAnError) {
     const std::string good = line("d1", "one");
-    const std::string want = "tokens:2: this is no line of a tokens_file: let holdfast token write it";
+    const std::string want = "tokens:2: malformed line; write the file with holdfast token";
     for (std::string bad : {std::string("d1:secret"), good.substr(1), "0" + good, good.substr(0, 98),
                             good.substr(0, 32), "A" + good.substr(1), good.substr(0, 98) + "a\tb",
                             good.substr(0, 98) + std::string(129, 'i'), good.substr(0, 98) + "\xff"}) {
@@ -90,7 +90,8 @@ protected:
 TEST_F(TokenFile, OthersMayNeitherReadNorWriteIt) {
     for (const mode_t bad : {0604, 0602, 0644, 0660, 0620}) {
         write(line("d1", "one"), bad);
-        EXPECT_THAT(TokenSet::load(path_).error().message, HasSubstr("chmod 0600 it, or 0640")) << std::oct << bad;
+        EXPECT_THAT(TokenSet::load(path_).error().message, HasSubstr("run chmod 0600 on it, or 0640"))
+            << std::oct << bad;
     }
     for (const mode_t good : {0600, 0400, 0640}) {
         write(line("d1", "one"), good);
@@ -100,7 +101,7 @@ TEST_F(TokenFile, OthersMayNeitherReadNorWriteIt) {
 
 TEST_F(TokenFile, WhatIsNotThereIsAnError) {
     EXPECT_THAT(TokenSet::load(path_).error().message,
-                HasSubstr("No such file or directory): make it with holdfast token add"));
+                HasSubstr("No such file or directory; create it with holdfast token add"));
     EXPECT_THAT(TokenSet::load(testing::TempDir()).error().message, HasSubstr("is not a regular file"));
 }
 

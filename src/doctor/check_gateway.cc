@@ -23,25 +23,25 @@ std::vector<Endpoint> admin_addresses(const Examination& on) {
 }
 
 void check_admin(const Examination& on, Findings& out) {
-    Finding finding{.id = "admin_address",
-                    .found = "off",
-                    .why =
-                        "Who comes into the admin API can list, close and write to devices: on loopback it asks for a "
-                        "token only where "
-                        "one is configured, anywhere else always, and under TLS.",
-                    .command = "ss -ltnp"};
+    Finding finding{
+        .id = "admin_address",
+        .found = "off",
+        .why =
+            "Clients of the admin API can list, close and write to devices. On loopback a token is required only if "
+            "one is configured. Other addresses always require a token and TLS.",
+        .command = "ss -ltnp"};
     std::string list;
     for (const Endpoint& address : admin_addresses(on)) {
         list += (list.empty() ? "" : ", ") + to_string(address);
         if (is_loopback(address.address)) continue;
         finding.verdict = Verdict::warning;
         finding.command = "holdfast serve --admin 127.0.0.1:" + std::to_string(address.port) +
-                          "   # or address in [admin]; from afar: ssh -L " + std::to_string(address.port) +
+                          "   # or address in [admin]; from other hosts: ssh -L " + std::to_string(address.port) +
                           ":127.0.0.1:" + std::to_string(address.port) + " HOST";
     }
     if (!list.empty()) finding.found = list;
     if (finding.verdict == Verdict::warning)
-        finding.why += " Here it can be reached from outside: loopback and a tunnel are narrower.";
+        finding.why += " This address can be reached from other hosts; loopback and a tunnel are narrower.";
     out.push_back(std::move(finding));
 }
 
@@ -56,15 +56,15 @@ void check_listener_addresses(const Examination& on, Findings& out) {
         {.id = "listeners",
          .verdict = Verdict::ok,
          .found = list.empty() ? "none" : list,
-         .why = open ? "A wildcard address takes connections on every interface of this host: as meant for devices; "
-                       "a firewall decides who they are."
-                     : "Only what these addresses can be reached from can connect.",
+         .why = open ? "A wildcard address accepts connections on every interface of this host, as devices need. "
+                       "A firewall limits their sources."
+                     : "Only hosts that reach these addresses can connect.",
          .command = "ss -ltn"});
 }
 
 constexpr const char* why_live =
-    "Detection hangs on what each socket really has, not on what was meant: SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, "
-    "TCP_KEEPCNT and TCP_USER_TIMEOUT are read from living connections.";
+    "Detection depends on the options that each socket has. SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, "
+    "TCP_KEEPCNT and TCP_USER_TIMEOUT were read from living connections.";
 
 Finding classify_by_timers(const SocketSample& sample) {
     const std::uint64_t all = sample.timers_running + sample.timers_missing;
@@ -73,10 +73,11 @@ Finding classify_by_timers(const SocketSample& sample) {
                                       : human_count(sample.timers_running) + " of " + human_count(all) +
                                             " connections have a running timer",
                     .why = "The options of living sockets could not be read: " + sample.obstacle +
-                           ". What /proc/net/tcp tells instead is whether a timer runs.",
+                           ". /proc/net/tcp shows only whether a timer runs.",
                     .command = "sudo holdfast doctor"};
     finding.verdict = sample.timers_missing > 0 ? Verdict::wrong : Verdict::warning;
-    if (sample.timers_missing > 0) finding.why += " A connection without one is never asked: keep-alive is off on it.";
+    if (sample.timers_missing > 0)
+        finding.why += " A connection without a timer has keep-alive off and is never probed.";
     return finding;
 }
 
@@ -96,11 +97,11 @@ Finding classify_sample(const GatewayFacts& gateway, const SocketSample& sample,
                         ? "no connection yet"
                         : looked + " of " +
                               human_count(std::max<std::uint64_t>(gateway.connections, sample.connections.size())) +
-                              " looked at: all as planned";
+                              " checked: all as planned";
     if (differ > 0) {
         finding.verdict = Verdict::wrong;
-        finding.found = human_count(differ) + " of " + looked + " looked at are not as planned";
-        finding.why += " " + example + ": such a device is found late or never.";
+        finding.found = human_count(differ) + " of " + looked + " checked differ from the plan";
+        finding.why += " " + example + ", so the device is found late or never.";
     }
     return finding;
 }
@@ -125,8 +126,8 @@ void check_live_sockets(const Examination& on, Findings& out) {
     if (!gateway.sockets) {
         out.push_back({.id = "live_sockets",
                        .verdict = Verdict::warning,
-                       .found = "not looked at",
-                       .why = std::string(why_live) + " The gateway does not run on this host: ask there.",
+                       .found = "not checked",
+                       .why = std::string(why_live) + " The gateway runs on another host; run the doctor there.",
                        .command = "holdfast doctor   # on the gateway's host"});
     } else if (!gateway.sockets->obstacle.empty()) {
         out.push_back(classify_by_timers(*gateway.sockets));
@@ -138,12 +139,11 @@ void check_live_sockets(const Examination& on, Findings& out) {
 void check_gateway_state(const Examination& on, Findings& out) {
     const GatewayFacts& gateway = *on.gateway;
     if (!gateway.same_network) {
-        out.push_back(
-            {.id = "namespace",
-             .verdict = Verdict::warning,
-             .found = "the gateway runs in another network namespace",
-             .why = "The net.* settings above are those of this namespace, not those that its connections have.",
-             .command = "nsenter -t " + std::to_string(gateway.pid.value_or(0)) + " -n holdfast doctor"});
+        out.push_back({.id = "namespace",
+                       .verdict = Verdict::warning,
+                       .found = "the gateway runs in another network namespace",
+                       .why = "The net.* settings above are those of this namespace, not of the gateway's connections.",
+                       .command = "nsenter -t " + std::to_string(gateway.pid.value_or(0)) + " -n holdfast doctor"});
     }
     std::string paused;
     for (const std::string& name : gateway.accept_paused)
@@ -153,39 +153,37 @@ void check_gateway_state(const Examination& on, Findings& out) {
                               : gateway.refused > 0 ? Verdict::warning
                                                     : Verdict::ok,
                    .found = !paused.empty() ? paused : human_count(gateway.refused) + " refused by max_connections",
-                   .why =
-                       "Accepting pauses when descriptors or memory run out; devices then wait in the backlog. Beyond "
-                       "max_connections they are turned away.",
+                   .why = "Accepting pauses when descriptors or memory run out, and devices then wait in the backlog. "
+                          "Beyond max_connections, devices are refused.",
                    .command = "holdfast status"});
     out.push_back({.id = "sink",
                    .verdict = gateway.sink_error.empty() ? Verdict::ok : Verdict::wrong,
-                   .found = gateway.sink_error.empty() ? "takes events" : sink_fault_text(gateway.sink_error),
-                   .why = "A sink that cannot write pauses reading: devices wait, and nothing is handed on.",
+                   .found = gateway.sink_error.empty() ? "writes events" : sink_fault_text(gateway.sink_error),
+                   .why = "A sink that cannot write pauses reading: devices wait, and no events are written.",
                    .command = "holdfast status"});
 }
 
 void check_reconciliation(const Examination& on, Findings& out) {
-    Finding finding{
-        .id = "reconciliation",
-        .found = "this gateway cannot say",
-        .why =
-            "The registry has to equal the kernel's own table of sockets: a connection without a socket is a "
-            "ghost, a descriptor without a connection an orphan, and a CLOSE_WAIT that stays is a leak.",
-        .command = "curl -X POST http://" + on.gateway->reached_at + "/v1/reconciliation"};
+    Finding finding{.id = "reconciliation",
+                    .found = "unknown to this gateway",
+                    .why =
+                        "The registry must equal the kernel's table of sockets. A connection without a socket is a "
+                        "ghost, a descriptor without a connection an orphan, and a CLOSE_WAIT that stays is a leak.",
+                    .command = "curl -X POST http://" + on.gateway->reached_at + "/v1/reconciliation"};
     const auto& seen = on.gateway->reconciliation;
     if (!seen) {
         finding.verdict = Verdict::warning;
     } else if (!seen->error.empty()) {
         finding.verdict = Verdict::warning;
-        finding.found = "could not be done: " + printable(seen->error);
+        finding.found = "failed: " + printable(seen->error);
     } else {
         finding.found = "registry " + human_count(seen->registry) + ", kernel " + human_count(seen->kernel) + "; " +
                         human_count(seen->ghosts) + " ghosts, " + human_count(seen->orphans) + " orphans, " +
                         human_count(seen->stuck_close_wait) + " stuck in CLOSE_WAIT";
         if (seen->ghosts + seen->orphans + seen->stuck_close_wait > 0) {
             finding.verdict = Verdict::wrong;
-            finding.why +=
-                example_text(*seen) + " It is a defect of the gateway: report it with the log; a restart clears it.";
+            finding.why += example_text(*seen) +
+                           " A difference is a defect of the gateway; report it with the log and restart the gateway.";
             finding.command = "systemctl restart holdfast";
         }
     }

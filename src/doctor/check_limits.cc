@@ -51,11 +51,11 @@ void check_process_limit(const Examination& on, Findings& out) {
                     .command = more_descriptors(on, std::max(needed, descriptor_wish))};
     if (on.demand.limit_is_set && usable < needed) {
         finding.verdict = Verdict::wrong;
-        finding.why += " The limit is reached before max_connections is: accepting would then pause.";
+        finding.why += " The limit is below max_connections, and accepting pauses there.";
         finding.command = more_descriptors(on, needed);
     } else if (!on.demand.limit_is_set && usable < few_descriptors) {
         finding.verdict = Verdict::warning;
-        finding.why += " So few are the default of a login shell, not of a gateway.";
+        finding.why += " Such a low limit is the default of a login shell.";
     }
     out.push_back(std::move(finding));
 }
@@ -64,12 +64,11 @@ void check_nr_open(const Examination& on, Findings& out) {
     if (!on.host.nr_open) return out.push_back(unseen("nr_open", "fs.nr_open", "sysctl fs.nr_open"));
     const std::uint64_t needed = descriptors_needed(on.demand);
     const bool too_few = *on.host.nr_open < needed;
-    out.push_back(
-        {.id = "nr_open",
-         .verdict = too_few ? on.shortage() : Verdict::ok,
-         .found = human_count(*on.host.nr_open) + " for " + connections_text(on.demand),
-         .why = "fs.nr_open is the most descriptors that any one process can be given, whatever its limit says.",
-         .command = sysctl_command("fs.nr_open", std::to_string(std::max(needed, descriptor_wish)))});
+    out.push_back({.id = "nr_open",
+                   .verdict = too_few ? on.shortage() : Verdict::ok,
+                   .found = human_count(*on.host.nr_open) + " for " + connections_text(on.demand),
+                   .why = "fs.nr_open bounds the descriptors of one process, whatever its limit.",
+                   .command = sysctl_command("fs.nr_open", std::to_string(std::max(needed, descriptor_wish)))});
 }
 
 void check_file_max(const Examination& on, Findings& out) {
@@ -82,9 +81,8 @@ void check_file_max(const Examination& on, Findings& out) {
                    .verdict = too_few ? on.shortage() : Verdict::ok,
                    .found = limit_text(*on.host.file_max) + " for the whole machine, " +
                             human_count(on.host.files_open.value_or(0)) + " open",
-                   .why =
-                       "fs.file-max bounds the open files of all processes together; past it accept fails with ENFILE "
-                       "and accepting pauses.",
+                   .why = "fs.file-max bounds the open files of all processes together. Beyond it, accept fails with "
+                          "ENFILE and accepting pauses.",
                    .command = sysctl_command("fs.file-max", std::to_string(2 * (needed + others)))});
 }
 
@@ -105,8 +103,8 @@ Finding classify_tcp_mem(const Examination& on, const std::array<std::uint64_t, 
                     .found = "limit " + human_bytes(limit) + ", pressure from " + human_bytes(pressure) + ", in use " +
                              human_bytes(used),
                     .why =
-                        "What all TCP sockets of the machine may hold in buffers; at the limit the kernel drops "
-                        "segments, and living devices look dead. An idle connection holds nothing; " +
+                        "The buffers of all TCP sockets of the machine. At the limit the kernel drops "
+                        "segments, and living devices seem silent. An idle connection uses no buffer; " +
                         human_count(on.demand.max_connections) + " with the least buffers, " +
                         buffers_text(on.demand, min) + "; with the default ones, " + buffers_text(on.demand, usual) +
                         "."};
@@ -129,14 +127,14 @@ Finding classify_tcp_mem(const Examination& on, const std::array<std::uint64_t, 
 void check_memory_limit(const Examination& on, Findings& out) {
     const CgroupFacts& group = on.host.cgroup;
     const std::uint64_t needed = on.demand.max_connections * bytes_each + process_bytes;
-    const std::string where = group.path.empty() ? "this process's group" : group.path;
+    const std::string where = group.path.empty() ? "the control group of this process" : group.path;
     Finding finding{.id = "cgroup_memory",
                     .found = group.memory_max
                                  ? human_bytes(*group.memory_max) + " in " + where + ", needed " + human_bytes(needed)
                                  : "no limit in " + where,
                     .why =
-                        "A group's limit counts the kernel's memory of its sockets too: past it accept fails, or the "
-                        "gateway is killed.",
+                        "The limit of a group includes the kernel's memory of its sockets. Beyond it, accept fails or "
+                        "the gateway is killed.",
                     .command = "systemctl show holdfast -p MemoryMax -p MemoryCurrent"};
     if (group.memory_max && *group.memory_max < needed) {
         finding.verdict = on.shortage();
@@ -181,13 +179,13 @@ void check_epoll_watches(const Examination& on, Findings& out) {
     if (!on.host.epoll_watches) return out.push_back(unseen("epoll_watches", name, std::string("sysctl ") + name));
     const std::uint64_t needed = descriptors_needed(on.demand);
     const bool too_few = *on.host.epoll_watches < needed;
-    out.push_back({.id = "epoll_watches",
-                   .verdict = too_few ? on.shortage() : Verdict::ok,
-                   .found = human_count(*on.host.epoll_watches) + " a user, for " + connections_text(on.demand),
-                   .why =
-                       "Each connection is watched by epoll, and the kernel bounds the watches of one user; past it a "
-                       "connection ends as out_of_memory.",
-                   .command = sysctl_command(name, std::to_string(std::max(2 * needed, descriptor_wish)))});
+    out.push_back(
+        {.id = "epoll_watches",
+         .verdict = too_few ? on.shortage() : Verdict::ok,
+         .found = human_count(*on.host.epoll_watches) + " a user, for " + connections_text(on.demand),
+         .why = "Each connection has an epoll watch, and the kernel bounds the watches of a user. Beyond that, a "
+                "connection ends as out_of_memory.",
+         .command = sysctl_command(name, std::to_string(std::max(2 * needed, descriptor_wish)))});
 }
 
 void check_memory(const Examination& on, Findings& out) {
@@ -198,7 +196,7 @@ void check_memory(const Examination& on, Findings& out) {
                     .found = human_bytes(total) + "; " + connections_text(on.demand) + " take " + human_bytes(needed),
                     .why =
                         "An idle connection takes about 3.8 KB in the kernel and 100 bytes in the process "
-                        "(docs/explanation/performance.md); what is being sent and received comes on top.",
+                        "(docs/explanation/performance.md); buffers of data in flight come on top.",
                     .command = "free -h"};
     if (needed > total / 10 * 8) {
         finding.verdict = on.shortage();
@@ -206,7 +204,7 @@ void check_memory(const Examination& on, Findings& out) {
         finding.command = "holdfast serve --max-connections " + std::to_string(fit) + "   # or more memory";
     } else if (needed > total / 2) {
         finding.verdict = Verdict::warning;
-        finding.why += " That is more than half of the machine.";
+        finding.why += " The sum is more than half of the machine.";
     }
     out.push_back(std::move(finding));
 }

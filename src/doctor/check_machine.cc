@@ -37,20 +37,18 @@ struct KernelGap {
 constexpr KernelGap kernel_gaps[] = {
     {{4, 19},
      Verdict::wrong,
-     "TCP_INFO counts no sent and repeated bytes (4.19): the gateway cannot see that data is unacknowledged, and a "
-     "device "
-     "that dies with data in flight is found late."},
+     "TCP_INFO has no counts of sent and repeated bytes (4.19), so the gateway cannot see unacknowledged data. A "
+     "device that vanishes with data in flight is found late."},
     {{5, 4},
      Verdict::wrong,
-     "TCP_INFO does not tell the peer's window (5.4): every death with data in flight would be called window_stalled."},
+     "TCP_INFO has no window of the peer (5.4), so each loss with data in flight ends as window_stalled."},
     {{5, 6},
      Verdict::warning,
-     "there is no pidfd_getfd (5.6): `holdfast doctor` cannot open the gateway's sockets to read their options."},
+     "pidfd_getfd is missing (5.6), so `holdfast doctor` cannot open the gateway's sockets to read their options."},
     {{5, 11},
      Verdict::warning,
-     "TCP_USER_TIMEOUT may not end a connection whose window stays zero (5.11, and later releases of older series): "
-     "the "
-     "gateway's sweep does, within detect_within."},
+     "TCP_USER_TIMEOUT may keep a connection whose window stays zero (5.11, and later releases of older series); the "
+     "gateway's sweep closes it within detect_within."},
 };
 
 bool is_slow_clock(std::string_view source) {
@@ -67,14 +65,13 @@ void check_clocksource(const ClockFacts& clock, Findings& out) {
     const bool has_tsc = clock.available.find("tsc") != std::string::npos;
     const std::string mend = has_tsc ? std::string("echo tsc > ") + file
                                      : "grep . " + std::string(file) + "   # none of \"" + printable(clock.available) +
-                                           "\" is faster: see the boot log for why tsc is not trusted";
-    out.push_back(
-        {.id = "clocksource",
-         .verdict = slow ? Verdict::warning : Verdict::ok,
-         .found = printable(clock.source),
-         .why = "The time is read at each turn of a reactor. From tsc or a hypervisor's page it costs some 30 ns; "
-                "from hpet or acpi_pm a system call and a microsecond or more.",
-         .command = slow ? mend : std::string("cat ") + file});
+                                           "\" is faster; the boot log says why tsc is not used";
+    out.push_back({.id = "clocksource",
+                   .verdict = slow ? Verdict::warning : Verdict::ok,
+                   .found = printable(clock.source),
+                   .why = "Each turn of a reactor reads the clock. A read costs about 30 ns with tsc or the page of a "
+                          "hypervisor, and a microsecond or more with hpet or acpi_pm.",
+                   .command = slow ? mend : std::string("cat ") + file});
 }
 
 }  // namespace
@@ -88,8 +85,8 @@ void check_clock(const Examination& on, Findings& out) {
             {.id = "clock",
              .verdict = *clock.synchronised ? Verdict::ok : Verdict::warning,
              .found = *clock.synchronised ? "synchronised" : "not synchronised",
-             .why = "Events carry the wall clock's time; whoever compares them with other hosts' logs needs it to "
-                    "be right. Detection does not hang on it: it uses the monotonic clock.",
+             .why = "Events carry the time of the wall clock, and a comparison with logs of other hosts needs it to "
+                    "be right. Detection uses the monotonic clock.",
              .command = *clock.synchronised ? "timedatectl" : "apt-get install chrony"});
     }
     check_clocksource(clock, out);
@@ -99,13 +96,13 @@ void check_kernel(const Examination& on, Findings& out) {
     const KernelVersion version = parse_kernel(on.host.kernel);
     Finding finding{.id = "kernel",
                     .found = on.host.kernel.empty() ? "not known" : printable(on.host.kernel),
-                    .why = "Lacks nothing that the gateway uses.",
+                    .why = "The kernel has every feature that the gateway uses.",
                     .command = "uname -r"};
     std::string lacks;
     for (const KernelGap& gap : kernel_gaps) {
         if (version >= gap.since) continue;
         if (finding.verdict < gap.without) finding.verdict = gap.without;
-        lacks += (lacks.empty() ? "Before Linux 5.11 something is missing: " : " ") + std::string(gap.lacks);
+        lacks += (lacks.empty() ? "Features are missing before Linux 5.11: " : " ") + std::string(gap.lacks);
     }
     if (!lacks.empty()) {
         finding.why = lacks;
@@ -119,7 +116,7 @@ void check_plan(const Examination& on, Findings& out) {
     Finding finding{
         .id = "plan_kept",
         .found = "",
-        .why = "What is set on a listener has to show on the sockets that it accepts: tried just now on loopback.",
+        .why = "Accepted sockets must inherit the options of the listener. This was tested on loopback just now.",
         .command = "holdfast plan --detect-within " +
                    format_duration(on.demand.listeners.empty() ? std::chrono::milliseconds(30'000)
                                                                : on.demand.listeners.front().plan.detect_within)};
@@ -141,8 +138,8 @@ void check_safe_outage(const Examination& on, Findings& out) {
         .id = "safe_outage",
         .found = "",
         .why =
-            "An outage of the path that is shorter closes no living device, idle or with data in flight. For data in "
-            "flight the kernel's time-out doubles with each try; TCP_RTO_MAX_MS (Linux 6.15) caps it, so that the "
+            "A shorter outage of the path closes no living device, idle or with data in flight. For data in "
+            "flight the kernel's timeout doubles with each try. TCP_RTO_MAX_MS (Linux 6.15) caps it, so that the "
             "first try after an outage comes soon.",
         .command = "holdfast plan --detect-within " +
                    format_duration(on.demand.listeners.empty() ? std::chrono::milliseconds(30'000)
@@ -159,7 +156,7 @@ void check_safe_outage(const Examination& on, Findings& out) {
         finding.found += "; this kernel has no TCP_RTO_MAX_MS";
         const auto& first = on.demand.listeners.front().plan;
         finding.why += " With it, " + format_duration(std::min(first.safe_outage.idle, first.safe_outage.in_flight)) +
-                       " would hold at detect_within " + format_duration(first.detect_within) + ".";
+                       " would apply at detect_within " + format_duration(first.detect_within) + ".";
         finding.command = "uname -r   # install a kernel of 6.15 or later";
     }
     out.push_back(std::move(finding));

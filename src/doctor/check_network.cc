@@ -49,11 +49,11 @@ void check_somaxconn(const Examination& on, Findings& out) {
         .found = human_count(*on.host.somaxconn) + ", for a backlog of " + human_count(wanted),
         .why =
             "The kernel cuts each listener's backlog to net.core.somaxconn. A fleet that reconnects at once "
-            "waits there; beyond it the kernel drops, and devices try again after 1, 3, 7 s.",
+            "waits there. Beyond it, the kernel drops SYNs, and devices retry after 1, 3, 7 s.",
         .command = sysctl_command("net.core.somaxconn", std::to_string(wanted))};
     if (live && *live < wanted) {
         finding.found += "; the gateway's listeners have " + human_count(*live);
-        finding.why += " It is taken over when a listener starts.";
+        finding.why += " A listener takes the value over at its start.";
         finding.command += " && systemctl restart holdfast";
     }
     if (kept < wanted) finding.verdict = kept < small_backlog ? Verdict::wrong : Verdict::warning;
@@ -68,8 +68,8 @@ void check_syn_backlog(const Examination& on, Findings& out) {
     out.push_back({.id = "syn_backlog",
                    .verdict = !cookies && *on.host.syn_backlog < wanted ? Verdict::warning : Verdict::ok,
                    .found = human_count(*on.host.syn_backlog) + ", SYN cookies " + (cookies ? "on" : "off"),
-                   .why = "Half-open connections that wait for the device's last word. With SYN cookies on it bounds "
-                          "nothing; without, a reconnecting fleet is dropped beyond three quarters of it.",
+                   .why = "Maximum number of half-open connections. With SYN cookies on, the setting bounds "
+                          "nothing. Without them, SYNs are dropped beyond three quarters of it.",
                    .command = cookies ? sysctl_command(name, std::to_string(wanted))
                                       : sysctl_command("net.ipv4.tcp_syncookies", "1")});
 }
@@ -88,16 +88,17 @@ void check_netdev_backlog(const Examination& on, Findings& out) {
     }
     const std::uint64_t each = on.demand.max_connections / std::max<std::uint64_t>(on.demand.reactors, 1);
     const bool herds = probes_in_herds(on.demand) && each > *on.host.netdev_backlog;
-    Finding finding{.id = "netdev_backlog",
-                    .verdict = herds || *on.host.netdev_backlog < usual_netdev_backlog ? Verdict::warning : Verdict::ok,
-                    .found = human_count(*on.host.netdev_backlog),
-                    .why =
-                        "What a core queues before it drops, on loopback and between containers. Connections that fell "
-                        "quiet together are probed together, and a lost probe looks like a dead device.",
-                    .command = sysctl_command(name, "10000")};
+    Finding finding{
+        .id = "netdev_backlog",
+        .verdict = herds || *on.host.netdev_backlog < usual_netdev_backlog ? Verdict::warning : Verdict::ok,
+        .found = human_count(*on.host.netdev_backlog),
+        .why =
+            "Packets that a core queues before it drops, on loopback and between containers. Connections that fell "
+            "silent together are probed together, and a lost probe looks like a silent device.",
+        .command = sysctl_command(name, "10000")};
     if (herds) {
-        finding.why += " Below detect_within = \"9s\" the gateway has no room to spread them, and up to " +
-                       human_count(each) + " connections a reactor may be asked at once.";
+        finding.why += " Below detect_within = \"9s\" the gateway has no time to spread them, and up to " +
+                       human_count(each) + " connections of a reactor may be probed at once.";
     }
     out.push_back(std::move(finding));
 }
@@ -124,14 +125,13 @@ void check_conntrack_timeout(const Examination& on, const ConntrackFacts& facts,
         .verdict = !forgets ? Verdict::ok
                    : tracks ? Verdict::wrong
                             : Verdict::warning,
-        .found = std::to_string(*facts.established_s) + " s; listener " + in_quotes(listener->name) + " asks after " +
+        .found = std::to_string(*facts.established_s) + " s; listener " + in_quotes(listener->name) + " probes after " +
                  format_duration(idle) + " of silence",
         .why =
-            "The firewall of this host forgets a connection that is silent for so long. If that comes before "
-            "the first probe, the probe itself meets no entry: behind NAT or strict rules the living device "
-            "is cut off.",
+            "The firewall of this host drops the state of a connection after this silence. If that precedes "
+            "the first probe, the probe finds no entry, and behind NAT or strict rules the living device is cut off.",
         .command = sysctl_command(name, "86400")};
-    if (forgets && !tracks) finding.why += " Its table is empty at present: nothing here seems to use it.";
+    if (forgets && !tracks) finding.why += " The table is empty at present, so probably nothing uses it.";
     out.push_back(std::move(finding));
 }
 
@@ -150,21 +150,21 @@ void check_conntrack_table(const Examination& on, const ConntrackFacts& facts, F
                                          : Verdict::ok,
          .found = human_count(count) + " of " + human_count(*facts.max) + " entries, for " +
                   human_count(on.demand.max_connections) + " connections",
-         .why = "Where the firewall tracks connections, each is an entry, dead ones for a while too. A full table "
-                "drops new connections, and forgets living ones early.",
+         .why = "If the firewall tracks connections, each has an entry, ended ones for a while, too. A full table "
+                "drops new connections and removes living ones early.",
          .command = sysctl_command(name, std::to_string(std::max<std::uint64_t>(2 * needed, 262'144)))});
 }
 
 void check_conntrack_loose(const ConntrackFacts& facts, Findings& out) {
     constexpr const char* name = "net.netfilter.nf_conntrack_tcp_loose";
     const bool strict = facts.loose && *facts.loose == 0;
-    out.push_back(
-        {.id = "conntrack_loose",
-         .verdict = strict ? Verdict::warning : Verdict::ok,
-         .found = !facts.loose ? "not known" : std::to_string(*facts.loose),
-         .why = "At 0 a connection that the table lost (a flush, a failover, a full table) is invalid for ever, and "
-                "the usual rules drop its packets; at 1 its next packet takes it up again.",
-         .command = sysctl_command(name, "1")});
+    out.push_back({.id = "conntrack_loose",
+                   .verdict = strict ? Verdict::warning : Verdict::ok,
+                   .found = !facts.loose ? "not known" : std::to_string(*facts.loose),
+                   .why =
+                       "At 0 a connection that the table lost (a flush, a failover, a full table) stays invalid, and "
+                       "the usual rules drop its packets. At 1 its next packet restores the entry.",
+                   .command = sysctl_command(name, "1")});
 }
 
 /// Returns whether `port` is in net.ipv4.ip_local_reserved_ports, e.g. "7000,8080-8090".
@@ -194,29 +194,29 @@ void check_backlogs(const Examination& on, Findings& out) {
 void check_tcp_settings(const Examination& on, Findings& out) {
     const HostFacts& host = on.host;
     const auto text = [](std::optional<std::uint64_t> value) { return value ? std::to_string(*value) : "not known"; };
+    out.push_back({.id = "mtu_probing",
+                   .verdict = host.mtu_probing.value_or(0) == 0 ? Verdict::warning : Verdict::ok,
+                   .found = text(host.mtu_probing),
+                   .why = "At 0 a path that silently drops large packets (a black hole) stops all data to a "
+                          "device. The connection ends as retransmit_expired although probes are answered. At 1 "
+                          "the kernel tries smaller segments.",
+                   .command = sysctl_command("net.ipv4.tcp_mtu_probing", "1")});
     out.push_back(
-        {.id = "mtu_probing",
-         .verdict = host.mtu_probing.value_or(0) == 0 ? Verdict::warning : Verdict::ok,
-         .found = text(host.mtu_probing),
-         .why = "At 0 a path that drops large packets and says nothing (a black hole) stops everything sent to a "
-                "device that does not fit: it ends as retransmit_expired though its probes are answered. At 1 "
-                "the kernel tries smaller segments.",
-         .command = sysctl_command("net.ipv4.tcp_mtu_probing", "1")});
-    out.push_back({.id = "invalid_ratelimit",
-                   .verdict = host.invalid_ratelimit_ms.value_or(0) > probe_spacing_ms ? Verdict::warning : Verdict::ok,
-                   .found = text(host.invalid_ratelimit_ms) + " ms",
-                   .why = "A host answers at most one keep-alive probe of a connection in so long. Here it holds for "
-                          "devices that probe the gateway, and for devices simulated on this host; the gateway asks "
-                          "again after 500 ms.",
-                   .command = sysctl_command("net.ipv4.tcp_invalid_ratelimit", "500")});
+        {.id = "invalid_ratelimit",
+         .verdict = host.invalid_ratelimit_ms.value_or(0) > probe_spacing_ms ? Verdict::warning : Verdict::ok,
+         .found = text(host.invalid_ratelimit_ms) + " ms",
+         .why =
+             "A host answers at most one keep-alive probe of a connection in this time. The limit of this host applies "
+             "to devices that probe the gateway, and to devices simulated here. The gateway probes again "
+             "after 500 ms.",
+         .command = sysctl_command("net.ipv4.tcp_invalid_ratelimit", "500")});
     out.push_back(
         {.id = "retries2",
          .verdict = host.retries2.value_or(usual_retries2) < usual_retries2 ? Verdict::warning : Verdict::ok,
          .found = text(host.retries2) + ", in force for window probes alone",
-         .why =
-             "How often the kernel repeats what is not acknowledged. TCP_USER_TIMEOUT, which every connection of the "
-             "gateway has, takes its place, but not for the probes of a closed window: below 15 an outage ends a "
-             "slow reader early.",
+         .why = "Number of retransmissions of unacknowledged data. TCP_USER_TIMEOUT, which each connection of the "
+                "gateway has, replaces it except for probes of a closed window. Below 15 an outage ends a slow reader "
+                "early.",
          .command = sysctl_command("net.ipv4.tcp_retries2", std::to_string(usual_retries2))});
 }
 
@@ -225,17 +225,17 @@ void check_ports(const Examination& on, Findings& out) {
     if (!range)
         return out.push_back(
             unseen("port_range", "net.ipv4.ip_local_port_range", "sysctl net.ipv4.ip_local_port_range"));
-    Finding finding{.id = "port_range",
-                    .found = std::to_string((*range)[0]) + " to " + std::to_string((*range)[1]),
-                    .why = "Ports of outgoing connections. Accepted ones take none of them, so it bounds no devices.",
-                    .command = "sysctl net.ipv4.ip_local_port_range"};
+    Finding finding{
+        .id = "port_range",
+        .found = std::to_string((*range)[0]) + " to " + std::to_string((*range)[1]),
+        .why = "Ports of outgoing connections. Accepted connections use none, so the range bounds no devices.",
+        .command = "sysctl net.ipv4.ip_local_port_range"};
     for (const DemandedListener& listener : on.demand.listeners) {
         const std::uint16_t port = listener.address.port;
         if (port < (*range)[0] || port > (*range)[1] || is_reserved(on.host.reserved_ports, port)) continue;
         finding.verdict = Verdict::warning;
         finding.found += "; listener " + in_quotes(listener.name) + " has port " + std::to_string(port);
-        finding.why +=
-            " But an outgoing connection can hold a listener's port when the gateway starts, which then fails.";
+        finding.why += " An outgoing connection can hold a port of a listener, and a start of the gateway then fails.";
         finding.command = sysctl_command("net.ipv4.ip_local_reserved_ports", std::to_string(port));
         break;
     }
@@ -247,9 +247,8 @@ void check_conntrack(const Examination& on, Findings& out) {
         return out.push_back({.id = "conntrack",
                               .verdict = Verdict::ok,
                               .found = "not loaded",
-                              .why =
-                                  "This host's firewall tracks no connections, so it forgets none. One on the way may: "
-                                  "its time-out has to be longer than detect_within / 3.",
+                              .why = "The firewall of this host tracks no connections. Another one on the path may: "
+                                     "its timeout must be longer than detect_within / 3.",
                               .command = "sysctl net.netfilter"});
     }
     check_conntrack_timeout(on, *on.host.conntrack, out);

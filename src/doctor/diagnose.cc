@@ -25,8 +25,8 @@ Finding unseen(std::string id, std::string_view setting, std::string command) {
             .verdict = Verdict::warning,
             .found = "cannot be read here",
             .why = std::string(setting) +
-                   " is not visible to this process (host-wide settings are hidden inside a container's network "
-                   "namespace), so nobody has looked at it: look on the host itself",
+                   " is not visible to this process (a container's network namespace hides host-wide "
+                   "settings), so the value is unknown; check it on the host",
             .command = std::move(command)};
 }
 

@@ -194,7 +194,7 @@ INSTANTIATE_TEST_SUITE_P(
              s.demand.listeners.front().plan = s.gateway.listeners.front().plan = plan;
              s.gateway.sockets->connections.front().options = options_of(plan);
          },
-         "netdev_backlog", Verdict::warning, "25,000 connections a reactor", "netdev_max_backlog"},
+         "netdev_backlog", Verdict::warning, "25,000 connections of a reactor", "netdev_max_backlog"},
         {"BlackHoles", [](Scene& s) { s.host.mtu_probing = 0; }, "mtu_probing", Verdict::warning, "black hole",
          "sysctl -w net.ipv4.tcp_mtu_probing=1"},
         {"SlowAnswers", [](Scene& s) { s.host.invalid_ratelimit_ms = 2'000; }, "invalid_ratelimit", Verdict::warning,
@@ -204,7 +204,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"ListenerAmongOutgoingPorts", [](Scene& s) { s.demand.listeners.front().address.port = 40'000; }, "port_range",
          Verdict::warning, "has port 40000", "sysctl -w net.ipv4.ip_local_reserved_ports=40000"},
         {"ForgetfulFirewall", [](Scene& s) { s.host.conntrack->established_s = 10; }, "conntrack_timeout",
-         Verdict::wrong, "asks after 10s of silence", "sysctl -w net.netfilter.nf_conntrack_tcp_timeout_established="},
+         Verdict::wrong, "probes after 10s of silence",
+         "sysctl -w net.netfilter.nf_conntrack_tcp_timeout_established="},
         {"ForgetsWhileAProbeIsLate", [](Scene& s) { s.host.conntrack->established_s = 12; }, "conntrack_timeout",
          Verdict::wrong, "12 s", "nf_conntrack_tcp_timeout_established"},
         {"ForgetfulFirewallThatNobodyUses",
@@ -248,8 +249,8 @@ INSTANTIATE_TEST_SUITE_P(
          "window stays zero", "apt-get install"},
         {"KernelUnknown", [](Scene& s) { s.host.kernel = "next"; }, "kernel", Verdict::wrong, "next",
          "apt-get install"},
-        {"PlanRefused", [](Scene& s) { s.demand.listeners.front().plan_refused = "an accepted socket says no"; },
-         "plan_kept", Verdict::wrong, "an accepted socket says no", "holdfast plan --detect-within 30s"},
+        {"PlanRefused", [](Scene& s) { s.demand.listeners.front().plan_refused = "an accepted socket has no"; },
+         "plan_kept", Verdict::wrong, "an accepted socket has no", "holdfast plan --detect-within 30s"},
         {"NoCapOfRetransmissions", [](Scene& s) { s.demand.listeners.front().plan.rto_max = std::chrono::seconds(0); },
          "safe_outage", Verdict::warning, "devices 7.5s; this kernel has no TCP_RTO_MAX_MS", "6.15"},
     }),
@@ -285,7 +286,7 @@ INSTANTIATE_TEST_SUITE_P(
          },
          "live_sockets", Verdict::wrong, "7 of 9 connections", "sudo"},
         {"OnAnotherHost", [](Scene& s) { s.gateway.sockets.reset(); }, "live_sockets", Verdict::warning,
-         "does not run on this host", "holdfast doctor"},
+         "runs on another host", "holdfast doctor"},
         {"AnotherNamespace", [](Scene& s) { s.gateway.same_network = false; }, "namespace", Verdict::warning,
          "another network namespace", "nsenter -t 4711 -n"},
         {"AcceptPaused", [](Scene& s) { s.gateway.accept_paused = {"devices"}; }, "accepting", Verdict::wrong,
@@ -307,7 +308,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"CannotReconcile", [](Scene& s) { s.gateway.reconciliation->error = "sock_diag: EPERM"; }, "reconciliation",
          Verdict::warning, "sock_diag: EPERM", "curl -X POST"},
         {"AnOlderGateway", [](Scene& s) { s.gateway.reconciliation.reset(); }, "reconciliation", Verdict::warning,
-         "cannot say", "curl -X POST"},
+         "unknown to this gateway", "curl -X POST"},
     }),
     name_of);
 
@@ -348,7 +349,7 @@ TEST(Diagnose, TheQuietestListenerDecidesAboutConntrack) {
     scene.demand.listeners.push_back(quiet);
     const Finding finding = by_id(scene.sample()).at("conntrack_timeout");
     EXPECT_EQ(finding.verdict, Verdict::wrong);
-    EXPECT_THAT(finding.found, HasSubstr("\"meters\" asks after 200s"));
+    EXPECT_THAT(finding.found, HasSubstr("\"meters\" probes after 200s"));
 }
 
 TEST(Diagnose, ConntrackThatIsNotLoadedIsGood) {

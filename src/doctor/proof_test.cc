@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 constexpr SteadyTime start{std::chrono::hours(1)};
 
 const DeathRow idle{Way::idle, "idle", "vanishes while idle", CloseReason::keepalive_expired, milliseconds(5'000)};
-const DeathRow quiet{Way::quiet, "quiet", "lives and says nothing", std::nullopt, milliseconds(5'000)};
+const DeathRow quiet{Way::quiet, "quiet", "lives and sends nothing", std::nullopt, milliseconds(5'000)};
 
 Outcome found(int after_ms, CloseReason reason = CloseReason::keepalive_expired) {
     return {start, start + milliseconds(after_ms), reason};
@@ -90,7 +90,7 @@ TEST(Proof, Json) {
         json.substr(json.find("\"rows\"")),
         R"("rows":[{"id":"idle","what":"vanishes while idle","connections":2,"found":2,)"
         R"("expected":"keepalive_expired","seen":{"keepalive_expired":2},"median_ms":4500,"worst_ms":4500,)"
-        R"("promised_ms":5000,"kept":true},{"id":"quiet","what":"lives and says nothing","connections":1,"found":0,)"
+        R"("promised_ms":5000,"kept":true},{"id":"quiet","what":"lives and sends nothing","connections":1,"found":0,)"
         R"("expected":null,"seen":{},"median_ms":null,"worst_ms":null,"promised_ms":5000,"kept":true}]})");
 }
 

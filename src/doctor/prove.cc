@@ -165,7 +165,8 @@ std::string Prover::wait_until_all_have_spoken() {
         });
     });
     if (!all)
-        return "the devices' first items do not arrive over the wire between the namespaces: is this host too busy?";
+        return "the devices' first items do not arrive between the namespaces; run the proof while the host is less "
+               "busy";
     const RecordedLives lives = recorder_.lives();
     for (Specimen& one : specimens_) one.conn = lives.at(one.device.name()).conn;
     return {};
@@ -228,7 +229,7 @@ void Prover::strike(Specimen& specimen, double share) {
 
 void Prover::vanish(Specimen& specimen) {
     if (!specimen.device.vanish() && trouble_.empty()) {
-        trouble_ = "a device could not be silenced by a socket filter (SO_ATTACH_FILTER): is this host too busy?";
+        trouble_ = "a device could not be silenced (IP_MINTTL); run the proof while the host is less busy";
     }
 }
 

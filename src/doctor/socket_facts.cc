@@ -162,7 +162,7 @@ void confirm_surprises(const OtherProcess& process, const std::vector<DemandedLi
 std::string obstacle_of(int error) {
     if (error == ENOSYS) return "this kernel has no pidfd_getfd (Linux 5.6)";
     if (error == EPERM || error == EACCES)
-        return "opening the gateway's sockets is not permitted: run the doctor as root, or as the gateway's user where "
+        return "opening the gateway's sockets is not permitted; run the doctor as root, or as the gateway's user where "
                "kernel.yama.ptrace_scope is 0";
     return std::string("opening the gateway's sockets fails (") + std::strerror(error) + ")";
 }

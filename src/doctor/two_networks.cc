@@ -32,7 +32,7 @@ bool write_file(const char* file, std::string_view text) {
 Error not_allowed(const std::string& what) {
     return Error{
         "cannot make a network namespace: " + what +
-        ": run `sudo holdfast doctor --prove`, or let this user have namespaces (sysctl user.max_user_namespaces "
+        "; run `sudo holdfast doctor --prove`, or permit namespaces for this user (sysctl user.max_user_namespaces "
         "and user.max_net_namespaces above 0, kernel.unprivileged_userns_clone 1, "
         "kernel.apparmor_restrict_unprivileged_userns 0, as far as this host has them)"};
 }
@@ -44,7 +44,7 @@ std::optional<Error> become_root_of_namespace() {
     if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return not_allowed("unshare: " + errno_text());
     if (!write_file("/proc/self/uid_map", uid) || !write_file("/proc/self/setgroups", "deny") ||
         !write_file("/proc/self/gid_map", gid)) {
-        return not_allowed("its users cannot be set: " + errno_text());
+        return not_allowed("cannot map its users: " + errno_text());
     }
     return std::nullopt;
 }
@@ -108,7 +108,7 @@ std::string run_ip(const std::string& commands, int inherited) {
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
     if (WIFEXITED(status) && WEXITSTATUS(status) == no_such_command)
-        return "the command `ip` is missing: apt-get install iproute2";
+        return "the command `ip` is missing; run apt-get install iproute2";
     return "`ip` cannot set up the namespaces: " + printable(complaint.substr(0, complaint.find('\n')));
 }
 
@@ -156,8 +156,7 @@ std::string TwoNetworks::wire() const {
     // A router that answers every packet.
     if (trouble.empty() &&
         (!write_file("/proc/sys/net/ipv4/ip_forward", "1") || !write_file("/proc/sys/net/ipv4/icmp_ratelimit", "0"))) {
-        trouble =
-            "cannot set net.ipv4.ip_forward inside the namespace: " + errno_text() + ": is /proc/sys read-only here?";
+        trouble = "cannot set net.ipv4.ip_forward inside the namespace: " + errno_text() + "; make /proc/sys writable";
     }
     enter_gateway();
     return trouble;

@@ -166,7 +166,7 @@ std::optional<Error> NatsBucket::bind() {
     const ContextHandle context(made, jsCtx_Destroy);
     kvStore* found = nullptr;
     if (const natsStatus status = find_or_make(made, connection, &found); status != NATS_OK)
-        return trouble("can neither be found nor made", status);
+        return trouble("can be neither found nor created", status);
     // The store refers to its context.
     const StoreHandle store(found, [context](kvStore* old) { kvStore_Destroy(old); });
     const std::lock_guard lock(mutex_);

@@ -128,7 +128,7 @@ void on_message(natsConnection* connection, natsSubscription*, natsMsg* received
     const auto requests = CallbackHandle<RequestQueue>::find(closure);
     if (!requests || requests->put(message) || !message || natsMsg_GetReply(message.get()) == nullptr) return;
     const std::string busy = to_json(CommandAnswer{
-        .result = "refused", .id = {}, .detail = "the gateway has 1,024 commands waiting: ask again later"});
+        .result = "refused", .id = {}, .detail = "1,024 commands wait at the gateway; repeat the command later"});
     natsConnection_PublishString(connection, natsMsg_GetReply(message.get()), busy.c_str());
 }
 
@@ -197,7 +197,7 @@ std::optional<Error> CommandDesk::subscribe(const std::string& subject, const ch
         group != nullptr
             ? natsConnection_QueueSubscribe(&made, bound_to_, subject.c_str(), group, on_message, handle_.closure())
             : natsConnection_Subscribe(&made, bound_to_, subject.c_str(), on_message, handle_.closure());
-    if (status != NATS_OK) return Error{"commands at " + subject + " cannot be subscribed: " + text_of(status)};
+    if (status != NATS_OK) return Error{"cannot subscribe to commands at " + subject + ": " + text_of(status)};
     subscriptions_.emplace_back(made);
     return std::nullopt;
 }
@@ -236,7 +236,8 @@ void CommandDesk::work() {
 std::string CommandDesk::answer(std::string_view subject, std::string_view body, Steady::time_point received_at) {
     const auto address = read_subject(subject);
     if (!address)
-        return to_json(CommandAnswer{.result = "refused", .id = {}, .detail = "the subject's last token names no id"});
+        return to_json(
+            CommandAnswer{.result = "refused", .id = {}, .detail = "the last token of the subject is not an id"});
     if (address->what != "cmd") return options_.answer(address->what, address->id, body).value_or("");
     const auto waited = std::chrono::floor<milliseconds>(Steady::now() - received_at);
     const auto left = std::max(answer_within - waited, milliseconds(1));
@@ -265,7 +266,7 @@ CommandAnswer CommandDesk::send_here(const std::string& id, const std::string& j
             .id = id,
             .gateway = options_.gateway,
             .conn = to_string(*conn),
-            .detail = delivery == Delivery::queue_full ? "the device does not read: nothing was sent" : ""};
+            .detail = delivery == Delivery::queue_full ? "the device does not read, and nothing was sent" : ""};
 }
 
 CommandAnswer CommandDesk::send_there(const std::string& gateway, const std::string& id, const std::string& json,
@@ -279,8 +280,8 @@ CommandAnswer CommandDesk::send_there(const std::string& gateway, const std::str
     return {.result = "absent",
             .id = id,
             .gateway = gateway,
-            .detail = "its gateway " + gateway + " does not answer (" + text_of(status) + ")" +
-                      (unknown ? ": whether the device got it is not known" : ": nothing was sent")};
+            .detail = "the gateway " + gateway + " does not answer (" + text_of(status) + ")" +
+                      (unknown ? "; delivery to the device is unknown" : "; nothing was sent")};
 }
 
 CommandDesk::Elsewhere CommandDesk::query(std::string_view what, const std::string& id, std::string_view body,
@@ -290,7 +291,7 @@ CommandDesk::Elsewhere CommandDesk::query(std::string_view what, const std::stri
     std::string text;
     const natsStatus status = send_request(link_, subject_of(*gateway, what, id), body, timeout, text);
     if (status != NATS_OK)
-        return {*gateway, std::nullopt, "its gateway " + *gateway + " does not answer (" + text_of(status) + ")"};
+        return {*gateway, std::nullopt, "the gateway " + *gateway + " does not answer (" + text_of(status) + ")"};
     return {*gateway, text.empty() ? std::nullopt : std::optional(std::move(text)), {}};
 }
 

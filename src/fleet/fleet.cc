@@ -42,7 +42,7 @@ std::string lost_line(const LostLife& life, const std::string& by, WallTime at) 
                                      .listener = record.listener,
                                      .peer = record.peer,
                                      .device = {life.id, {}, record.proved},
-                                     .detail = "its gateway " + record.gateway + " is gone; " + by + " tells it",
+                                     .detail = "the gateway " + record.gateway + " was lost; " + by + " reports it",
                                      .gateway = record.gateway,
                                      .by = by,
                                      .at = at});
@@ -73,7 +73,7 @@ Fleet::Fleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, Fle
       former_(options_.inherited.former, options_.inherited.away < keep_closed) {
     devices_ = Bucket::make(link_, {presence_bucket, "holdfast: where each device is", options_.replicas},
                             state_.receive_presence());
-    beats_ = Bucket::make(link_, {gateways_bucket, "holdfast: the gateways' beats", options_.replicas},
+    beats_ = Bucket::make(link_, {gateways_bucket, "holdfast: beats of gateways", options_.replicas},
                           state_.receive_gateways());
     const auto holder = [this](const std::string& id) { return state_.holder(id); };
     const auto here = [this](const std::string& id) { return find_here(id); };
@@ -192,7 +192,7 @@ void Fleet::audit() {
     }
     if (audit.corrected == 0 || !options_.on_notice) return;
     options_.on_notice("corrected the presence of " + std::to_string(audit.corrected) +
-                       " devices: their records differed from this gateway's connections");
+                       " devices, whose records differed from this gateway's connections");
 }
 
 void Fleet::keep_bound() {
@@ -220,7 +220,7 @@ void Fleet::keep_bound() {
         beats_->renew();
     }
     if (error) return say(error->message);
-    say(cut_off ? "NATS does not return this gateway's beats: look at its JetStream" : twin);
+    say(cut_off ? "NATS does not return this gateway's beats; check its JetStream" : twin);
 }
 
 void Fleet::beat(bool last) {
@@ -311,8 +311,8 @@ void Fleet::classify() {
     }
     if (!options_.on_notice) return;
     for (const std::string& name : judgement.lost) {
-        options_.on_notice("gateway " + name + " is lost: it has not been heard of for " +
-                           std::to_string(options_.lost_after.count()) + " ms");
+        options_.on_notice("gateway " + name + " was lost: no beat for " + std::to_string(options_.lost_after.count()) +
+                           " ms");
     }
 }
 

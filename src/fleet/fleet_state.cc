@@ -216,7 +216,7 @@ void FleetState::note_dropped() {
 std::string FleetState::cut_off_text(SteadyTime now) const {
     if (!is_cut_off(now)) return {};
     const auto seconds = std::chrono::floor<std::chrono::seconds>(now - heard_self()).count();
-    return "no beat of this gateway has come back from NATS for " + std::to_string(seconds) + " s" +
+    return "NATS has returned no beat of this gateway for " + std::to_string(seconds) + " s" +
            (trouble.empty() ? "" : ": " + trouble);
 }
 

@@ -80,12 +80,12 @@ std::string TwinWatch::twin(SteadyTime now) const {
         if (!lives(rival, now)) continue;
         const bool is_spool = rival.beat.spool == self_.spool && !self_.spool.empty();
         return "gateway " + in_quotes(rival.beat.name) + " (run " + run_text(rival.beat.run) +
-               ") is in the fleet with this one's " +
+               ") is in the fleet with this gateway's " +
                (rival.beat.name == self_.name ? is_spool ? "name and spool " + self_.spool : "name"
                                               : "spool " + self_.spool) +
-               (takes_part_ ? ": it came later, and this one keeps its place"
-                            : ": this one takes no part in the fleet; its devices and events are served") +
-               ": give each its own name in [fleet], and remove the spool's directory of a cloned machine before its "
+               (takes_part_ ? ", came later and is ignored"
+                            : ", so this gateway stays out of the fleet and serves its devices") +
+               "; give each its own name in [fleet], and remove the spool's directory of a cloned machine before its "
                "start";
     }
     return "";

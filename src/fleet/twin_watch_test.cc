@@ -93,7 +93,7 @@ TEST_F(TwinWatchTest, AnEstablishedGatewayStaysWhenATwinArrives) {
     const GatewayRecord older = gateway("east", 9, "spool", "there", 1s);
     pass(20s, {self_, older});
     EXPECT_EQ(watch_.part(now_), Part::takes);
-    EXPECT_NE(watch_.twin(now_).find("keeps its place"), std::string::npos);
+    EXPECT_NE(watch_.twin(now_).find("came later and is ignored"), std::string::npos);
 }
 
 TEST_F(TwinWatchTest, OfTwoThatBeginTogetherTheEarlierStays) {

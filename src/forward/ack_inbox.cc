@@ -61,14 +61,14 @@ namespace {
 std::string_view remedy_of(std::int64_t code) {
     switch (code) {
         case 10'077:  // "maximum messages exceeded", "maximum bytes exceeded"
-            return ": the stream is full and refuses new events (discard new): raise or remove max_msgs and max_bytes";
+            return ": the stream is full and refuses new events (discard new); raise or remove max_msgs and max_bytes";
         case 10'002:  // "resource limits exceeded for account"
-            return ": the account has no more room in JetStream: raise its limits on the server, or limit its streams";
+            return ": the account has no more room in JetStream; raise its limits on the server, or limit its streams";
         case 10'023:  // "insufficient resources"
         case 10'047:  // "insufficient storage resources available"
-            return ": the server has no more room for JetStream: free its disk, or raise max_file_store";
+            return ": the server has no more room for JetStream; free its disk, or raise max_file_store";
         case 10'109:  // "invalid operation on sealed stream"
-            return ": the stream is sealed and takes no more: name another in [sink]";
+            return ": the stream is sealed; name another in [sink]";
         default:
             return "";
     }
@@ -87,7 +87,7 @@ PublishAck read_refusal(const simdjson::dom::object& error) {
     std::int64_t code = 0;
     if (error["description"].get(text) != simdjson::SUCCESS) text = "without a reason";
     if (error["err_code"].get(code) != simdjson::SUCCESS) code = 0;
-    if (code == stream_not_match) return foreign("another stream, which takes the same subjects");
+    if (code == stream_not_match) return foreign("another stream with the same subjects");
     if (code == duplicate_is_in_process) {
         ack.kind = PublishAck::Kind::staged;
         return ack;
@@ -135,8 +135,8 @@ Result<std::unique_ptr<AckInbox>> AckInbox::open(const NatsLink::Lease& lease, c
     }
     if (status == NATS_OK) status = natsSubscription_SetPendingLimits(inbox->subscription_, -1, -1);
     if (status == NATS_OK) return inbox;
-    return Error{std::string("NATS takes no subscription (") + natsStatus_GetText(status) +
-                 "): it is tried again; may this user subscribe to _INBOX.> ?"};
+    return Error{std::string("NATS refuses a subscription (") + natsStatus_GetText(status) +
+                 "), which is retried; permit this user to subscribe to _INBOX.>"};
 }
 
 AckInbox::~AckInbox() { natsSubscription_Destroy(subscription_); }

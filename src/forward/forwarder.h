@@ -47,7 +47,7 @@ public:
     Refusal refuse(Position position, const std::string& why) {
         const auto [found, first] = events_.try_emplace(position, Unfit{why, Instead::dead_letter});
         if (!first) found->second.instead = Instead::nothing;
-        return {first, "event " + std::to_string(position) + " does not go to NATS" +
+        return {first, "event " + std::to_string(position) + " cannot be published to NATS" +
                            (first ? " as it is: " : ", not even its dead letter: ") + why};
     }
     void forget_up_to(Position published) { events_.erase(events_.begin(), events_.upper_bound(published)); }

@@ -62,7 +62,8 @@ void Forwarder::take_ack(const PublishAck& ack) {
             return;
         case PublishAck::Kind::nobody:
             if (refusal_.empty()) {
-                refusal_ = "nobody takes it: the stream " + in_quotes(options_.stream) + " or its leader is away";
+                refusal_ =
+                    "no stream receives it: the stream " + in_quotes(options_.stream) + " or its leader is unavailable";
             }
             return;
         case PublishAck::Kind::refused:
@@ -81,9 +82,9 @@ void Forwarder::take_duplicate(const PublishAck& ack) {
     if (goes_back_) return;
     check_.memo().leave_epoch(message->first, draw_salt());
     save_position(true);  // after a crash the former ids would count as repetitions
-    report_.rival("JetStream has a message of the id of event " + std::to_string(message->first) +
-                  ", which had never been sent: another process works with a copy of spool " + spool_id_ +
-                  " and of this process's memory; nothing is lost, but give each gateway a spool of its own");
+    report_.rival("JetStream has a message with the id of event " + std::to_string(message->first) +
+                  ", which was never sent: another process uses a copy of spool " + spool_id_ +
+                  " and of this process; give each gateway its own spool (nothing is lost)");
     goes_back_ = true;
 }
 
@@ -103,7 +104,7 @@ void Forwarder::go_back(const std::string& why) {
     foreign_.clear();
     report_.count(&ForwarderStatus::retries, resends ? 1 : 0);
     if (why.empty()) return;
-    fail("JetStream does not take event " + std::to_string(published_ + 1) + ": " + why + ": it is tried again");
+    fail("JetStream refuses event " + std::to_string(published_ + 1) + ": " + why + ", and the publish is retried");
 }
 
 /// Makes a rejected batch smaller, turns a rejected event into a dead letter, and leaves out a rejected dead letter.

@@ -19,7 +19,7 @@ constexpr milliseconds unsettled_wait{500};
 
 std::string unreadable_text(const std::string& stream, const std::string& why) {
     return "messages of the stream " + in_quotes(stream) + " cannot be read (" + why +
-           "): whether it still holds what it acknowledged is judged by its sequences alone; permit "
+           "), and losses are detected by sequences alone; permit "
            "$JS.API.STREAM.MSG.GET." +
            stream;
 }
@@ -98,9 +98,9 @@ void Forwarder::take_loss(const StreamCheck::Finding& finding) {
     std::string what = finding.loss->what + ": ";
     what += published_ < before ? "events " + std::to_string(published_ + 1) + " to " + std::to_string(before) +
                                       " are published again from the spool"
-                                : "the spool has none of its events to publish again";
+                                : "the spool has none of the lost events";
     if (finding.loss->behind < oldest - 1) {
-        what += "; events up to " + std::to_string(oldest - 1) + " are not in the spool any more";
+        what += "; events up to " + std::to_string(oldest - 1) + " were removed from the spool";
     }
     report_.loss(what);
     note_published();
@@ -116,12 +116,12 @@ void Forwarder::detect_rival(const StreamCheck::Found& found) {
         const auto page = spool_.read(found.position - 1, 1, 1);
         if (!page || page.value().events.empty() || page.value().events[0].position != found.position) return;
         if (page.value().events[0].epoch == found.epoch) return;
-        why = "this spool has another event there";
+        why = "this spool has another event at this position";
     }
     report_.rival("the stream " + in_quotes(options_.stream) + " holds event " + std::to_string(found.position) +
                   " of spool " + spool_id_ + " (epoch " + epoch_text(found.epoch) + "), and " + why +
-                  ": the spool was restored from a snapshot, or another gateway works with a copy of it; nothing is "
-                  "lost, but give each gateway a spool of its own (remove the copy's directory before its start)");
+                  ": nothing is lost, but the spool was restored from a snapshot or is used twice; "
+                  "give each gateway its own spool");
 }
 
 /// Finds the group's position, once it can be read.

@@ -211,11 +211,12 @@ TEST(StreamComplaint, NamesWhatIsWrong) {
         change(facts);
         return stream_complaint(facts, needs);
     };
-    EXPECT_EQ(wrong([](StreamFacts& f) {
-                  f.subjects = {"holdfast.*.item.*", "holdfast.*.closed.*"};
-              }),
-              "the stream \"events\" does not take holdfast.*.connected.*: add the subject (nats stream edit events), "
-              "or name another in [sink]");
+    EXPECT_EQ(
+        wrong([](StreamFacts& f) {
+            f.subjects = {"holdfast.*.item.*", "holdfast.*.closed.*"};
+        }),
+        "the stream \"events\" does not receive holdfast.*.connected.*; add the subject (nats stream edit events), "
+        "or name another in [sink]");
     EXPECT_NE(wrong([](StreamFacts& f) { f.on_disk = false; }).find("in memory"), std::string::npos);
     EXPECT_NE(wrong([](StreamFacts& f) { f.acknowledges = false; }).find("no_ack"), std::string::npos);
     EXPECT_NE(wrong([](StreamFacts& f) { f.sealed = true; }).find("sealed"), std::string::npos);
@@ -250,9 +251,10 @@ TEST(StreamWarnings, NameEachLimit) {
 
 TEST(Guarantee, NamesAlsoTheFailuresThatItDoesNotSurvive) {
     StreamFacts facts;
-    EXPECT_NE(guarantee_text(facts, {"2.9.10", "", true}).find("(nats-server 2.9.10): it survives a crash"),
-              std::string::npos);
-    EXPECT_NE(guarantee_text(facts, {}).find("loss of power may cost"), std::string::npos);
+    EXPECT_NE(
+        guarantee_text(facts, {"2.9.10", "", true}).find("(nats-server 2.9.10): a crash of nats-server loses nothing"),
+        std::string::npos);
+    EXPECT_NE(guarantee_text(facts, {}).find("a loss of power at most"), std::string::npos);
     facts.replicas = 3;
     EXPECT_NE(guarantee_text(facts, {}).find("survives the loss of 1 of them, disk included"), std::string::npos);
     facts.replicas = 5;

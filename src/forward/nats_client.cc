@@ -32,7 +32,7 @@ constexpr int max_pings_out = 2;
 
 Error unusable(const std::string& what, const std::string& path, const std::string& why) {
     return Error{what + " " + path_in_quotes(path) + " of NATS cannot be used (" + why +
-                 "): correct the file or name another in [sink]"};
+                 "); correct the file or name another in [sink]"};
 }
 
 std::string last_error(natsStatus status) {
@@ -57,7 +57,7 @@ std::optional<Error> set_tls(natsOptions* out, const NatsOptions& options, const
                         std::any_of(urls.begin(), urls.end(), [](const NatsUrl& url) { return url.tls; });
     if (!wanted) return std::nullopt;
     if (const natsStatus status = natsOptions_SetSecure(out, true); status != NATS_OK) {
-        return Error{"TLS cannot be used for NATS (" + last_error(status) + "): is OpenSSL whole?"};
+        return Error{"TLS cannot be used for NATS (" + last_error(status) + "); repair the installation of OpenSSL"};
     }
     if (!options.tls_ca.empty()) {
         const natsStatus status = natsOptions_LoadCATrustedCertificates(out, options.tls_ca.c_str());
@@ -92,7 +92,8 @@ milliseconds reconnect_delay(unsigned attempts) {
 
 Result<LinkOptions> make_link_options(const NatsOptions& options, const std::vector<NatsUrl>& urls) {
     natsOptions* raw = nullptr;
-    if (natsOptions_Create(&raw) != NATS_OK) return Error{"no memory for a connection to NATS: give the gateway more"};
+    if (natsOptions_Create(&raw) != NATS_OK)
+        return Error{"no memory for a connection to NATS; raise the process's limits"};
     LinkOptions out(raw);
     const natsStatus each[] = {
         set_servers(raw, urls),
@@ -108,7 +109,7 @@ Result<LinkOptions> make_link_options(const NatsOptions& options, const std::vec
     };
     for (const natsStatus status : each) {
         if (status != NATS_OK)
-            return Error{"the NATS client refuses its options (" + last_error(status) + "): correct [sink]"};
+            return Error{"the NATS client refuses its options (" + last_error(status) + "); correct [sink]"};
     }
     if (auto error = set_tls(raw, options, urls)) return *error;
     if (auto error = set_credentials(raw, options.credentials)) return *error;
@@ -168,7 +169,7 @@ Result<NatsServerFacts> read_server_info(std::string_view line) {
     simdjson::dom::parser parser;
     simdjson::dom::object info;
     if (!line.starts_with("INFO ") || parser.parse(std::string(line.substr(5))).get(info) != simdjson::SUCCESS) {
-        return Error{"what answers does not greet as a NATS server does: correct the URL"};
+        return Error{"the server sends no INFO of NATS; correct the URL"};
     }
     NatsServerFacts facts;
     facts.version = text_of(info, "version");
@@ -181,15 +182,16 @@ Result<NatsServerFacts> read_server_info(std::string_view line) {
 Result<NatsServerFacts> query_server_info(const NatsUrl& server, std::chrono::milliseconds timeout) {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     const UniqueFd fd = connect_to(server, deadline);
-    if (!fd.valid()) return Error{server.shown() + " does not take a connection: start it or correct the URL"};
+    if (!fd.valid()) return Error{server.shown() + " refuses the connection; start it or correct the URL"};
     std::string text;
     char buffer[4096];
     while (text.find('\n') == std::string::npos && text.size() < longest_line) {
         if (!wait_until(fd.get(), POLLIN, deadline))
-            return Error{server.shown() + " does not greet: is it a NATS server?"};
+            return Error{server.shown() + " sends no INFO; check that it is a NATS server"};
         const ssize_t got = ::recv(fd.get(), buffer, sizeof buffer, 0);
         if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-        if (got <= 0) return Error{server.shown() + " has hung up before it had greeted: is it a NATS server?"};
+        if (got <= 0)
+            return Error{server.shown() + " closed the connection before its INFO; check that it is a NATS server"};
         text.append(buffer, static_cast<std::size_t>(got));
     }
     return read_server_info(std::string_view(text).substr(0, text.find('\n')));

@@ -193,7 +193,7 @@ std::string Link::trouble() const {
     for (const NatsUrl& url : urls_) servers += (servers.empty() ? "" : ", ") + url.shown();
     return "no connection to NATS at " + servers + " for " +
            format_duration(std::chrono::floor<std::chrono::seconds>(away)) +
-           (failure_.empty() ? "" : " (" + failure_ + ")") + ": start it, or correct url in [sink]";
+           (failure_.empty() ? "" : " (" + failure_ + ")") + "; start it, or correct url in [sink]";
 }
 
 /// Returns true once connected, or false to end.

@@ -35,7 +35,7 @@ private:
 };
 
 std::string too_large(const NatsMessage& message, const std::string& limit) {
-    return "it has " + std::to_string(message.body.size()) + " bytes, and with its headers more than " + limit;
+    return "the message has " + std::to_string(message.body.size()) + " bytes, and with its headers more than " + limit;
 }
 
 }  // namespace
@@ -53,8 +53,8 @@ std::optional<PublishFailure> publish(const PublishTarget& target, const NatsMes
     if (message.is_batch) outgoing.header("Holdfast-Events", std::to_string(message.events()));
     if (message.authenticated) outgoing.header("Holdfast-Authenticated", *message.authenticated ? "true" : "false");
     if (target.max_msg_size > 0 && outgoing.size() > target.max_msg_size) {
-        return PublishFailure{too_large(message, "the stream takes (max_msg_size " +
-                                                     std::to_string(target.max_msg_size) + "): raise it there"),
+        return PublishFailure{too_large(message, "the stream accepts (max_msg_size " +
+                                                     std::to_string(target.max_msg_size) + "); raise it there"),
                               true};
     }
     const natsStatus status = outgoing.publish(target.connection);
@@ -62,7 +62,7 @@ std::optional<PublishFailure> publish(const PublishTarget& target, const NatsMes
     if (status == NATS_MAX_PAYLOAD) {
         const auto limit = std::to_string(natsConnection_GetMaxPayload(target.connection));
         return PublishFailure{
-            too_large(message, "the server takes (max_payload " + limit + "): raise max_payload there"), true};
+            too_large(message, "the server accepts (max_payload " + limit + "); raise max_payload there"), true};
     }
     const bool unfit = status == NATS_INVALID_SUBJECT || status == NATS_INVALID_ARG || status == NATS_LINE_TOO_LONG;
     return PublishFailure{natsStatus_GetText(status), unfit};

@@ -67,18 +67,18 @@ private:
 
     [[nodiscard]] std::string what(const StreamMemo::Mark& mark) const {
         const std::string stream = "the stream " + in_quotes(memo_.stream());
-        if (is_new_) return stream + " was deleted and made again";
+        if (is_new_) return stream + " was deleted and recreated";
         const std::string of_it = " sequence " + std::to_string(mark.sequence);
         if (mark.sequence > facts_.last) {
             return stream + " has gone back to sequence " + std::to_string(facts_.last) +
-                   " and has lost what it had acknowledged behind that (a loss of power, or a restored backup)";
+                   " and has lost later acknowledged messages (a loss of power, or a restored backup)";
         }
         if (mark.sequence < facts_.first) {
             return stream + " was emptied up to sequence " + std::to_string(facts_.first - 1) +
-                   " (a purge), although none of its limits asked for it";
+                   " (a purge), although no limit required it";
         }
-        return stream + " does not hold what it acknowledged as" + of_it +
-               " (it went back and was written to again, or messages were deleted)";
+        return stream + " does not have the acknowledged message of" + of_it +
+               " (it went back and was written to later, or messages were deleted)";
     }
 
     const StreamMemo& memo_;

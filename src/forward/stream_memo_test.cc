@@ -134,10 +134,10 @@ TEST_F(Loss, AStreamThatAnotherGatewayHasMadeAgainIsLookedAtWhole) {
     gone = 20;
     EXPECT_FALSE(find()) << "there is no reason to read it";
     facts.created_ns = 78;  // created by another gateway, with this gateway's newest event
-    expect_loss(100, "does not hold what it acknowledged as sequence 20");
+    expect_loss(100, "does not have the acknowledged message of sequence 20");
     facts.created_ns = 77;
     suspects = true;
-    expect_loss(100, "does not hold what it acknowledged as sequence 20");
+    expect_loss(100, "does not have the acknowledged message of sequence 20");
 }
 
 TEST_F(Loss, WhatExpiredWhileTheMachineWasOffIsNoLoss) {
@@ -174,18 +174,18 @@ TEST_F(Loss, AStreamThatWasMadeAgain) {
     facts = {};
     facts.name = "events";
     facts.created_ns = 78;
-    expect_loss(0, "was deleted and made again");
+    expect_loss(0, "was deleted and recreated");
     facts.first = 1;
     facts.last = 50;  // others have written to it
     gone = 30;
-    expect_loss(200, "was deleted and made again");
+    expect_loss(200, "was deleted and recreated");
     gone = 0;
     unreadable = true;
-    expect_loss(0, "was deleted and made again");
+    expect_loss(0, "was deleted and recreated");
     unreadable = false;
     EXPECT_FALSE(find()) << "a whole copy";
     memo = memo_of({});
-    expect_loss(0, "was deleted and made again");
+    expect_loss(0, "was deleted and recreated");
 }
 
 TEST_F(Loss, AStreamThatWentBack) {
@@ -195,7 +195,7 @@ TEST_F(Loss, AStreamThatWentBack) {
     expect_loss(0, "has gone back to sequence 3");
     facts.last = 60;  // another gateway has written to it
     gone = 30;
-    expect_loss(200, "does not hold what it acknowledged as sequence 30");
+    expect_loss(200, "does not have the acknowledged message of sequence 30");
 }
 
 TEST_F(Loss, AStreamThatWasPurged) {
@@ -208,7 +208,7 @@ TEST_F(Loss, AStreamThatWasPurged) {
     facts.first = 1;
     facts.deleted = 4;  // messages of one subject
     gone = 20;
-    expect_loss(100, "does not hold what it acknowledged as sequence 20");
+    expect_loss(100, "does not have the acknowledged message of sequence 20");
     memo.is_of("events", 77, 4);
     EXPECT_FALSE(find()) << "it has been dealt with";
 }

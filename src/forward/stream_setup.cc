@@ -45,22 +45,23 @@ std::string_view next_token(std::string_view& rest) {
 Error complaint(natsStatus status, int code, const StreamNeeds& needs, std::string_view doing) {
     const std::string stream = "the stream " + in_quotes(needs.name);
     if (code == not_enabled || status == NATS_NO_RESPONDERS) {
-        return Error{"NATS has no JetStream for this user: enable it in the server's configuration (jetstream {})"};
+        return Error{"NATS has no JetStream for this user; enable it in the server's configuration (jetstream {})"};
     }
     if (code == no_peers) {
-        return Error{stream + " cannot be made with " + std::to_string(made_replicas_in_a_cluster) +
-                     " replicas: the cluster has not enough JetStream servers: start them, or set replicas in [sink]"};
+        return Error{stream + " cannot be created with " + std::to_string(made_replicas_in_a_cluster) +
+                     " replicas: the cluster has not enough JetStream servers; start them, or set replicas in [sink]"};
     }
     if (code == overlap) {
-        return Error{stream +
-                     " cannot be made: another has some of its subjects: name that one with stream in [sink], "
-                     "or take the subjects from it"};
+        return Error{
+            stream +
+            " cannot be created: another stream has some of its subjects; name that one with stream in [sink], "
+            "or remove the subjects from it"};
     }
     const char* detail = nats_GetLastError(nullptr);
     const std::string why = printable(detail != nullptr && *detail != '\0' ? detail : natsStatus_GetText(status));
     return Error{stream + " cannot be " + std::string(doing) + " (" + why +
                  (code != 0 ? ", JetStream error " + std::to_string(code) : "") +
-                 "): it is tried again; see the log of nats-server"};
+                 "), and the attempt is repeated; see the log of nats-server"};
 }
 
 StreamRetention retention_of(const jsStreamConfig& config) {
@@ -117,7 +118,7 @@ Result<StreamFacts> make_stream(const NatsLink::Lease& lease, const NatsServerFa
     auto code = static_cast<jsErrCode>(0);
     const natsStatus status = js_AddStream(&raw, lease.jetstream, &config, &options, &code);
     const StreamInfo info(raw, jsStreamInfo_Destroy);
-    if (status != NATS_OK) return complaint(status, static_cast<int>(code), needs, "made");
+    if (status != NATS_OK) return complaint(status, static_cast<int>(code), needs, "created");
     return facts_of(*info);
 }
 
@@ -166,23 +167,22 @@ bool subject_covers(std::string_view wide, std::string_view narrow) {
 
 std::string stream_complaint(const StreamFacts& facts, const StreamNeeds& needs) {
     const std::string stream = "the stream " + in_quotes(needs.name) + " ";
-    const std::string advice = ": correct it (nats stream edit " + needs.name + "), or name another in [sink]";
+    const std::string advice = "; correct it (nats stream edit " + needs.name + "), or name another in [sink]";
     for (const std::string& subject : needs.subjects) {
         const auto covers = [&](const std::string& wide) { return subject_covers(wide, subject); };
         if (std::any_of(facts.subjects.begin(), facts.subjects.end(), covers)) continue;
-        return stream + "does not take " + subject + ": add the subject (nats stream edit " + needs.name +
+        return stream + "does not receive " + subject + "; add the subject (nats stream edit " + needs.name +
                "), or name another in [sink]";
     }
-    if (!facts.on_disk) return stream + "is kept in memory and is lost with its server: make one with file storage";
+    if (!facts.on_disk) return stream + "is kept in memory and is lost with its server; create one with file storage";
     if (!facts.acknowledges) return stream + "acknowledges nothing (no_ack)" + advice;
-    if (facts.sealed) return stream + "is sealed and takes no more: name another in [sink]";
+    if (facts.sealed) return stream + "is sealed; name another in [sink]";
     if (facts.retention == StreamRetention::interest) {
-        return stream + "drops what no consumer waits for (retention interest): make one with retention limits";
+        return stream + "drops events without a consumer (retention interest); create one with retention limits";
     }
     if (facts.max_msgs_per_subject > 0) {
-        return stream + "drops events that it has acknowledged, since it keeps only " +
-               std::to_string(facts.max_msgs_per_subject) +
-               " of a subject (max_msgs_per_subject): remove that limit (nats stream edit " + needs.name +
+        return stream + "drops acknowledged events, as it keeps only " + std::to_string(facts.max_msgs_per_subject) +
+               " of a subject (max_msgs_per_subject); remove that limit (nats stream edit " + needs.name +
                " --max-msgs-per-subject=-1), or name another stream in [sink]";
     }
     if (facts.duplicates < min_duplicates) {
@@ -190,7 +190,7 @@ std::string stream_complaint(const StreamFacts& facts, const StreamNeeds& needs)
                format_duration(min_duplicates) + " are needed" + advice;
     }
     if (facts.replicas < needs.replicas) {
-        return stream + "has " + std::to_string(facts.replicas) + " replicas, replicas in [sink] says " +
+        return stream + "has " + std::to_string(facts.replicas) + " replicas, and replicas in [sink] is " +
                std::to_string(needs.replicas) + advice;
     }
     return "";
@@ -200,17 +200,18 @@ std::vector<std::string> stream_warnings(const StreamFacts& facts) {
     const std::string stream = "the stream " + in_quotes(facts.name) + " ";
     std::vector<std::string> warnings;
     const auto limited = [&](const std::string& limit) {
-        warnings.push_back(facts.refuses_when_full
-                               ? stream + "refuses new events when it is full (discard new, " + limit +
-                                     "): they wait in the spool then; give it room before the spool's disk is full"
-                               : stream + "removes its oldest events when it is full (discard old, " + limit +
-                                     "): a consumer that is further behind misses them; raise or remove the limit");
+        warnings.push_back(
+            facts.refuses_when_full
+                ? stream + "refuses new events when it is full (discard new, " + limit +
+                      "), and events then wait in the spool; give the stream room before the disk is full"
+                : stream + "removes its oldest events when it is full (discard old, " + limit +
+                      "), and slower consumers miss them; raise or remove the limit");
     };
     if (facts.max_msgs > 0) limited("max_msgs " + std::to_string(facts.max_msgs));
     if (facts.max_bytes > 0) limited("max_bytes " + std::to_string(facts.max_bytes));
     if (facts.max_age.count() > 0 && facts.max_age < short_max_age) {
         warnings.push_back(stream + "removes events after " + format_duration(facts.max_age) +
-                           " (max_age): a consumer that is further behind misses them; raise it");
+                           " (max_age), and slower consumers miss them; raise it");
     }
     return warnings;
 }
@@ -219,26 +220,25 @@ std::string guarantee_text(const StreamFacts& stream, const NatsServerFacts& ser
     const std::string version = server.version.empty() ? "" : " (nats-server " + server.version + ")";
     if (stream.replicas <= 1) {
         return "an acknowledged event is in the files of one server" + version +
-               ": it survives a crash of nats-server, but a loss of power may cost what came within its sync interval "
-               "(2 minutes by default), and the loss of its disk everything";
+               ": a crash of nats-server loses nothing, a loss of power at most its sync interval "
+               "(2 minutes by default), the loss of its disk everything";
     }
     const unsigned may_fail = (stream.replicas - 1) / 2;
     return "an acknowledged event is with a majority of " + std::to_string(stream.replicas) + " servers" + version +
-           ": it survives the loss of " + std::to_string(may_fail) +
+           ", and survives the loss of " + std::to_string(may_fail) +
            (may_fail == 1 ? " of them, disk included" : " of them, disks included") +
-           "; a loss of power at more of them at once may cost what came within the sync interval (2 minutes by "
-           "default)";
+           "; a loss of power at more of them at once may lose the sync interval (2 minutes by default)";
 }
 
 std::string right_complaint(const std::string& right) {
-    return "the user of [sink] may not do what is needed (" + right +
-           "): give that right in the server's permissions; docs/tasks/publish-to-nats.md lists all that are needed";
+    return "the user of [sink] lacks a right (" + right +
+           "); grant the rights that docs/tasks/publish-to-nats.md lists";
 }
 
 std::optional<Result<StreamFacts>> check_stream(const NatsLink::Lease& lease, const StreamNeeds& needs) {
     const Answer answer = query_stream(lease, needs);
     if (answer.status == NATS_NOT_FOUND) {
-        return Error{"the stream " + in_quotes(needs.name) + " is not there any more: it is made again"};
+        return Error{"the stream " + in_quotes(needs.name) + " was removed, and is created again"};
     }
     if (answer.status != NATS_OK) return std::nullopt;
     return checked(answer, needs);
@@ -248,7 +248,7 @@ Result<StreamFacts> set_up_stream(const NatsLink::Lease& lease, const NatsServer
                                   const StreamNeeds& needs) {
     const Answer answer = query_stream(lease, needs);
     if (answer.status == NATS_NOT_FOUND) return make_stream(lease, server, needs);
-    if (answer.status != NATS_OK) return complaint(answer.status, answer.code, needs, "looked at");
+    if (answer.status != NATS_OK) return complaint(answer.status, answer.code, needs, "read");
     return checked(answer, needs);
 }
 

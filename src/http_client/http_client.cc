@@ -216,7 +216,7 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
     using Kind = HttpFailure::Kind;
     switch (code) {
         case CURLE_COULDNT_RESOLVE_HOST:
-            return {Kind::no_connection, "no address is known for that name"};
+            return {Kind::no_connection, "the host name has no address"};
         case CURLE_COULDNT_CONNECT: {
             const auto error = fact<long>(CURLINFO_OS_ERRNO);
             return {Kind::no_connection, error == 0 ? "the connection failed" : std::strerror(static_cast<int>(error))};
@@ -225,22 +225,22 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
             if (!was_connected()) return {Kind::no_connection, std::strerror(ETIMEDOUT)};
             return {Kind::too_slow, "no answer within " + format_duration(question.timeout)};
         case CURLE_SSL_CONNECT_ERROR:
-            return {Kind::no_tls, "it did not complete a TLS handshake"};
+            return {Kind::no_tls, "the TLS handshake failed"};
         case CURLE_PEER_FAILED_VERIFICATION:
-            return {Kind::bad_certificate, "its certificate is not good"};
+            return {Kind::bad_certificate, "the certificate is invalid"};
         case CURLE_SSL_CACERT_BADFILE:
             return {Kind::bad_ca_file, peer_.ca.empty()
-                                           ? "this host has no authorities to check it by: install ca-certificates"
+                                           ? "this host has no authorities for certificates; install ca-certificates"
                                            : "the file of authorities cannot be read as PEM certificates"};
         case CURLE_OUT_OF_MEMORY:  // also reported for a header line above the limit
-            return {Kind::no_http, "a line of its answer is too long, or there is no memory"};
+            return {Kind::no_http, "a line of the response is too long, or no memory is left"};
         default:
             return {Kind::no_http, curl_easy_strerror(code)};
     }
 }
 
 std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::request(const HttpQuestion& question) {
-    const HttpFailure no_memory{HttpFailure::Kind::no_connection, "there is no memory for it"};
+    const HttpFailure no_memory{HttpFailure::Kind::no_connection, "no memory for the request"};
     if (easy_ == nullptr || multi_ == nullptr) return no_memory;
     Taking taking{.answer = {}, .max = question.max_body};
     curl_easy_reset(easy_.get());
@@ -264,8 +264,8 @@ std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::request(const HttpQu
 std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::outcome(std::optional<CURLcode> end, Taking taking,
                                                                     const HttpQuestion& question) const {
     using Kind = HttpFailure::Kind;
-    if (!end) return HttpFailure{Kind::broken_off, "it was broken off"};
-    if (taking.no_memory) return HttpFailure{Kind::no_http, "there is no memory for its answer"};
+    if (!end) return HttpFailure{Kind::broken_off, "the request was cancelled"};
+    if (taking.no_memory) return HttpFailure{Kind::no_http, "no memory for the response"};
     taking.answer.status = static_cast<int>(fact<long>(CURLINFO_RESPONSE_CODE));
     const bool answered = taking.head_ended && taking.answer.status >= 200;
     if (*end != CURLE_OK && !answered) return failure_of(*end, question);

@@ -40,7 +40,7 @@ Result<AdminTokens> AdminTokens::load(const std::string& write_file, const std::
     if (!read) return read.error();
     if (!digest_of({})) {
         return Error{
-            "the admin tokens cannot be used: OpenSSL has no SHA-256; look at its configuration (openssl.cnf, "
+            "the admin tokens cannot be used: OpenSSL has no SHA-256; correct its configuration (openssl.cnf, "
             "OPENSSL_CONF)"};
     }
     return AdminTokens(write.value(), read.value());

@@ -46,7 +46,7 @@ HttpConnection::Source source_of(const IpAddress& address) { return masked(addre
 /// Returns the last answer to a client that has no place.
 const std::string& too_busy(bool with_body) {
     static const auto bytes = [](bool with) {
-        HttpResponse busy = http_error(503, "too_busy", "too many admin clients wait: ask again in a second");
+        HttpResponse busy = http_error(503, "too_busy", "too many admin clients wait; repeat the request in a second");
         busy.headers.emplace_back("Retry-After", "1");
         return to_bytes(busy, with, true);
     };
@@ -170,7 +170,7 @@ void HttpConnection::expire() {
     if (stage_ == Stage::answering || stage_ == Stage::closed) return;
     const bool silent = stage_ == Stage::head && in_.empty();
     if ((stage_ == Stage::head && !silent) || stage_ == Stage::body)
-        return refuse(http_error(408, "too_slow", "the request did not come in time: send it at once"));
+        return refuse(http_error(408, "too_slow", "the request did not arrive in time; send it at once"));
     if (stage_ != Stage::following || unread_bytes() > 0) return close();
     out_ = ": still here\n\n";
     written_ = 0;
@@ -185,7 +185,7 @@ void HttpConnection::read_head() {
         if (end != std::string::npos) return take_head(end + empty_line.size());
         if (in_.size() >= max) {
             return refuse(http_error(431, "too_many_headers",
-                                     "request line and headers are longer than " + format_size(max) + ": send less"));
+                                     "request line and headers are longer than " + format_size(max) + "; send less"));
         }
         looked = in_.size() - std::min(in_.size(), empty_line.size() - 1);
         const TlsStream::Step got = stream_.read(piece.data(), std::min(piece.size(), max - in_.size()));
@@ -221,11 +221,11 @@ std::optional<HttpResponse> HttpConnection::refuse_head() {
     }
     if (head_.count("Content-Encoding") > 0) {
         return http_error(415, "unsupported_encoding",
-                          "a body must not be compressed: send it without Content-Encoding");
+                          "a body must not be compressed; send it without Content-Encoding");
     }
     if (head_.body_bytes <= options.limits.body_bytes) return std::nullopt;
     return http_error(413, "too_large",
-                      "the body is longer than " + format_size(options.limits.body_bytes) + ": send less");
+                      "the body is longer than " + format_size(options.limits.body_bytes) + "; send less");
 }
 
 void HttpConnection::read_body() {
@@ -238,7 +238,7 @@ void HttpConnection::read_body() {
         body_.append(piece.data(), got.bytes);
         if (got.bytes > 0) continue;
         if (got.wait_for != 0) return wait(got.wait_for);
-        return refuse(http_error(400, "bad_request", "the body is shorter than its Content-Length: send all of it"));
+        return refuse(http_error(400, "bad_request", "the body is shorter than its Content-Length; send all of it"));
     }
     have_answered();
 }
@@ -252,9 +252,8 @@ void HttpConnection::have_answered() {
     const bool taken = loop_.workers_for(request()).run([self = shared_from_this()] {
         const auto answer = answer_of(self->loop_.options().service, self->request());
         self->loop_.post([self, answer] {
-            self->send(
-                answer ? *answer
-                       : http_error(500, "internal_error", "the request could not be answered: see the gateway's log"));
+            self->send(answer ? *answer
+                              : http_error(500, "internal_error", "the request failed; see the gateway's log"));
         });
     });
     if (taken) return;

@@ -24,15 +24,15 @@ constexpr mode_t owner_only = 0600;
 Error bind_error(std::string_view address) {
     const bool taken = errno == EADDRINUSE;
     return Error{"cannot listen on the admin address " + std::string(address) + ": " + std::strerror(errno) +
-                 (taken ? "; another process has it" : "") + "; choose another with --admin or [admin] address"};
+                 (taken ? " by another process" : "") + "; choose another with --admin or [admin] address"};
 }
 
 Error socket_error(const std::string& path, std::string_view what, std::string_view remedy) {
-    return Error{"the admin socket " + path_in_quotes(path) + " " + std::string(what) + ": " + std::string(remedy)};
+    return Error{"the admin socket " + path_in_quotes(path) + " " + std::string(what) + "; " + std::string(remedy)};
 }
 
 Error failed(const std::string& path, std::string_view call) {
-    return socket_error(path, "cannot be made (" + std::string(call) + ": " + std::strerror(errno) + ")",
+    return socket_error(path, "cannot be created (" + std::string(call) + "): " + std::strerror(errno),
                         "choose another with socket in [admin], or make its directory writable");
 }
 
@@ -63,7 +63,7 @@ Result<UniqueFd> lock_directory(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
     UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd.valid() || ::flock(fd.get(), LOCK_EX) != 0) return failed(path, "its directory");
+    if (!fd.valid() || ::flock(fd.get(), LOCK_EX) != 0) return failed(path, "open directory");
     return fd;
 }
 
@@ -91,13 +91,13 @@ std::optional<Error> make_way(const std::string& path, const sockaddr_un& name) 
 Result<HttpListener> HttpListener::open(std::string_view place, Use use) {
     auto opened = open_place(place);
     if (opened || use == Use::api) return opened;
-    return Error{"health in [admin]: " + opened.error().message + ", or leave it out"};
+    return Error{"health in [admin]: " + opened.error().message + ", or remove the option"};
 }
 
 Result<HttpListener> HttpListener::open_place(std::string_view place) {
     if (place.starts_with(unix_scheme)) return open_unix(std::string(place.substr(unix_scheme.size())));
     const auto endpoint = parse_endpoint(place);
-    if (!endpoint) return Error{"the admin address is not one: " + endpoint.error().message};
+    if (!endpoint) return Error{"the admin address is invalid: " + endpoint.error().message};
     auto socket = listen_on(place, endpoint.value());
     if (!socket) return socket.error();
     const Endpoint bound = name_of(socket.value().get());
@@ -108,7 +108,7 @@ Result<HttpListener> HttpListener::open_unix(const std::string& path) {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
     if (path.empty() || path.size() >= sizeof name.sun_path || path.find('\0') != std::string::npos) {
-        return socket_error(path, "has a path that cannot be one",
+        return socket_error(path, "has an invalid path",
                             "write 1 to " + std::to_string(sizeof name.sun_path - 1) + " bytes");
     }
     std::memcpy(name.sun_path, path.data(), path.size());
@@ -123,7 +123,7 @@ Result<HttpListener> HttpListener::open_unix(const std::string& path) {
     if (::lstat(path.c_str(), &made) != 0) return failed(path, "lstat");
     HttpListener listener(std::move(socket), path, made.st_dev, made.st_ino);
     if ((made.st_mode & 0777U & ~owner_only) != 0)
-        return socket_error(path, "would be open to others", "choose a directory whose file system keeps modes");
+        return socket_error(path, "would be open to others", "choose a directory on a file system with modes");
     if (::listen(listener.descriptor(), backlog) != 0) return failed(path, "listen");
     return listener;
 }

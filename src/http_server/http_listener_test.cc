@@ -59,7 +59,7 @@ TEST_F(UnixDoor, ALivingOneIsNot) {
     ASSERT_TRUE(first);
     const auto second = open();
     ASSERT_FALSE(second);
-    EXPECT_THAT(second.error().message, HasSubstr("admin.sock\" is in use by a running gateway: stop it, or"));
+    EXPECT_THAT(second.error().message, HasSubstr("admin.sock\" is in use by a running gateway; stop it, or"));
     EXPECT_TRUE(std::filesystem::exists(path_));
 }
 
@@ -67,7 +67,7 @@ TEST_F(UnixDoor, NoOtherFileIsRemoved) {
     std::ofstream(path_) << "precious";
     const auto refused = open();
     ASSERT_FALSE(refused);
-    EXPECT_THAT(refused.error().message, HasSubstr("is a file of another kind: remove it or"));
+    EXPECT_THAT(refused.error().message, HasSubstr("is a file of another kind; remove it or"));
     std::filesystem::remove(path_);
     std::filesystem::create_symlink("elsewhere", path_);
     EXPECT_FALSE(open());

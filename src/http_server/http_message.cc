@@ -59,7 +59,7 @@ constexpr std::array<std::string_view, 5> at_most_once{"Host", "Content-Length",
                                                        "Sec-Fetch-Site"};
 
 HttpResponse malformed(std::string_view what) {
-    return http_error(400, "bad_request", "this is not an HTTP/1.1 request as taken here: " + std::string(what));
+    return http_error(400, "bad_request", "the request is not valid HTTP/1.1: " + std::string(what));
 }
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -90,18 +90,18 @@ bool has_dot_segment(std::string_view path) {
 Fault check_target(const RequestHead& head) {
     const std::string& target = head.target;
     if (target.size() > max_target_bytes) return http_error(414, "uri_too_long", "the request's target is too long");
-    if (!target.starts_with('/')) return malformed("its target does not begin with /");
+    if (!target.starts_with('/')) return malformed("the target does not begin with /");
     const auto visible = [](char c) { return c > 0x20 && c < 0x7f && c != '#' && c != '\\'; };
     if (!std::all_of(target.begin(), target.end(), visible))
-        return malformed("its target has a character that must be percent-encoded");
-    if (has_dot_segment(head.path())) return malformed("its path has a . or .. in it");
+        return malformed("the target has a character that must be percent-encoded");
+    if (has_dot_segment(head.path())) return malformed("the path contains . or ..");
     return std::nullopt;
 }
 
 Fault check_method(const RequestHead& head) {
     if (std::find(methods.begin(), methods.end(), head.method) != methods.end()) return std::nullopt;
-    HttpResponse refusal =
-        http_error(405, "method_not_allowed", in_quotes(head.method) + " is not taken: use GET, HEAD, POST or DELETE");
+    HttpResponse refusal = http_error(405, "method_not_allowed",
+                                      in_quotes(head.method) + " is not supported; use GET, HEAD, POST or DELETE");
     refusal.headers.emplace_back("Allow", "GET, HEAD, POST, DELETE");
     return refusal;
 }
@@ -131,26 +131,28 @@ Fault check_headers(const RequestHead& head, bool needs_host) {
             return http_error(431, "too_many_headers", "a header is longer than 8KiB");
     }
     if (head.headers.size() > max_headers) {
-        return http_error(431, "too_many_headers", "there are more than " + std::to_string(max_headers) + " headers");
+        return http_error(431, "too_many_headers",
+                          "the request has more than " + std::to_string(max_headers) + " headers");
     }
-    if (needs_host && head.count("Host") == 0) return malformed("it has no Host header");
+    if (needs_host && head.count("Host") == 0) return malformed("the Host header is missing");
     for (const std::string_view name : at_most_once) {
-        if (head.count(name) > 1) return malformed("it has more than one " + std::string(name) + " header");
+        if (head.count(name) > 1) return malformed("more than one " + std::string(name) + " header");
     }
     if (head.count("Range") > 0 && !is_range(head.value("Range")))
-        return http_error(416, "bad_range", "the Range header is malformed: leave it out");
+        return http_error(416, "bad_range", "the Range header is malformed; remove it");
     return std::nullopt;
 }
 
 Fault read_length(RequestHead& head) {
     if (head.count("Transfer-Encoding") > 0) {
-        if (head.count("Content-Length") > 0) return malformed("it has a Content-Length and a Transfer-Encoding");
-        return http_error(411, "length_required", "a body needs a Content-Length; Transfer-Encoding is not taken");
+        if (head.count("Content-Length") > 0)
+            return malformed("Content-Length and Transfer-Encoding exclude each other");
+        return http_error(411, "length_required", "a body needs a Content-Length; Transfer-Encoding is not supported");
     }
     if (head.count("Content-Length") == 0) return std::nullopt;
     const std::string_view text = head.value("Content-Length");
     const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), head.body_bytes);
-    if (!is_number(text) || error != std::errc{}) return malformed("its Content-Length is not a number");
+    if (!is_number(text) || error != std::errc{}) return malformed("the Content-Length is not a number");
     return std::nullopt;
 }
 
@@ -181,14 +183,14 @@ std::size_t RequestHead::count(std::string_view name) const {
 std::variant<RequestHead, HttpResponse> read_request_head(std::string_view bytes) {
     // Beast joins folded lines (RFC 9112, 5.2), where another server may see two headers.
     if (bytes.find("\r\n ") != std::string_view::npos || bytes.find("\r\n\t") != std::string_view::npos)
-        return malformed("a header goes on in a second line");
+        return malformed("a header continues on a second line");
     Parser parser;
     parser.header_limit(static_cast<std::uint32_t>(bytes.size()) + 1);
     parser.body_limit(boost::none);  // checked with the head
     boost::beast::error_code error;
     const std::size_t read = parser.put(boost::asio::buffer(bytes), error);
     if (error) return malformed(error.message());
-    if (read != bytes.size() || !parser.is_header_done()) return malformed("it goes on behind its end");
+    if (read != bytes.size() || !parser.is_header_done()) return malformed("bytes follow the end of the head");
     RequestHead head = head_of(parser);
     if (auto fault = check_target(head)) return std::move(*fault);
     if (auto fault = check_method(head)) return std::move(*fault);
@@ -243,11 +245,11 @@ std::optional<HttpResponse> RequestGate::refuse(const RequestHead& head, const D
     // A foreign name is how a web page bypasses the same-origin rule (DNS rebinding).
     if (!settings_.any_host && !is_own_name(host, secrets)) {
         return http_error(403, "forbidden",
-                          "this is not a name of the admin address: call it localhost or by its IP, or add " +
+                          "the host name is not one of the admin address; write localhost or the IP address, or add " +
                               in_quotes(host) + " to hosts in [admin]");
     }
     if (from_another_site(head))
-        return http_error(403, "forbidden", "requests from a page of another site are not taken");
+        return http_error(403, "forbidden", "requests from pages of another site are rejected");
     if (secrets.tokens && !secrets.tokens->empty()) {
         if (auto refusal = refuse_access(head, *secrets.tokens)) return refusal;
     }
@@ -260,15 +262,13 @@ std::optional<HttpResponse> RequestGate::refuse_access(const RequestHead& head, 
     const bool is_public = only_reads(head) && settings_.is_public && settings_.is_public(head.path());
     if (access == Access::write || (access == Access::read && only_reads(head)) || is_public) return std::nullopt;
     if (access == Access::read) {
-        return http_error(403, "read_only",
-                          "this token may look and not change anything: use one of [admin] token_file");
+        return http_error(403, "read_only", "this token has the right to read only; use a token of [admin] token_file");
     }
     HttpResponse refusal =
         http_error(401, "unauthorized",
-                   given.empty() ? "this gateway asks for a token: send Authorization: Bearer TOKEN, "
-                                   "or give the command --admin-token-file FILE"
-                                 : "this is not a token of this gateway: [admin] token_file and "
-                                   "read_token_file have them");
+                   given.empty() ? "this gateway requires a token; send Authorization: Bearer TOKEN, "
+                                   "or run the command with --admin-token-file FILE"
+                                 : "this token is unknown; take one from [admin] token_file or read_token_file");
     refusal.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"holdfast\"");
     return refusal;
 }

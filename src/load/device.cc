@@ -40,13 +40,15 @@ bool is_plain(std::string_view text) {
 
 Result<ItemStyle> check_style(const ItemStyle& style) {
     if (style.key_field.empty() || !is_plain(style.key_field)) {
-        return Error{"the key's field needs a name of printable ASCII without quotes and backslashes"};
+        return Error{"the name of the key field is invalid; write printable ASCII without quotes and backslashes"};
     }
     if (style.key_template.empty() || !is_plain(style.key_template)) {
-        return Error{"the key template takes printable ASCII without quotes and backslashes, and {n}, {ip}, {seq}"};
+        return Error{
+            "the key template is invalid; write printable ASCII without quotes and backslashes, and {n}, {ip}, {seq}"};
     }
-    if (style.bytes > max_bytes) return Error{"an item of more than 1MiB is taken by no gateway: make it smaller"};
-    if (!(style.bad >= 0 && style.bad <= 1)) return Error{"bad is a share of the items: give a number from 0 to 1"};
+    if (style.bytes > max_bytes)
+        return Error{"an item of more than 1MiB exceeds the limit of every gateway; make it smaller"};
+    if (!(style.bad >= 0 && style.bad <= 1)) return Error{"bad is out of range; give a number from 0 to 1"};
     return style;
 }
 

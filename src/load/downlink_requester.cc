@@ -89,11 +89,10 @@ void DownlinkRequester::refresh() {
     std::sort(targets_.begin(), targets_.end(), by_device);
     const auto same = [](const DownlinkTarget& a, const DownlinkTarget& b) { return a.device == b.device; };
     targets_.erase(std::unique(targets_.begin(), targets_.end(), same), targets_.end());
-    trouble_ = targets_.empty()
-                   ? "none of the " + std::to_string(told.value().size()) +
-                         " connections at --admin is of this fleet: is it the admin address of the gateway "
-                         "at --to, with no proxy in between?"
-                   : "";
+    trouble_ = targets_.empty() ? "none of the " + std::to_string(told.value().size()) +
+                                      " connections at --admin is of this fleet; name the admin address of the gateway "
+                                      "at --to, and use no proxy between"
+                                : "";
     const auto took = std::chrono::duration_cast<milliseconds>(now - began);
     soonest_refresh_ = now + std::max(soon_refresh_interval, took * refresh_share);
     next_refresh_ = targets_.empty() ? soonest_refresh_ : now + std::max(refresh_interval, took * refresh_share);

@@ -19,12 +19,12 @@ Result<FaultShares> check_shares(const FaultShares& shares) {
     for (const Fault fault : all_faults) {
         const double share = shares[static_cast<std::size_t>(fault)];
         if (!(share >= 0 && share <= 1)) {
-            return Error{std::string(to_string(fault)) + " is a share of the devices: give a number from 0 to 1"};
+            return Error{std::string(to_string(fault)) + " is out of range; give a number from 0 to 1"};
         }
         sum += share;
     }
     if (sum > 1 + 1e-9) {
-        return Error{"the shares of the faults add up to more than 1: a device has one fault at most; lower some"};
+        return Error{"the shares of the faults add up to more than 1; lower some, as a device has one fault at most"};
     }
     return shares;
 }

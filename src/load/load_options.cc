@@ -44,7 +44,7 @@ Result<SourceRange> SourceRange::parse(std::string_view text) {
         if (!last) return last.error();
         if (!same_first_64_bits(first.value(), last.value()) || last.value() < first.value()) {
             return Error{"\"" + std::string(text) +
-                         "\" is not a range: write the lower address first, as in 127.1.0.1-127.1.0.9"};
+                         "\" is not a range; write the lower address first, as in 127.1.0.1-127.1.0.9"};
         }
         const std::uint64_t size = last_64_bits(last.value()) - last_64_bits(first.value());
         return SourceRange(first.value(), static_cast<std::uint32_t>(std::min(size, max_addresses - 1) + 1));
@@ -61,10 +61,10 @@ IpAddress SourceRange::of_device(std::uint64_t device) const noexcept { return p
 
 Result<Endpoint> check_target(const Endpoint& target, bool any_target) {
     if (target.port == 0)
-        return Error{"the target " + to_string(target) + " has no port: give the one the gateway listens on"};
+        return Error{"the target " + to_string(target) + " has no port; give the port of the listener"};
     if (any_target || is_private(target.address)) return target;
     return Error{to_string(target.address) +
-                 " is neither a loopback nor a private address: if it is yours to load, add --allow-any-target"};
+                 " is neither a loopback nor a private address; add --allow-any-target if you may load it"};
 }
 
 }  // namespace holdfast

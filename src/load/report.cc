@@ -93,7 +93,7 @@ std::string refused_text(const DownlinkCounts& downlinks) {
 void append_downlinks(std::string& out, const LoadReport& report) {
     const DownlinkCounts& downlinks = report.counts.downlinks;
     append_row(out, "downlinks",
-               std::to_string(downlinks.asked) + " asked, " + std::to_string(downlinks.accepted) + " accepted, " +
+               std::to_string(downlinks.asked) + " requested, " + std::to_string(downlinks.accepted) + " accepted, " +
                    refused_text(downlinks) + ", " + std::to_string(downlinks.unanswered) + " unanswered");
     append_row(out, "",
                std::to_string(downlinks.arrived) + " arrived, " + std::to_string(downlinks.lost) + " lost, " +
@@ -113,8 +113,7 @@ void append_uplinks(std::string& out, const LoadReport& report) {
     if (uplinks.forgotten > 0) {
         append_row(out, "note",
                    std::to_string(uplinks.forgotten) +
-                       " times the gateway had forgotten items that it had acknowledged: is its spool "
-                       "another one?");
+                       " times the gateway lost acknowledged items; check that its spool was not replaced");
     }
 }
 

@@ -45,7 +45,7 @@ Result<std::uint64_t> raise_descriptor_limit(std::uint64_t connections) {
     if (limit.rlim_max >= connections + spare_descriptors) return static_cast<std::uint64_t>(limit.rlim_max);
     return Error{std::to_string(connections) + " connections need as many descriptors, but this process may have " +
                  std::to_string(limit.rlim_max) +
-                 ": raise the hard limit (ulimit -Hn) or run several processes with --first-device"};
+                 "; raise the hard limit (ulimit -Hn) or run several processes with --first-device"};
 }
 
 /// Receives SIGINT and SIGTERM through a descriptor. Blocks them for threads that start later.

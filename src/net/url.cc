@@ -64,14 +64,14 @@ Result<HttpUrl> parse_http_url(std::string_view text) {
     if (text.size() > longest_url) return wrong_http(text, "is longer than 2000 bytes");
     const auto is_bad = [](char c) { return c <= ' ' || c > '~' || c == '#' || c == '\\' || c == '"'; };
     if (std::any_of(rest.begin(), rest.end(), is_bad)) {
-        return wrong_http(text, "holds a character that no URL to post to has (encode it as %XX)");
+        return wrong_http(text, "contains a character that a URL must encode as %XX");
     }
     const std::size_t slash = std::min(rest.find_first_of("/?"), rest.size());
     std::string_view host = rest.substr(0, slash);
     url.target = rest.substr(slash);
     if (!url.target.starts_with('/')) url.target.insert(0, 1, '/');
     if (host.find('@') != std::string_view::npos)
-        return wrong_http(text, "holds a name or password, which is not supported");
+        return wrong_http(text, "contains a name or password, which is not supported");
     url.port = url.tls ? 443 : 80;
     if (!take_port(host, url.port)) return wrong_http(text, "has no port from 1 to 65535 after the colon");
     if (host.starts_with('[') && host.ends_with(']')) {
@@ -168,7 +168,7 @@ std::string NatsUrl::whole() const {
 
 Result<std::vector<NatsUrl>> parse_nats_urls(std::string_view list) {
     if (std::any_of(list.begin(), list.end(), [](char c) { return c < ' ' || c == '\x7f'; })) {
-        return wrong_nats(list, "holds a control character");
+        return wrong_nats(list, "contains a control character");
     }
     std::vector<NatsUrl> urls;
     while (true) {
@@ -176,7 +176,7 @@ Result<std::vector<NatsUrl>> parse_nats_urls(std::string_view list) {
         auto url = parse_one(trimmed(list.substr(0, comma)));
         if (!url) return url.error();
         urls.push_back(std::move(url).value());
-        if (urls.size() > max_servers) return Error{"there are more than 100 NATS servers: name a few of them"};
+        if (urls.size() > max_servers) return Error{"more than 100 NATS servers are named; name at most 100"};
         if (comma == list.size()) return urls;
         list.remove_prefix(comma + 1);
     }
@@ -233,13 +233,13 @@ std::string_view take_until(std::string_view& text, char separator) {
 }
 
 Error bad_percent(std::string_view part) {
-    return Error{in_quotes(part) + " is not percent-encoded as RFC 3986 says: write % as %25"};
+    return Error{in_quotes(part) + " is not percent-encoded (RFC 3986); write % as %25"};
 }
 
 }  // namespace
 
 Result<RequestTarget> parse_request_target(std::string_view text) {
-    if (!text.starts_with('/')) return Error{in_quotes(text) + " is not a path: begin it with /"};
+    if (!text.starts_with('/')) return Error{in_quotes(text) + " is not a path; begin it with /"};
     RequestTarget target;
     std::string_view query = text;
     std::string_view path = take_until(query, '?');

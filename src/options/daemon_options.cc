@@ -37,8 +37,7 @@ constexpr auto rows = std::to_array<Option>({
     {.section = Section::sink, .key = "path", .place = at<&D::sink, &SinkConfig::path>, .form = "path", .of_sinks = with_path,
      .waits = path_is_fixed, .effect = "file: at once; earlier events go to the old file. spool, nats: with a restart",
      .help = "file for events, or directory of the spool",
-     .more = "The default directory of a spool is `spool` in systemd's StateDirectory, else `holdfast-spool` in the working "
-             "directory.",
+     .more = "The default directory of a spool is `spool` in systemd's StateDirectory, else `holdfast-spool` in the working directory.",
      .example = "/var/log/holdfast/events.ndjson"},
     {.section = Section::sink, .key = "queue_bytes", .place = bytes_at<&D::sink, &SinkConfig::queue_bytes>,
      .range = {64 * kib, gib}, .waits = type_switches, .effect = with_type,
@@ -124,8 +123,7 @@ constexpr auto rows = std::to_array<Option>({
      .form = "path of a file (mode 0600) with one token a line", .reload = OnReload::restart,
      .effect = "the file is read at each reload; another path needs a restart", .secret = true,
      .help = "tokens with every right at the address; empty: no token is required",
-     .more = "A token is 16 to 256 of `A-Z a-z 0-9 - . _ ~ + / =` (`openssl rand -hex 32`). Lines that begin with `#` are "
-             "comments.",
+     .more = "A token is 16 to 256 of `A-Z a-z 0-9 - . _ ~ + / =` (`openssl rand -hex 32`). Lines that begin with `#` are comments.",
      .example = "/etc/holdfast/admin-tokens"},
     {.section = Section::admin, .key = "read_token_file", .place = at<&D::admin, &AdminConfig::read_token_file>,
      .form = "path of a file (mode 0600) with one token a line", .reload = OnReload::restart,

@@ -59,7 +59,7 @@ struct Described {
 };
 
 std::string wrong_type(const Option& option, const RawValue& raw) {
-    return std::visit(Described{}, raw) + ": write " + expected_form(option);
+    return std::visit(Described{}, raw) + "; write " + expected_form(option);
 }
 
 std::string number_text(double number) {
@@ -70,7 +70,7 @@ std::string number_text(double number) {
 
 std::string range_error(const Option& option, const std::string& value) {
     const std::string range = range_text(option);
-    return value + " is out of range: write " +
+    return value + " is out of range; write " +
            (range.empty() ? amount_text(option, option.range.min) + " or more" : range);
 }
 
@@ -176,7 +176,7 @@ Complaint store(const Option& option, const RawValue& raw, std::uint8_t& out) {
     const auto& words = option.place.words;
     const auto found = std::find(words.begin(), words.end(), *text);
     if (found == words.end()) {
-        return in_quotes(*text) + " is not one that this version has: write " + listed(words);
+        return in_quotes(*text) + " is unknown; write " + listed(words);
     }
     out = static_cast<std::uint8_t>(found - words.begin());
     return std::nullopt;
@@ -289,7 +289,7 @@ std::optional<std::string> store_text(const Option& option, Object object, std::
     const bool is_number = option.type() == OptionType::count || option.type() == OptionType::number;
     if (is_number && std::holds_alternative<std::string>(raw)) {
         return in_quotes(text) + (option.type() == OptionType::count ? " is not a whole number" : " is not a number") +
-               ": write e.g. " + std::string(option.example);
+               "; write e.g. " + std::string(option.example);
     }
     return store_value(option, object, raw);
 }
@@ -315,8 +315,8 @@ void take_change(const Option& option, Object running, Object wanted, std::strin
     const std::string before = quoted_text(option, running);
     const std::string after = quoted_text(option, wanted);
     if (option.reload == OnReload::restart || (option.waits != nullptr && option.waits(running, wanted))) {
-        report.needs_restart.push_back(what + "runs with " + before + ", the configuration says " + after +
-                                       ": restart to take it");
+        report.needs_restart.push_back(what + "runs with " + before + ", configured as " + after +
+                                       "; restart to apply it");
         return;
     }
     report.applied.push_back(what + before + " -> " + after);

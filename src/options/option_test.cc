@@ -104,34 +104,34 @@ std::string complaint(Section section, std::string_view key, const RawValue& raw
 TEST(StoreValue, SaysWhatIsWrongAndWhatToWrite) {
     using namespace std::string_literals;
     EXPECT_EQ(complaint(Section::listener, "read_idle", std::int64_t{30}),
-              R"(30 is a number: write a duration with its unit, in quotes, e.g. "30s", or "off")");
+              R"(30 is a number; write a duration with its unit, in quotes, e.g. "30s", or "off")");
     EXPECT_EQ(complaint(Section::listener, "detect_within", true),
-              R"(true is a boolean: write a duration with its unit, in quotes, e.g. "30s")");
-    EXPECT_EQ(complaint(Section::listener, "read_idle", "0s"s), "0s is out of range: write 1s to 720h");
+              R"(true is a boolean; write a duration with its unit, in quotes, e.g. "30s")");
+    EXPECT_EQ(complaint(Section::listener, "read_idle", "0s"s), "0s is out of range; write 1s to 720h");
     EXPECT_EQ(complaint(Section::listener, "write_stall", "off"s),
-              R"("off" is not a duration: write a number and its unit, e.g. "500ms", "30s", "5m" or "1h")");
-    EXPECT_EQ(complaint(Section::item, "max_bytes", "2MiB"s), R"("2MiB" is out of range: write 16B to 1MiB)");
-    EXPECT_EQ(complaint(Section::item, "max_bytes", std::int64_t{-1}), "-1 is out of range: write 16B to 1MiB");
+              R"("off" is not a duration; write a number and its unit, e.g. "500ms", "30s", "5m" or "1h")");
+    EXPECT_EQ(complaint(Section::item, "max_bytes", "2MiB"s), R"("2MiB" is out of range; write 16B to 1MiB)");
+    EXPECT_EQ(complaint(Section::item, "max_bytes", std::int64_t{-1}), "-1 is out of range; write 16B to 1MiB");
     EXPECT_EQ(complaint(Section::item, "max_bytes", 1.5),
-              R"(a number with a fraction or exponent is given: write a size, e.g. "4KiB")");
+              R"(a number with a fraction or exponent is given; write a size, e.g. "4KiB")");
     EXPECT_EQ(complaint(Section::item, "max_bytes", std::int64_t{4'096}), "");
-    EXPECT_EQ(complaint(Section::item, "max_depth", "64"s), R"("64" is a text: write a whole number, e.g. 16)");
+    EXPECT_EQ(complaint(Section::item, "max_depth", "64"s), R"("64" is a text; write a whole number, e.g. 16)");
     EXPECT_EQ(complaint(Section::item, "max_depth", std::numeric_limits<std::int64_t>::min()),
-              "-9223372036854775808 is out of range: write 1 to 1024");
+              "-9223372036854775808 is out of range; write 1 to 1024");
     EXPECT_EQ(complaint(Section::listener, "max_bad_items", std::int64_t{65'536}),
-              "65536 is out of range: write 1 to 65535");
-    EXPECT_EQ(complaint(Section::listener, "reuse_port", "yes"s), R"("yes" is a text: write true or false)");
+              "65536 is out of range; write 1 to 65535");
+    EXPECT_EQ(complaint(Section::listener, "reuse_port", "yes"s), R"("yes" is a text; write true or false)");
     EXPECT_EQ(complaint(Section::item, "key", Other{"an array"}),
-              R"(an array is given: write a text in quotes, e.g. "serial")");
+              R"(an array is given; write a text in quotes, e.g. "serial")");
     EXPECT_EQ(complaint(Section::sink, "type", "kafka"s),
-              R"("kafka" is not one that this version has: write "stdout", "file", "none", "spool" or "nats")");
-    EXPECT_EQ(complaint(Section::log, "format", std::int64_t{1}), R"(1 is a number: write "text" or "json")");
+              R"("kafka" is unknown; write "stdout", "file", "none", "spool" or "nats")");
+    EXPECT_EQ(complaint(Section::log, "format", std::int64_t{1}), R"(1 is a number; write "text" or "json")");
 }
 
 TEST(StoreValue, NamesTheLowerEndOfARangeThatHasNoOther) {
     ServerConfig config;
     const Option option{.place = at<&ServerConfig::reactors>};
-    EXPECT_EQ(store_value(option, config, std::int64_t{-1}), "-1 is out of range: write 0 or more");
+    EXPECT_EQ(store_value(option, config, std::int64_t{-1}), "-1 is out of range; write 0 or more");
     EXPECT_EQ(range_text(option), "");
 }
 
@@ -144,7 +144,7 @@ TEST(StoreText, ReadsFlags) {
     EXPECT_EQ(config.server.listeners[0].read_idle, std::nullopt);
     for (const char* text : {"", "four", "4x", "1.5", "99999999999999999999"}) {
         EXPECT_EQ(store_text(*find_option(Section::top, "reactors"), config.server, text),
-                  '"' + std::string(text) + "\" is not a whole number: write e.g. 4");
+                  '"' + std::string(text) + "\" is not a whole number; write e.g. 4");
     }
     EXPECT_EQ(config.server.reactors, 4U);
 }

@@ -148,7 +148,7 @@ Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window
     if (frame.kind == Frame::Kind::malformed) return on_unreadable(arrival, BadItem::not_json);
     static_cast<void>(on_unreadable(arrival, BadItem::too_large));
     arrival.end = CloseReason::item_too_large;
-    arrival.detail = "item.max_bytes is the limit";
+    arrival.detail = "the item exceeds item.max_bytes";
     return Next::end;
 }
 
@@ -264,7 +264,7 @@ std::string Pipeline::detail_of(const Connection& connection, const CloseInfo& d
     counters_[connection.listener]->unfinished_items.increment();
     if (!detail.empty()) detail += "; ";
     const std::string bytes = std::to_string(left.end - left.begin) + " bytes";
-    detail += connection.paused ? bytes + " behind its hello were left over"
+    detail += connection.paused ? bytes + " after the hello were left over"
                                 : "an unfinished item of " + bytes + " was left over";
     const auto why = death.reason == CloseReason::peer_closed ? why_unfinished(connection) : std::string_view();
     return why.empty() ? detail : detail + ": " + std::string(why);
@@ -274,22 +274,23 @@ std::string_view Pipeline::why_unfinished(const Connection& connection) {
     if (listeners_[connection.listener].framing != Framing::ndjson || !connection.unfinished) return {};
     const auto bytes = connection.unfinished->bytes();
     if (!is_complete_object({bytes.data(), bytes.size()})) return {};
-    return "the bytes are a complete JSON object without a line end: the client probably wants framing = \"json\"";
+    return "the bytes are a complete JSON object without a line end; the client probably needs framing = \"json\"";
 }
 
 void Pipeline::on_accept_paused(std::uint8_t listener, int error) {
-    notices_.pass(listener,
-                  {.kind = Notice::Kind::accept_paused,
-                   .listener = listeners_[listener].name,
-                   .message = std::string("accepting paused: ") + std::strerror(error) +
-                              "; devices wait in the backlog; raise the descriptor limit (LimitNOFILE, ulimit -n) or "
-                              "lower limits.max_connections"});
+    notices_.pass(
+        listener,
+        {.kind = Notice::Kind::accept_paused,
+         .listener = listeners_[listener].name,
+         .message = std::string("accepting paused: ") + std::strerror(error) +
+                    ", and devices wait in the backlog; raise the descriptor limit (LimitNOFILE, ulimit -n) or "
+                    "lower limits.max_connections"});
 }
 
 void Pipeline::on_accept_resumed(std::uint8_t listener) {
     notices_.pass(
         listener,
-        {.kind = Notice::Kind::accept_resumed, .listener = listeners_[listener].name, .message = "accepting again"});
+        {.kind = Notice::Kind::accept_resumed, .listener = listeners_[listener].name, .message = "accepting resumed"});
 }
 
 }  // namespace holdfast

@@ -12,8 +12,8 @@ std::optional<Error> cannot_acknowledge(const ServerConfig& config, const Pipeli
     for (const ListenerConfig& listener : config.listeners) {
         if (!listener.acks) continue;
         return Error{"listener " + in_quotes(listener.name) +
-                     " has acks = true, but where its events go they do not outlive a crash: choose the sink spool or "
-                     "nats, or give the server a handler that is durable"};
+                     " has acks = true, but its sink is not durable; choose the sink spool or "
+                     "nats, or give the server a durable handler"};
     }
     return std::nullopt;
 }
@@ -22,9 +22,9 @@ void put_off_acks(ServerConfig& wanted, const Pipeline& pipeline, ApplyReport& r
     if (pipeline.acknowledges()) return;
     for (ListenerConfig& listener : wanted.listeners) {
         if (!std::exchange(listener.acks, false)) continue;
-        report.needs_restart.push_back("acks of listener " + in_quotes(listener.name) +
-                                       ": runs with false, the configuration says true: restart with a durable sink "
-                                       "to take it");
+        report.needs_restart.push_back(
+            "acks of listener " + in_quotes(listener.name) +
+            ": runs with false, configured as true; restart with a durable sink to apply it");
     }
 }
 
@@ -49,7 +49,7 @@ void Pipeline::on_certified(Connection& connection, Token number, std::string_vi
 Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMark token) {
     Connection& connection = arrival.connection;
     if (arrival.device != nullptr && arrival.device->id != hello.id) {
-        return deny(arrival, "its hello says another id than its certificate");
+        return deny(arrival, "the hello has another id than the certificate");
     }
     connection.last_item = arrival.time.tick;
     const auto greeted = devices_.greet(connection, arrival.number, hello, arrival.listener.acks, token);
@@ -95,9 +95,9 @@ ReadResult Pipeline::on_stranger(Arrival& arrival, std::span<const char> window,
         return {.consumed = frame.next, .scan = std::bit_cast<std::uint64_t>(scan), .end = {}, .detail = {}};
     Next next = Next::end;
     if (too_much) {
-        next = deny(arrival, "more than 1 KiB came before a hello with a token");
+        next = deny(arrival, "more than 1 KiB arrived before a hello with a token");
     } else if (frame.kind == Frame::Kind::malformed) {
-        next = deny(arrival, "something else came than a hello with a token");
+        next = deny(arrival, "the first object is not a hello with a token");
     } else {
         next = let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin});
     }
@@ -113,11 +113,11 @@ Pipeline::Next Pipeline::let_in(Arrival& arrival, std::string_view text) {
     const ItemDecoder::Decoded decoded = decoder_.decode(text);
     const auto greeting = decoded.bad == BadItem::no_key ? decoder_.greeting() : ItemDecoder::Greeting{};
     if (!greeting.hello || arrival.connection.spoke)
-        return deny(arrival, "something else came than a hello with a token");
+        return deny(arrival, "the first object is not a hello with a token");
     arrival.connection.spoke = true;
-    if (greeting.hello->token.empty()) return deny(arrival, "its hello has no token");
+    if (greeting.hello->token.empty()) return deny(arrival, "the hello has no token");
     const auto mark = arrival.listener.tokens->check(greeting.hello->id, greeting.hello->token);
-    return mark ? on_hello(arrival, *greeting.hello, *mark) : deny(arrival, "its token is not one of its id's");
+    return mark ? on_hello(arrival, *greeting.hello, *mark) : deny(arrival, "the token is not valid for the id");
 }
 
 bool Pipeline::may_stay(const Connection& connection, Token number) {

@@ -197,10 +197,9 @@ TEST_F(PipelineOf, WhatIsLeftOverIsCountedAndNamed) {
     EXPECT_EQ(close_with(CloseReason::peer_reset, "why", "{}"), "why; an unfinished item of 2 bytes was left over");
     EXPECT_EQ(counters_.unfinished_items.get(), 2U);
     EXPECT_EQ(close_with(CloseReason::peer_closed, "why", " \r"), "why");
-    EXPECT_EQ(
-        close_with(CloseReason::peer_closed, "", "{}{}"),
-        "an unfinished item of 4 bytes was left over: the bytes are a complete JSON object without a line end: the "
-        "client probably wants framing = \"json\"");
+    EXPECT_EQ(close_with(CloseReason::peer_closed, "", "{}{}"),
+              "an unfinished item of 4 bytes was left over: the bytes are a complete JSON object without a line end; "
+              "the client probably needs framing = \"json\"");
     EXPECT_EQ(counters_.unfinished_items.get(), 3U);
 }
 

@@ -41,11 +41,11 @@ std::function<std::string(const Connection&, milliseconds)> goodbye_by(Pipeline&
 
 std::optional<Error> refusal(const DrainOrder& order, const Running& running) {
     if (order.over < min_duration || order.over > max_duration) {
-        return Error{"over = " + format_duration(order.over) + " is no time to drain over: write from " +
+        return Error{"over = " + format_duration(order.over) + " is out of range; write " +
                      format_duration(min_duration) + " to " + format_duration(max_duration)};
     }
     if (order.listener && find(running, *order.listener) == nullptr) {
-        return Error{"there is no listener " + in_quotes(*order.listener) + ": holdfast status names them"};
+        return Error{"unknown listener " + in_quotes(*order.listener) + "; take a name from holdfast status"};
     }
     return std::nullopt;
 }

@@ -74,7 +74,8 @@ TEST(Preamble, WhatIsNoHeaderEndsIt) {
     EXPECT_EQ(gateway.events().reason_of(device.local()), CloseReason::proxy_header_invalid);
     EXPECT_TRUE(gateway.until([&] { return gateway.server().closed({}).size() == 1; }));
     const auto closed = gateway.server().closed({});
-    EXPECT_EQ(closed[0].detail, "it does not begin with a PROXY v1 header: does the proxy send one?");
+    EXPECT_EQ(closed[0].detail,
+              "the connection does not begin with a PROXY v1 header; configure the proxy to send one");
     EXPECT_EQ(closed[0].items, 0U);
     EXPECT_EQ(gateway.status("devices").accepted, 1U);
     EXPECT_EQ(gateway.status("devices").connections, 0U);
@@ -176,10 +177,9 @@ TEST(Preamble, AReloadChangesOnlyTheTrustedProxies) {
     EXPECT_THAT(report.applied, IsEmpty());
     EXPECT_THAT(
         report.needs_restart,
-        ElementsAre("proxy_protocol of listener \"devices\": runs with v1, the configuration says off: restart to "
-                    "take it",
-                    "trusted_proxies of listener \"devices\": runs with [\"10.0.0.0/8\"], the configuration says "
-                    "[]: restart to take it"));
+        ElementsAre("proxy_protocol of listener \"devices\": runs with v1, configured as off; restart to apply it",
+                    "trusted_proxies of listener \"devices\": runs with [\"10.0.0.0/8\"], configured as []; restart to "
+                    "apply it"));
     EXPECT_TRUE(TestDevice(gateway.bound("devices")).ended()) << "whom it trusts stays, too";
 }
 

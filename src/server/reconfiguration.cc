@@ -54,10 +54,10 @@ public:
 private:
     std::string message() const {
         std::string text = "detect_within " + format_duration(detect_within_) +
-                           " holds for every connection: options set and read back on " +
+                           " applies to every connection: options set and read back on " +
                            std::to_string(sum_.changed + sum_.refused);
-        if (sum_.refused > 0) text += ", of which " + std::to_string(sum_.refused) + " say otherwise";
-        if (sum_.probed > 0) text += "; " + std::to_string(sum_.probed) + " were quiet and asked first";
+        if (sum_.refused > 0) text += ", " + std::to_string(sum_.refused) + " mismatched";
+        if (sum_.probed > 0) text += "; " + std::to_string(sum_.probed) + " were silent and probed first";
         if (sum_.gone > 0) text += ", " + std::to_string(sum_.gone) + " of them ended";
         return text;
     }
@@ -168,8 +168,9 @@ std::optional<Error> Reconfiguration::prepare(const ListenerConfig& config) {
 std::optional<Error> Reconfiguration::prepare_new(const ListenerConfig& config) {
     const auto number = free_number();
     if (!number) {
-        return Error{"listener " + in_quotes(config.name) +
-                     ": connections of removed listeners still hold all numbers: try again when they have ended"};
+        return Error{
+            "listener " + in_quotes(config.name) +
+            " cannot be added: connections of removed listeners hold all numbers; reload again when they have ended"};
     }
     auto tls = load_tls(config);
     if (!tls) return tls.error();
@@ -189,15 +190,15 @@ std::optional<Error> Reconfiguration::prepare_back(const RunningListener& before
     const bool other_bytes =
         before.config.framing != config.framing || before.config.proxy_protocol != config.proxy_protocol;
     if (!before.gone() && other_bytes) {
-        return Error{"listener " + in_quotes(config.name) + " was removed, and " +
-                     std::to_string(before.connections()) +
-                     " connections with another framing or proxy_protocol have not ended yet: try again in a moment"};
+        return Error{"listener " + in_quotes(config.name) +
+                     " cannot be added again: " + std::to_string(before.connections()) +
+                     " of its connections have another framing or proxy_protocol; reload again when they have ended"};
     }
     if (!before.gone() && before.config.tls.enabled() != config.tls.enabled()) {
-        return Error{"listener " + in_quotes(config.name) + " was removed, and " +
-                     std::to_string(before.connections()) +
-                     (before.config.tls.enabled() ? " connections with TLS" : " connections without TLS") +
-                     " have not ended yet: try again in a moment"};
+        return Error{"listener " + in_quotes(config.name) +
+                     " cannot be added again: " + std::to_string(before.connections()) +
+                     (before.config.tls.enabled() ? " of its connections use TLS" : " of its connections use no TLS") +
+                     "; reload again when they have ended"};
     }
     auto tls = load_tls(config);
     if (!tls) return tls.error();
@@ -279,7 +280,7 @@ std::optional<Error> Reconfiguration::renew_certificates(const RunningListener& 
     if (before.config.tls != next.config.tls && same_day)
         return std::nullopt;  // the changed option is reported already
     report_.applied.push_back("TLS files of listener " + in_quotes(next.config.name) +
-                              ": read anew, for new handshakes; the certificate is good until " +
+                              ": reloaded for new handshakes; the certificate is valid until " +
                               day_text(fresh->good_until()));
     return std::nullopt;
 }
@@ -339,7 +340,7 @@ void end_revoked(ReactorThread& thread, std::uint8_t number) {
             if (connection.listener != number ||
                 thread.pipeline().may_stay(connection, thread.shard().registry().number_of(connection)))
                 return;
-            thread.shard().close(connection, CloseReason::kicked, "its token was revoked");
+            thread.shard().close(connection, CloseReason::kicked, "the device's token was revoked");
         },
         [] {});
 }

@@ -360,7 +360,7 @@ std::vector<IpAddress> Server::sample_peers(std::size_t max) const {
 Result<ApplyReport> Server::apply(ServerConfig config) {
     const std::lock_guard lock(impl_->applying_);
     if (impl_->draining_.load(std::memory_order_relaxed)) {
-        return Error{"the gateway is stopping: it takes no new configuration"};
+        return Error{"cannot apply the configuration: the gateway is stopping"};
     }
     return apply_config({.clock = impl_->clock_,
                          .running = impl_->running_,
@@ -371,7 +371,8 @@ Result<ApplyReport> Server::apply(ServerConfig config) {
 }
 
 Result<DrainStatus> Server::drain_over(const DrainOrder& order) {
-    if (impl_->draining_.load(std::memory_order_relaxed)) return Error{"the gateway is stopping: all connections end"};
+    if (impl_->draining_.load(std::memory_order_relaxed))
+        return Error{"cannot drain: the gateway is stopping, and all connections end"};
     return impl_->drains_.begin(order, *impl_->running_.get());
 }
 

@@ -149,7 +149,7 @@ TEST_F(TlsServer, AReloadNamesTheDayUntilWhichAnotherCertificateIsGood) {
     next.listeners[0].tls.key = folder_.key("later.key", later);
     EXPECT_THAT(gateway.apply(next).applied,
                 ElementsAre(HasSubstr("tls_certificate of"), HasSubstr("tls_key of"),
-                            testing::ContainsRegex("TLS files of listener \"devices\": .* good until [0-9-]+$")));
+                            testing::ContainsRegex("TLS files of listener \"devices\": .* valid until [0-9-]+$")));
     next.listeners[0].tls.client = TlsClient::required;
     EXPECT_THAT(gateway.apply(next).applied, ElementsAre(HasSubstr("tls_client of")));
 }

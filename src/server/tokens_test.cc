@@ -87,18 +87,18 @@ TEST_F(Tokens, TheRightOneOpens) {
 
 TEST_F(Tokens, NothingElseDoes) {
     TestGateway gateway(config_);
-    const std::string wrong = "its token is not one of its id's";
+    const std::string wrong = "the token is not valid for the id";
     EXPECT_EQ(end_of(gateway, hello("d1", second_)), wrong);
     EXPECT_EQ(end_of(gateway, hello("nobody", first_)), wrong);
     EXPECT_EQ(end_of(gateway, hello("d1", std::string(64, '0')) + "{\"ip\":\"x\"}\n"), wrong);
-    EXPECT_EQ(end_of(gateway, "{\"hello\":{\"id\":\"d1\"}}\n"), "its hello has no token");
-    const std::string something = "something else came than a hello with a token";
+    EXPECT_EQ(end_of(gateway, "{\"hello\":{\"id\":\"d1\"}}\n"), "the hello has no token");
+    const std::string something = "the first object is not a hello with a token";
     EXPECT_EQ(end_of(gateway, "{\"ip\":\"10.0.0.1\"}\n"), something);
     EXPECT_EQ(end_of(gateway, "GET / HTTP/1.1\r\n"), something);
     EXPECT_EQ(end_of(gateway, "{\"ip\":\"10.0.0.1\",\"hello\":{\"id\":\"d1\",\"token\":\"" + first_ + "\"}}\n"),
               something)
         << "an item that looks like a hello is an item";
-    const std::string too_much = "more than 1 KiB came before a hello with a token";
+    const std::string too_much = "more than 1 KiB arrived before a hello with a token";
     EXPECT_EQ(end_of(gateway, "{\"hello\":\"" + std::string(1'100, 'x')), too_much);
     EXPECT_EQ(end_of(gateway, std::string(1'100, '\n')), too_much);
     EXPECT_EQ(end_of(gateway, std::string(1'000, '\n') + hello("d1", first_)), too_much);
@@ -241,7 +241,7 @@ TEST_F(Tokens, AFileThatIsBadChangesNothing) {
     const auto report = gateway.server().apply(config_);
     ASSERT_FALSE(report.ok());
     EXPECT_THAT(report.error().message,
-                HasSubstr("listener \"devices\": tokens_file \"" + file_ + "\" can be read or written"));
+                HasSubstr("listener \"devices\": tokens_file \"" + file_ + "\" is accessible to others"));
     ASSERT_EQ(::unlink(file_.c_str()), 0);
     EXPECT_FALSE(gateway.server().apply(config_).ok());
     TestDevice device(gateway.bound("devices"));
@@ -253,7 +253,7 @@ TEST_F(Tokens, WithoutTheFileNothingStarts) {
     config_.listeners[0].tokens_file = directory_.in("other");
     const auto started = Server::start(config_, [](unsigned) { return std::unique_ptr<EventHandler>(); });
     ASSERT_FALSE(started.ok());
-    EXPECT_THAT(started.error().message, HasSubstr("make it with holdfast token add"));
+    EXPECT_THAT(started.error().message, HasSubstr("create it with holdfast token add"));
 }
 
 TEST_F(Tokens, StrangersAreShedFirstThoughOthersHaveBeenIdleForLonger) {

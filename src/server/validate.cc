@@ -42,7 +42,8 @@ public:
 private:
     void check_name() {
         if (is_name(listener_.name)) return;
-        add("name", "listener name " + in_quotes(listener_.name) + " is not one: write 1 to 64 of A-Z a-z 0-9 _ . -");
+        add("name", "listener name " + in_quotes(listener_.name) +
+                        " is invalid; write 1 to 64 characters of A-Z a-z 0-9 _ . -");
     }
 
     /// Checks trusted_proxies: no proxy is trusted by default, and a list without proxy_protocol is a mistake.
@@ -53,15 +54,15 @@ private:
         const bool wanted = listener_.proxy_protocol != ProxyProtocol::off;
         if (wanted == !listener_.trusted_proxies.empty()) return;
         report("trusted_proxies",
-               wanted ? "with proxy_protocol it must name the proxies, for nobody else is let in: write e.g. "
-                        "[\"10.0.0.0/8\"]"
-                      : "it is of no use without proxy_protocol: write \"v1\" or \"v2\" there, or remove it");
+               wanted
+                   ? "empty, but proxy_protocol admits these peers only; name the proxies, e.g. [\"10.0.0.0/8\"]"
+                   : "without effect, as proxy_protocol is \"off\"; set that to \"v1\" or \"v2\", or remove this list");
     }
 
     /// Checks which TLS keys go together, without reading the files.
     void check_tls(const TlsConfig& tls) {
         const auto need = [&](bool missing, std::string_view option, const char* what) {
-            if (missing) add(option, in_listener() + std::string(option) + " is not set: " + what);
+            if (missing) add(option, in_listener() + std::string(option) + " is not set; " + what);
         };
         const auto alone = [&](const std::string& value, std::string_view option, const char* what) {
             if (!value.empty()) add(option, in_listener() + std::string(option) + " is set, but " + what);
@@ -69,22 +70,21 @@ private:
         if (tls.enabled()) {
             need(tls.key.empty(), "tls_key", "name the file with the key of tls_certificate");
         } else {
-            alone(tls.key, "tls_key", "there is no tls_certificate: name both files or neither");
+            alone(tls.key, "tls_key", "tls_certificate is not; name both files or neither");
             if (tls.client != TlsClient::off) {
-                add("tls_client", in_listener() + "tls_client needs TLS: name the files tls_certificate and tls_key");
+                add("tls_client", in_listener() + "tls_client needs TLS; name the files tls_certificate and tls_key");
                 return;
             }
         }
         if (tls.client == TlsClient::required) {
             alone(listener_.tokens_file, "tokens_file",
-                  "tls_client is \"required\", so that nobody would be asked for a token: set it to \"optional\" for "
-                  "one or "
-                  "the other");
+                  "tls_client = \"required\" admits by certificate only; set tls_client to \"optional\" to admit by "
+                  "either");
         }
         if (tls.client != TlsClient::off) {
             return need(tls.client_ca.empty(), "tls_client_ca", "name the file with the authorities of the devices");
         }
-        constexpr const char* unasked = "devices are not asked for certificates: set tls_client";
+        constexpr const char* unasked = "no certificates are requested from devices; set tls_client";
         alone(tls.client_ca, "tls_client_ca", unasked);
         alone(tls.client_crl, "tls_client_crl", unasked);
         alone(tls.ids_file, "ids_file", unasked);
@@ -117,26 +117,26 @@ void check_pair(const ServerConfig& config, std::size_t first, std::size_t secon
     const ListenerConfig& a = config.listeners[first];
     const ListenerConfig& b = config.listeners[second];
     if (a.name == b.name) {
-        out.push_back({second, "listener", "name",
-                       "two listeners are named " + in_quotes(b.name) + ": give each a name of its own"});
+        out.push_back(
+            {second, "listener", "name", "two listeners are named " + in_quotes(b.name) + "; give each its own name"});
     }
     const auto at = parse_endpoint(a.address);
     const auto bt = parse_endpoint(b.address);
     if (!at || !bt) return;
     if (overlap(at.value(), bt.value())) {
         out.push_back({second, "listener", "address",
-                       "listener " + in_quotes(b.name) + " at " + b.address + " is in the way of listener " +
-                           in_quotes(a.name) + " at " + a.address + ": give each an address or port of its own"});
+                       "listeners " + in_quotes(a.name) + " at " + a.address + " and " + in_quotes(b.name) + " at " +
+                           b.address + " overlap; give one of them another address or port"});
     }
 }
 
 void check_listeners(const ServerConfig& config, Violations& out) {
     if (config.listeners.empty()) {
-        out.push_back({std::nullopt, "listener", "", "there is no listener: add a [[listener]]"});
+        out.push_back({std::nullopt, "listener", "", "no listener is configured; add a [[listener]]"});
     }
     if (config.listeners.size() > max_listeners) {
         out.push_back({std::nullopt, "listener", "",
-                       "there are " + std::to_string(config.listeners.size()) + " listeners: have at most " +
+                       std::to_string(config.listeners.size()) + " listeners are configured; write at most " +
                            std::to_string(max_listeners)});
         return;
     }
@@ -148,10 +148,10 @@ void check_listeners(const ServerConfig& config, Violations& out) {
 
 void check_key(const std::string& key, Violations& out) {
     if (key.empty()) {
-        out.push_back({std::nullopt, "item", "key", "key in [item] is empty: name the field that identifies an item"});
+        out.push_back({std::nullopt, "item", "key", "key in [item] is empty; name the field that identifies an item"});
     } else if (key.size() > key_length) {
         out.push_back({std::nullopt, "item", "key",
-                       "key in [item] has " + std::to_string(key.size()) + " bytes: write at most " +
+                       "key in [item] has " + std::to_string(key.size()) + " bytes; write at most " +
                            std::to_string(key_length)});
     }
 }
@@ -169,7 +169,7 @@ void check_rest(ServerConfig config, Violations& out) {
     const std::size_t min = 16 * config.item.max_bytes;
     if (config.limits.buffer_budget == 0 || config.limits.buffer_budget >= min) return;
     report(*find_option(Section::limits, "buffer_budget"),
-           format_size(config.limits.buffer_budget) + " has no room for 16 of the largest items: write at least " +
+           format_size(config.limits.buffer_budget) + " is too small for 16 of the largest items; write at least " +
                format_size(min) + ", lower max_bytes in [item], or write 0 for no budget");
 }
 

@@ -68,18 +68,18 @@ TEST(Validate, NamesEveryOptionThatIsOutOfRange) {
     config.closed_history = 10'000'001;
     EXPECT_THAT(
         messages(config),
-        ElementsAre("key in [item] is empty: name the field that identifies an item",
-                    "reactors: 129 is out of range: write 0 to 128", "drain_time: -1ms is out of range: write 0s to 1h",
-                    "closed_history: 10000001 is out of range: write 0 to 10000000",
-                    "max_bytes in [item]: 2MiB is out of range: write 16B to 1MiB",
-                    "max_depth in [item]: 1025 is out of range: write 1 to 1024",
-                    "max_connections in [limits]: 100000001 is out of range: write 0 to 100000000",
-                    "downlink_queue in [limits]: 100B is out of range: write 1KiB to 64MiB",
-                    "listener \"devices\": read_idle: 999ms is out of range: write 1s to 720h",
-                    "listener \"devices\": write_stall: 0s is out of range: write 1s to 24h",
-                    "listener \"devices\": item_deadline: 25h is out of range: write 100ms to 24h",
-                    "listener \"devices\": max_bad_items: 0 is out of range: write 1 to 65535",
-                    "listener \"devices\": backlog: -1 is out of range: write 1 to 65535"));
+        ElementsAre("key in [item] is empty; name the field that identifies an item",
+                    "reactors: 129 is out of range; write 0 to 128", "drain_time: -1ms is out of range; write 0s to 1h",
+                    "closed_history: 10000001 is out of range; write 0 to 10000000",
+                    "max_bytes in [item]: 2MiB is out of range; write 16B to 1MiB",
+                    "max_depth in [item]: 1025 is out of range; write 1 to 1024",
+                    "max_connections in [limits]: 100000001 is out of range; write 0 to 100000000",
+                    "downlink_queue in [limits]: 100B is out of range; write 1KiB to 64MiB",
+                    "listener \"devices\": read_idle: 999ms is out of range; write 1s to 720h",
+                    "listener \"devices\": write_stall: 0s is out of range; write 1s to 24h",
+                    "listener \"devices\": item_deadline: 25h is out of range; write 100ms to 24h",
+                    "listener \"devices\": max_bad_items: 0 is out of range; write 1 to 65535",
+                    "listener \"devices\": backlog: -1 is out of range; write 1 to 65535"));
 }
 
 TEST(Validate, PassesOnWhyDetectWithinCannotBeKept) {
@@ -91,9 +91,8 @@ TEST(Validate, PassesOnWhyDetectWithinCannotBeKept) {
 TEST(Validate, AProxyHeaderNeedsNamedProxies) {
     ServerConfig config;
     config.listeners[0].proxy_protocol = ProxyProtocol::v2;
-    EXPECT_THAT(messages(config),
-                ElementsAre("listener \"devices\": trusted_proxies: with proxy_protocol it must name the proxies, for "
-                            "nobody else is let in: write e.g. [\"10.0.0.0/8\"]"));
+    EXPECT_THAT(messages(config), ElementsAre("listener \"devices\": trusted_proxies: empty, but proxy_protocol admits "
+                                              "these peers only; name the proxies, e.g. [\"10.0.0.0/8\"]"));
     config.listeners[0].trusted_proxies = {"10.0.0.0/8", "2001:db8::1"};
     EXPECT_THAT(messages(config), ElementsAre());
     config.listeners[0].trusted_proxies = {"10.0.0.1/8", "proxy"};
@@ -102,8 +101,9 @@ TEST(Validate, AProxyHeaderNeedsNamedProxies) {
                             "listener \"devices\": trusted_proxies: " + parse_prefix("proxy").error().message));
     config.listeners[0].proxy_protocol = ProxyProtocol::off;
     config.listeners[0].trusted_proxies = {"10.0.0.0/8"};
-    EXPECT_THAT(messages(config), ElementsAre("listener \"devices\": trusted_proxies: it is of no use without "
-                                              "proxy_protocol: write \"v1\" or \"v2\" there, or remove it"));
+    EXPECT_THAT(messages(config),
+                ElementsAre("listener \"devices\": trusted_proxies: without effect, as proxy_protocol is \"off\"; set "
+                            "that to \"v1\" or \"v2\", or remove this list"));
 }
 
 TEST(Validate, RefusesNamesThatWouldBreakLinesAndLabels) {
@@ -114,7 +114,7 @@ TEST(Validate, RefusesNamesThatWouldBreakLinesAndLabels) {
         EXPECT_EQ(found[0].message.find('\n'), std::string::npos);
     }
     EXPECT_THAT(messages(with_listeners({{"a\nb", "127.0.0.1:7000"}})),
-                ElementsAre(R"(listener name "a\nb" is not one: write 1 to 64 of A-Z a-z 0-9 _ . -)"));
+                ElementsAre(R"(listener name "a\nb" is invalid; write 1 to 64 characters of A-Z a-z 0-9 _ . -)"));
     EXPECT_EQ(messages(with_listeners({{std::string(65, 'x'), "127.0.0.1:7000"}})).size(), 1U);
 }
 
@@ -129,15 +129,15 @@ TEST(Validate, RefusesAnAddressThatIsNotOne) {
 
 TEST(Validate, RefusesListenersThatAreInEachOthersWay) {
     EXPECT_THAT(messages(with_listeners({{"a", "127.0.0.1:7000"}, {"a", "127.0.0.1:7001"}})),
-                ElementsAre("two listeners are named \"a\": give each a name of its own"));
+                ElementsAre("two listeners are named \"a\"; give each its own name"));
     for (const auto& [first, second] : {std::pair{"127.0.0.1:7000", "127.0.0.1:7000"},
                                         {"[::]:7000", "127.0.0.1:7000"},
                                         {"10.0.0.1:7000", "0.0.0.0:7000"},
                                         {"0.0.0.0:7000", "[::]:7000"},
                                         {"[::1]:7000", "[::]:7000"}}) {
         EXPECT_THAT(messages(with_listeners({{"a", first}, {"b", second}})),
-                    ElementsAre("listener \"b\" at " + std::string(second) + " is in the way of listener \"a\" at " +
-                                first + ": give each an address or port of its own"));
+                    ElementsAre("listeners \"a\" at " + std::string(first) + " and \"b\" at " + second +
+                                " overlap; give one of them another address or port"));
     }
     for (const auto& [first, second] : {std::pair{"127.0.0.1:7000", "127.0.0.1:7001"},
                                         {"127.0.0.1:0", "127.0.0.1:0"},
@@ -148,10 +148,10 @@ TEST(Validate, RefusesListenersThatAreInEachOthersWay) {
 }
 
 TEST(Validate, WantsAtLeastOneListenerAndNotTooMany) {
-    EXPECT_THAT(messages(with_listeners({})), ElementsAre("there is no listener: add a [[listener]]"));
+    EXPECT_THAT(messages(with_listeners({})), ElementsAre("no listener is configured; add a [[listener]]"));
     ServerConfig config;
     config.listeners.resize(257);
-    EXPECT_THAT(messages(config), ElementsAre("there are 257 listeners: have at most 256"));
+    EXPECT_THAT(messages(config), ElementsAre("257 listeners are configured; write at most 256"));
 }
 
 }  // namespace

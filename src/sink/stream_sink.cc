@@ -300,9 +300,8 @@ std::string StreamSink::name() const { return path_.empty() ? "stdout" : path_; 
 void StreamSink::note_trouble(int error) {
     std::string message = "cannot write events to " + name() + ": " + std::strerror(error);
     const bool final = path_.empty() && error == EPIPE;
-    message += final ? "; its reader has gone, so nobody would get them: start the gateway with a reader, or with "
-                       "--sink file:PATH"
-                     : "; nothing is lost: devices wait until it can be written";
+    message += final ? "; start the gateway with a reader of its output, or with --sink file:PATH"
+                     : "; devices wait until the sink can be written, and nothing is lost";
     std::unique_lock lock(mutex_);
     const bool news = std::exchange(error_, message) != message;
     if (!final) wake_.wait_for(lock, retry_pause, [this] { return stopping_; });

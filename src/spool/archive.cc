@@ -54,14 +54,14 @@ private:
 
 Result<Target> Target::open(const std::string& path) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-        return cannot_use("make", path, "make the directory above it, writable for this user");
+        return cannot_use("create", path, "make the directory above it, writable for this user");
     }
     UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory.valid()) return cannot_use("open", path, "name an empty or a new directory");
     if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) {
-        return Error{"another process uses " + path + ": stop the gateway there, or name another directory"};
+        return Error{"another process uses " + path + "; stop the gateway there, or name another directory"};
     }
-    if (::fchmod(directory.get(), 0700) != 0) return cannot_use("make private", path, "it must belong to this user");
+    if (::fchmod(directory.get(), 0700) != 0) return cannot_use("make private", path, "name a directory of this user");
     Target target(path, std::move(directory));
     if (auto error = target.begin()) return *error;
     return target;
@@ -76,7 +76,8 @@ std::optional<Error> Target::begin() const {
     for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename();
         if (name == "lost+found") continue;
-        if (!again || !is_spools(name)) return Error{path_ + " holds " + name + ": name an empty or a new directory"};
+        if (!again || !is_spools(name))
+            return Error{path_ + " contains " + name + "; name an empty or a new directory"};
         if (name != SpoolDirectory::incomplete) leftovers.push_back(entry->path());
     }
     for (const std::string& file : leftovers) ::unlink(file.c_str());
@@ -180,7 +181,7 @@ void drop_removed(const std::string& from, const std::string& to, std::vector<Po
 /// gateway begins later are left out, or a hole could precede them.
 Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to) {
     if (SpoolDirectory::is_missing(control_in(from))) {
-        return Error{from + " holds no spool: spool.db is missing; name the directory of sink.path"};
+        return Error{from + " contains no spool: spool.db is missing; name the directory of sink.path"};
     }
     if (!SpoolDirectory::is_missing(from + "/" + SpoolDirectory::incomplete)) {
         return Error{from + " is incomplete: a backup or a restore into it did not finish; run that again"};

@@ -109,9 +109,9 @@ TEST_F(ArchiveTest, OnlyAnEmptyDirectoryIsWrittenTo) {
         const auto spool = open_spool(options());
         append_and_wait(*spool, 1, 10);
     }
-    EXPECT_THAT(copy_spool(path("nowhere"), path("copy")).error().message, HasSubstr("holds no spool"));
+    EXPECT_THAT(copy_spool(path("nowhere"), path("copy")).error().message, HasSubstr("contains no spool"));
     EXPECT_FALSE(fs::exists(path("copy")));
-    EXPECT_THAT(verify_spool(path("nowhere")).error().message, HasSubstr("holds no spool"));
+    EXPECT_THAT(verify_spool(path("nowhere")).error().message, HasSubstr("contains no spool"));
     const auto other = open_spool(options("other"));
     EXPECT_THAT(copy_spool(path("spool"), path("other")).error().message, HasSubstr("another process uses"));
     fs::create_directory(path("home"));

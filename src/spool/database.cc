@@ -261,7 +261,7 @@ std::optional<DbError> copy_pages(Database& from, Database& to) {
 }
 
 std::optional<DbError> make_copy(Database& from, const std::string& path) {
-    if (!SpoolDirectory::make_file(path)) return system_fault("cannot make " + path);
+    if (!SpoolDirectory::make_file(path)) return system_fault("cannot create " + path);
     {
         DbError error;
         auto to = Database::open(path, Database::Use::write, error);

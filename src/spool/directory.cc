@@ -105,25 +105,26 @@ DbError system_error(const std::string& what) {
 }
 
 Result<SpoolDirectory> SpoolDirectory::take(const std::string& path) {
-    if (path.empty()) return Error{"the spool has no directory: name one with --sink spool:DIR or path in [sink]"};
+    if (path.empty()) return Error{"the spool has no directory; name one with --sink spool:DIR or path in [sink]"};
     const bool made = ::mkdir(path.c_str(), 0700) == 0;
-    if (!made && errno != EEXIST) return cannot("make", path, "make the directory above it, writable for this user");
+    if (!made && errno != EEXIST) return cannot("create", path, "make the directory above it, writable for this user");
     UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory.valid()) {
         return cannot("open", path, "name a directory that belongs to this user with --sink spool:DIR");
     }
     if (const auto stranger = stranger_in(path)) {
-        return Error{path + " is no spool: it holds " + *stranger +
+        return Error{path + " is not a spool: the directory contains " + *stranger +
                      " and no spool.db; choose an empty or a new directory"};
     }
     if (!is_missing(path + "/" + incomplete)) {
-        return Error{path + " is no spool: a backup or a restore into it did not finish; run that again, or remove " +
+        return Error{path +
+                     " is not a spool: a backup or a restore into it did not finish; run that again, or remove " +
                      path + "/" + incomplete};
     }
     struct stat status {};
     const bool private_already = ::fstat(directory.get(), &status) == 0 && (status.st_mode & 0777) == 0700;
     if (!private_already && ::fchmod(directory.get(), 0700) != 0) {
-        return cannot("make private (mode 0700)", path, "it must belong to the user who runs the gateway");
+        return cannot("make private (mode 0700)", path, "name a directory of the gateway's user");
     }
     auto hold = DirectoryHold::take(path, std::move(directory));
     if (!hold) return hold.error();

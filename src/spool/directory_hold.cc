@@ -46,8 +46,8 @@ std::string holder_of(const std::string& path) {
 std::optional<Error> lock_descriptor(int descriptor, const std::string& path) {
     if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return std::nullopt;
     if (errno != EWOULDBLOCK) return cannot_hold("lock", path, "put it on a local file system");
-    return Error{holder_of(path) + " has the spool in " + path +
-                 ": stop it first, or give this gateway a directory of its own"};
+    return Error{holder_of(path) + " uses the spool in " + path +
+                 "; stop it first, or give this gateway its own directory"};
 }
 
 Result<UniqueFd> lock_file(const std::string& path) {
@@ -66,11 +66,11 @@ Result<UniqueFd> lock_file(const std::string& path) {
 /// Recreates the directory if it is missing, and locks it.
 Result<UniqueFd> lock_again(const std::string& path) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-        return cannot_hold("make", path, "make the directory above it, writable for this user");
+        return cannot_hold("create", path, "make the directory above it, writable for this user");
     }
     UniqueFd directory = open_directory(path);
     if (!directory.valid() || ::fchmod(directory.get(), 0700) != 0) {
-        return cannot_hold("open", path, "it must belong to the user who runs the gateway");
+        return cannot_hold("open", path, "name a directory of the gateway's user");
     }
     if (auto error = lock_descriptor(directory.get(), path)) return *error;
     const UniqueFd above = open_directory(parent_of(path));

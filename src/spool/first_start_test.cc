@@ -271,7 +271,7 @@ TEST_F(FirstStartTest, LeavesAForeignFileOfThatNameAlone) {
     std::ofstream(directory + "/spool.db") << text;
     const auto refused = Spool::open(options(directory));
     ASSERT_FALSE(refused);
-    EXPECT_NE(refused.error().message.find("not a spool's"), std::string::npos) << refused.error().message;
+    EXPECT_NE(refused.error().message.find("not a file of a spool"), std::string::npos) << refused.error().message;
     EXPECT_EQ(fs::file_size(directory + "/spool.db"), text.size());
 
     fs::remove(directory + "/spool.db");
@@ -283,7 +283,8 @@ TEST_F(FirstStartTest, LeavesAForeignFileOfThatNameAlone) {
     }
     const auto refused_too = Spool::open(options(directory));
     ASSERT_FALSE(refused_too);
-    EXPECT_NE(refused_too.error().message.find("not a spool's"), std::string::npos) << refused_too.error().message;
+    EXPECT_NE(refused_too.error().message.find("not a file of a spool"), std::string::npos)
+        << refused_too.error().message;
 }
 
 TEST_F(FirstStartTest, KeepsTheIdOverAControlFileThatIsLostOrUnreadable) {

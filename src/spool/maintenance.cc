@@ -114,7 +114,7 @@ void Maintenance::save(bool closing) {
     std::optional<DbError> failed;
     if (news) failed = parts_.control.save({numbers, open}, complete, now, closing);
     if (news && !failed && !parts_.files.is_intact(parts_.directory.control_path())) {
-        failed = DbError{DbFault::busy, 0, "it was removed"};  // written again when the writer has replaced it
+        failed = DbError{DbFault::busy, 0, "the file was removed"};  // written again when the writer has replaced it
     }
     parts_.open.end_saving(!failed);
     parts_.sessions.end_saving(!failed);

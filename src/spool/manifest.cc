@@ -81,7 +81,7 @@ std::optional<DbError> Manifest::load() {
     if (auto failed = number("SELECT CAST(value AS INTEGER) FROM about WHERE key = 'closed'", closed)) return failed;
     if (auto failed = database_.read_text("SELECT value FROM about WHERE key = 'knows_open'", knows_open))
         return failed;
-    if (!id) return DbError{DbFault::damaged, SQLITE_CORRUPT, "it has no id"};
+    if (!id) return DbError{DbFault::damaged, SQLITE_CORRUPT, "the file has no id"};
     id_ = *id;
     used_ = complete_ = static_cast<Position>(std::max<std::int64_t>(complete.value_or(0), 0));
     was_closed_ = closed.value_or(0) != 0;
@@ -176,7 +176,7 @@ std::optional<Error> Manifest::set_position(const std::string& group, Position p
                    (!memo || put_about_.bind(1, std::string_view(key)).bind(2, std::string_view(value)).run());
         })) {
         return Error{"cannot store the position of group " + group + ": " + failed->message +
-                     "; see what `holdfast status` says of the sink"};
+                     "; see the sink in `holdfast status`"};
     }
     groups_[group] = moved;
     return std::nullopt;
@@ -185,9 +185,9 @@ std::optional<Error> Manifest::set_position(const std::string& group, Position p
 std::optional<Error> Manifest::remove_group(const std::string& group) {
     const std::lock_guard lock(mutex_);
     if (std::find(required_.begin(), required_.end(), group) != required_.end()) {
-        return Error{"group " + group + " is required: take it out of required_groups in [sink] first"};
+        return Error{"group " + group + " is required; remove it from required_groups in [sink] first"};
     }
-    if (!groups_.contains(group)) return Error{"there is no group " + group};
+    if (!groups_.contains(group)) return Error{"unknown group " + group};
     const std::string key = memo_key(group);
     if (auto failed = in_transaction([&] {
             return drop_group_.bind(1, std::string_view(group)).run() &&

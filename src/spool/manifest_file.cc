@@ -119,7 +119,7 @@ ManifestCheck check_head(Database& database, const std::string& path) {
         return check;
     }
     check.state = application == 0 && tables == 0 ? ControlState::unmade : ControlState::foreign;
-    check.error = {DbFault::damaged, SQLITE_CORRUPT, "it has no table"};
+    check.error = {DbFault::damaged, SQLITE_CORRUPT, "the file has no table"};
     return check;
 }
 
@@ -155,7 +155,7 @@ std::optional<DbError> make_manifest(const SpoolDirectory& directory, const Mani
     const std::string making = directory.making_control_path();
     SpoolDirectory::remove(making);
     std::optional<DbError> failed;
-    if (!SpoolDirectory::make_file(making)) failed = system_error("cannot make " + making);
+    if (!SpoolDirectory::make_file(making)) failed = system_error("cannot create " + making);
     if (!failed) {
         DbError error;
         auto database = Database::open(making, Database::Use::write, error);
@@ -179,7 +179,7 @@ ManifestCheck check_manifest(const std::string& path) {
     if (verdict != "ok") return {ControlState::damaged, {DbFault::damaged, SQLITE_CORRUPT, verdict.value_or("")}};
     std::optional<std::string> id;
     if (auto failed = database->read_text(id_of_control, id)) return failed_check(*failed, path);
-    if (!is_id(id)) return {ControlState::unmade, {DbFault::damaged, SQLITE_CORRUPT, "it has no id"}};
+    if (!is_id(id)) return {ControlState::unmade, {DbFault::damaged, SQLITE_CORRUPT, "the file has no id"}};
     return check;
 }
 

@@ -29,8 +29,8 @@ Manifest::Opened Manifest::make_new(const Opening& opening, const ManifestSeed& 
     auto failed = make_manifest(opening.directory, seed, aside);
     if (!failed) failed = open_present(opening, control);
     if (failed) {
-        return Error{"cannot make the spool's " + opening.directory.control_path() + ": " + failed->message +
-                     "; free some space or give this user the directory, or choose another with --sink spool:DIR"};
+        return Error{"cannot create the spool's " + opening.directory.control_path() + ": " + failed->message +
+                     "; free some space, give this user the directory, or choose another with --sink spool:DIR"};
     }
     control->used_ = std::max(control->used_, seed.complete);
     return control;
@@ -44,9 +44,9 @@ Manifest::Opened Manifest::make_lost(Opening& opening) {
             opening.retries.run([&] { return read_id_of_segments(opening.directory, segments, seed.id); }))
         return cannot_open("files of events", *failed);
     if (!segments.empty())
-        opening.rebuilt = opening.directory.control_path() + " is missing: it was made again with " +
-                          (seed.id.empty() ? "a new id" : "the id that the files of events have") +
-                          "; groups begin at the oldest event";
+        opening.rebuilt = opening.directory.control_path() + " was missing and is created again with " +
+                          (seed.id.empty() ? "a new id" : "the id of the files of events") +
+                          ", and groups begin at the oldest event";
     if (seed.id.empty()) seed.id = draw_spool_id();
     return make_new(opening, seed);
 }
@@ -67,8 +67,8 @@ Manifest::Opened Manifest::make_again(Opening& opening, const DbError& damage) {
         seed = {.id = draw_spool_id(), .groups = {}, .complete = seed.complete};
     }
     auto made = make_new(opening, seed, &aside);
-    opening.rebuilt = "the spool's " + path + " is damaged (" + damage.message + "): it is now " + aside +
-                      ", and was made again with " + std::to_string(seed.groups.size()) + " groups";
+    opening.rebuilt = "the spool's " + path + " was damaged (" + damage.message + "), was moved to " + aside +
+                      " and created again with " + std::to_string(seed.groups.size()) + " groups";
     return made;
 }
 
@@ -93,10 +93,10 @@ Manifest::Opened Manifest::open(Opening& opening) {
             break;
         case ControlState::newer:
             return Error{path + " was made by a newer version of holdfast (schema " + std::to_string(check.schema) +
-                         ", this one knows " + std::to_string(spool_schema) +
-                         "): run that version, or choose another directory"};
+                         ", this version " + std::to_string(spool_schema) +
+                         "); run that version, or choose another directory"};
         case ControlState::foreign:
-            return Error{path + " is not a spool's: choose an empty or a new directory with --sink spool:DIR"};
+            return Error{path + " is not a file of a spool; choose an empty or a new directory with --sink spool:DIR"};
         case ControlState::unmade:
             if (opening.contents.segments.empty()) return make_new(opening, {.id = draw_spool_id(), .groups = {}});
             return make_again(opening, check.error);

@@ -229,7 +229,7 @@ TEST_F(ReadErrorTest, AnErrorThatLastsAtTheStartChangesNothing) {
     stop_faults();
     ASSERT_FALSE(refused);
     EXPECT_THAT(refused.error().message, HasSubstr("Input/output error"));
-    EXPECT_THAT(reports(), HasSubstr("tried again"));
+    EXPECT_THAT(reports(), HasSubstr("reads are retried"));
     expect_all_there(*open_spool(again));
 }
 

@@ -69,7 +69,7 @@ SegmentReader::Found SpoolReader::find(Position wanted, SegmentIndex::Span span)
     SegmentReader* reader = reader_of(span.first);
     if (reader == nullptr) {
         if (error_.fault != DbFault::damaged) return error_;
-        return MissingRange{wanted, span.end - 1, "SQLite says: " + error_.message};
+        return MissingRange{wanted, span.end - 1, "SQLite: " + error_.message};
     }
     auto found = reader->find(wanted, span.end);
     // The page cache of a connection that met an I/O error may be wrong.
@@ -146,7 +146,7 @@ std::optional<Result<SpoolPage>> SpoolReader::try_to_read(Position after, std::s
         if (went == Went::failed && page.events.empty() && page.missing.empty()) {
             if (!failure_counts_) return std::nullopt;
             return Error{"cannot read the spool in " + directory_.path() + " behind position " + std::to_string(after) +
-                         ": " + error_.message + "; no consumer is moved past it: see the kernel's log for the disk"};
+                         ": " + error_.message + ", and consumers wait; see the kernel's log for the disk"};
         }
         if (went == Went::failed) break;
     }
@@ -209,8 +209,7 @@ void SpoolReader::note_failure(Position segment, Position at) {
             troubles_.insert_or_assign(segment, Trouble{at, why});
         }
     }
-    if (begins && reports_.trouble)
-        reports_.trouble(why + "; they are read again until they can be, and no consumer is moved past them");
+    if (begins && reports_.trouble) reports_.trouble(why + "; reads are retried, and consumers wait");
 }
 
 void SpoolReader::note_success(Position segment, Position first, Position last) {

@@ -17,7 +17,7 @@
 
 namespace holdfast {
 
-inline constexpr std::string_view file_was_removed = "its file was removed, and not by retention";
+inline constexpr std::string_view file_was_removed = "the file was removed, and not by retention";
 
 /// Reads pages across the files of events. Owns at most four connections. Before it reports damage or a failure, it
 /// reads again over fresh connections, with pauses. Any thread; calls are serialized.

@@ -186,7 +186,7 @@ std::optional<std::vector<Watermark>> parse_sessions(std::string_view text) {
 
 std::optional<GoodRow> verify(const StoredRow& row, std::uint32_t stored_checksum, std::string& why) {
     if (checksum(row) != stored_checksum) {
-        why = "its checksum is wrong";
+        why = "the checksum of the row is wrong";
         return std::nullopt;
     }
     auto listeners = parse_listeners(row.listeners);
@@ -196,7 +196,7 @@ std::optional<GoodRow> verify(const StoredRow& row, std::uint32_t stored_checksu
     }
     const bool whole = row.events > 0 && !row.lines.empty() && row.lines.back() == '\n';
     if (!listeners || events != row.events || lines_in(row.lines) != row.events || !whole) {
-        why = "its numbers contradict each other";
+        why = "the numbers of the row contradict each other";
         return std::nullopt;
     }
     return GoodRow{.first = row.first,

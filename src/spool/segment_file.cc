@@ -47,7 +47,7 @@ std::optional<DbError> set_up_for_writing(Database& database) {
     // Debian's SQLite overwrites deleted content with zeros, which the spool does not need.
     const auto mode = database.value_of("PRAGMA journal_mode = WAL");
     if (!mode) return database.error();
-    if (*mode != "wal") return DbError{DbFault::other, SQLITE_CANTOPEN, "its file system has no shared memory"};
+    if (*mode != "wal") return DbError{DbFault::other, SQLITE_CANTOPEN, "the file system has no shared memory"};
     // SQLite creates the log when it first reads a table.
     return database.execute(
         "PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF; SELECT count(*) FROM sqlite_schema");
@@ -75,7 +75,7 @@ std::string draw_epoch() {
 /// Creates a complete file without a row, under a name that no reader treats as a file of events.
 std::optional<DbError> make_empty(const std::string& path, const std::string& spool_id) {
     SpoolDirectory::remove(path);
-    if (!SpoolDirectory::make_file(path)) return system_error("cannot make " + path);
+    if (!SpoolDirectory::make_file(path)) return system_error("cannot create " + path);
     DbError error;
     auto database = Database::open(path, Database::Use::write, error);
     if (!database) return error;
@@ -104,14 +104,14 @@ namespace {
 /// Removes what an earlier attempt left under the name. Keeps a file that has events or that cannot be read.
 std::optional<DbError> make_way(const SpoolDirectory& directory, const std::string& path, Position first) {
     struct stat about {};
-    if (::stat(path.c_str(), &about) != 0 && errno != ENOENT) return system_error("cannot look at " + path);
+    if (::stat(path.c_str(), &about) != 0 && errno != ENOENT) return system_error("cannot stat " + path);
     if (::stat(path.c_str(), &about) == 0 && !is_unmade_segment(path)) {
         DbError error;
         auto reader = SegmentReader::open(path, error);
         if (!reader) return error;
         SegmentReader::Tail tail;
         if (auto failed = reader->tail(first, tail)) return failed;
-        if (tail.last != 0) return DbError{DbFault::other, SQLITE_CANTOPEN, path + " is there already, with events"};
+        if (tail.last != 0) return DbError{DbFault::other, SQLITE_CANTOPEN, path + " exists already, with events"};
     }
     const bool present = !SpoolDirectory::is_missing(path) || SpoolDirectory::has_log(path);
     SpoolDirectory::remove(path);
@@ -213,7 +213,7 @@ std::optional<DbError> seal_segment(const std::string& path) {
     if (auto failed = database->checkpoint(true)) return failed;
     const auto mode = database->value_of("PRAGMA journal_mode = DELETE");
     if (!mode) return database->error();
-    if (*mode != "delete") return DbError{DbFault::busy, SQLITE_BUSY, "another program has it open"};
+    if (*mode != "delete") return DbError{DbFault::busy, SQLITE_BUSY, "another program has the file open"};
     return std::nullopt;
 }
 

@@ -57,7 +57,7 @@ bool SegmentReader::read_epoch(DbError& error) {
 SegmentReader::Sample SegmentReader::note_failure(Statement& statement) {
     const DbError error = database_.error();
     statement.reset();
-    why_ = "SQLite says: " + error.message;
+    why_ = "SQLite: " + error.message;
     if (error.fault == DbFault::damaged) return Sample::damaged;
     failed_ = true;
     error_ = error;
@@ -85,7 +85,7 @@ SegmentReader::Row SegmentReader::load(Position first) {
     }
     if (step == Statement::Step::done) {
         content_.reset();
-        why_ = "its page leads elsewhere";
+        why_ = "the page has a wrong link";
         return nullptr;
     }
     const StoredRow row{static_cast<Position>(content_.number(0)),
@@ -132,14 +132,14 @@ SegmentReader::Found SegmentReader::find_one(Position wanted, Position end) {
     if (behind == Sample::failed) return error_;
     if (row && row->first == wanted) return row;
     if (why.empty()) why = why_;
-    if (why.empty()) why = "no row has them";
+    if (why.empty()) why = "no row has these events";
     return MissingRange{wanted, row ? row->first - 1 : end - 1, why};
 }
 
 SegmentReader::Sample SegmentReader::fetch_behind(Position from, Position end) {
     const Sample found = fetch(at_or_behind_, from);
     if (found != Sample::row || (head_.first >= from && head_.first < end)) return found;
-    why_ = "a position where it cannot be";
+    why_ = "a position outside of the file";
     return Sample::damaged;
 }
 
@@ -248,7 +248,7 @@ SegmentReader::Found find_patiently(const std::string& path, std::optional<Segme
         if (!reader) reader = SegmentReader::open(path, error);
         if (reader) return reader->find(wanted, end);
         if (error.fault != DbFault::damaged) return error;
-        return MissingRange{wanted, end - 1, "SQLite says: " + error.message};
+        return MissingRange{wanted, end - 1, "SQLite: " + error.message};
     };
     for (RepeatedReads reads;;) {
         SegmentReader::Found found = find();

@@ -229,7 +229,7 @@ std::optional<Error> SqliteSpool::start(const std::vector<Position>& segments, S
     if (!unread) unread = recall(retries);
     if (unread) {
         return Error{"cannot read the spool in " + directory_.path() + ": " + unread->message +
-                     "; nothing in it was changed: see the kernel's log for the disk"};
+                     ", and nothing was changed; see the kernel's log for the disk"};
     }
     const Position last = inherited_ = book_.last();
     if (!failed) failed = control_->save({sessions_.begin_saving(), open_.begin_saving()}, last, clock_.now(), false);
@@ -275,10 +275,9 @@ std::optional<Error> SqliteSpool::start(const std::vector<Position>& segments, S
 }
 
 std::optional<Error> SqliteSpool::check_position(const std::string& group, Position position) const {
-    if (!is_name(group)) return Error{"a group's name is 1 to 64 of A-Z a-z 0-9 _ . -"};
+    if (!is_name(group)) return Error{"the group name is invalid; write 1 to 64 characters of A-Z a-z 0-9 _ . -"};
     if (const Position last = book_.last(); position > last) {
-        return Error{"position " + std::to_string(position) + " is beyond the newest event, which is " +
-                     std::to_string(last)};
+        return Error{"position " + std::to_string(position) + " is beyond the newest event " + std::to_string(last)};
     }
     return std::nullopt;
 }
@@ -291,7 +290,8 @@ std::optional<Error> SqliteSpool::set_position(const std::string& group, Positio
 
 std::optional<Error> SqliteSpool::set_position(const std::string& group, Position position, const std::string& memo) {
     if (auto wrong = check_position(group, position)) return wrong;
-    if (memo.size() > max_memo) return Error{"a group's memo has at most " + std::to_string(max_memo) + " bytes"};
+    if (memo.size() > max_memo)
+        return Error{"the memo of the group is too long; write at most " + std::to_string(max_memo) + " bytes"};
     auto failed = control_->set_position(group, position, memo, clock_.wall());
     return failed ? failed : confirm_control();
 }
@@ -302,7 +302,7 @@ std::optional<Error> SqliteSpool::confirm_control() {
     if (files_.is_intact(directory_.control_path())) return std::nullopt;
     writer_->replace_files();
     return Error{"cannot store it: " + directory_.control_path() +
-                 " was removed while it was in use; it is made again: repeat the request"};
+                 " was removed while in use, and is created again; repeat the request"};
 }
 
 void SqliteSpool::limit_sessions(const SessionBudget& budget) {
@@ -324,22 +324,22 @@ void SqliteSpool::note_damage(const MissingRange& range) {
             ? "the event at position " + std::to_string(range.first) + " is"
             : "the events at positions " + std::to_string(range.first) + " to " + std::to_string(range.last) + " are";
     options_.on_quarantine("the spool in " + directory_.path() + " is damaged: " + events + " lost (" + range.why +
-                           "); everything else is delivered: check the disk");
+                           "), and all other events are delivered; check the disk");
 }
 
 void SqliteSpool::note_whole(Position first, Position last) {
     if (!control_->quarantine().remove(first, last) || !options_.on_healed) return;
     options_.on_healed("the events at positions " + std::to_string(first) + " to " + std::to_string(last) +
                        " of the spool in " + directory_.path() +
-                       " can be read again; a consumer that passed them reads them with --from");
+                       " can be read again; read them with --from where a consumer passed them");
 }
 
 void SqliteSpool::note_lost(const SegmentIndex::Segment& segment) {
     static_cast<void>(
         control_->quarantine().add({segment.first, segment.last, std::string(file_was_removed)}, clock_.wall()));
-    note_removed("a file of the spool in " + directory_.path() + " was removed while it was in use: the events " +
+    note_removed("a file of the spool in " + directory_.path() + " was removed while in use: events " +
                  std::to_string(segment.first) + " to " + std::to_string(segment.last) +
-                 " are lost for consumers that have not had them; find what removed it");
+                 " are lost for consumers that have not read them; find the cause of the removal");
 }
 
 /// Reports the loss as the spool's error for a while, because lost events stay lost after the next good commit.

@@ -233,7 +233,7 @@ TEST_F(SpoolRemovedTest, WhatIsOpenIsCopiedIntoNewFiles) {
         append_and_wait(*spool, 1, 20, 5);
         ASSERT_FALSE(spool->set_position("billing", 10));
         remove(matches);
-        wait_until([&] { return reports().find("were removed while it was in use") != std::string::npos; });
+        wait_until([&] { return reports().find("were removed while in use") != std::string::npos; });
         EXPECT_THAT(spool->status().error, HasSubstr("removed"));
         expect_nothing_lost(std::move(spool));
     }
@@ -293,10 +293,10 @@ TEST_F(SpoolRemovedTest, ARemovedLockAdmitsNoSecondProcess) {
     auto spool = open_spool(options());
     append_and_wait(*spool, 1, 5);
     fs::remove(path() + "/lock");
-    EXPECT_THAT(Spool::open(options()).error().message, HasSubstr("has the spool in"));
+    EXPECT_THAT(Spool::open(options()).error().message, HasSubstr("uses the spool in"));
     wait_until([&] { return fs::exists(path() + "/lock"); });
     EXPECT_THAT(Spool::open(options()).error().message,
-                HasSubstr("process " + std::to_string(::getpid()) + " has the spool in"));
+                HasSubstr("process " + std::to_string(::getpid()) + " uses the spool in"));
     EXPECT_EQ(read_all(*spool).events.size(), 5U);
 }
 
@@ -334,7 +334,7 @@ TEST_F(SpoolRemovedTest, ADirectoryThatAnotherProcessHasTakenIsNotWrittenTo) {
     first->append({.lines = "{}\n", .events = 1, .listeners = {{"devices", 1}}, .marks = {}, .durable = [] {
                        ADD_FAILURE() << "made durable in the directory of another process";
                    }});
-    wait_until([&] { return first->status().error.find("has the spool in") != std::string::npos; });
+    wait_until([&] { return first->status().error.find("uses the spool in") != std::string::npos; });
     append_and_wait(*second, 1, 3);
     EXPECT_EQ(second->status().last, 3U);
     EXPECT_EQ(first->stop(0ms), 1U);

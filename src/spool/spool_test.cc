@@ -213,7 +213,7 @@ TEST_F(SpoolTest, GroupsKeepTheirPositions) {
     EXPECT_EQ(groups[2].name, "nats");
     EXPECT_EQ(groups[2].position, 0U);
     EXPECT_THAT(spool->remove_group("billing")->message, HasSubstr("required"));
-    EXPECT_THAT(spool->remove_group("nobody")->message, HasSubstr("no group"));
+    EXPECT_THAT(spool->remove_group("nobody")->message, HasSubstr("unknown group"));
     EXPECT_FALSE(spool->remove_group("audit.2_x-1"));
     EXPECT_EQ(spool->groups().size(), 2U);
 }
@@ -279,7 +279,7 @@ TEST_F(SpoolTest, NoOtherProcessMayOpenIt) {
     const auto spool = open_spool(options());
     const auto second = Spool::open(options());
     ASSERT_FALSE(second);
-    EXPECT_THAT(second.error().message, HasSubstr("process " + std::to_string(::getpid()) + " has the spool in"));
+    EXPECT_THAT(second.error().message, HasSubstr("process " + std::to_string(::getpid()) + " uses the spool in"));
 }
 
 TEST_F(SpoolTest, OpensOnlyASpool) {
@@ -291,11 +291,11 @@ TEST_F(SpoolTest, OpensOnlyASpool) {
     wanted.directory = directory_.in("home/letter.txt");
     EXPECT_THAT(Spool::open(wanted).error().message, HasSubstr("cannot open"));
     wanted.directory = directory_.in("a/b");
-    EXPECT_THAT(Spool::open(wanted).error().message, HasSubstr("cannot make"));
+    EXPECT_THAT(Spool::open(wanted).error().message, HasSubstr("cannot create"));
     wanted.directory = directory_.in("other");
     std::filesystem::create_directory(wanted.directory);
     std::ofstream(wanted.directory + "/spool.db") << std::string(5000, 'x');
-    EXPECT_THAT(Spool::open(wanted).error().message, HasSubstr("not a"));
+    EXPECT_THAT(Spool::open(wanted).error().message, HasSubstr("not a file of a spool"));
 }
 
 TEST_F(SpoolTest, SessionsAreKnownOverARestart) {

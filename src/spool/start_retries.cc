@@ -26,7 +26,7 @@ std::optional<DbError> StartRetries::run(const Work& work) {
         if (!passes_by_itself(*failed) || timeout_ <= milliseconds(0)) return failed;
         if (!in_trouble_ && reports_.trouble)
             reports_.trouble("cannot read the spool in " + directory_ + ": " + failed->message +
-                             "; it is tried again, and nothing in it is changed: see the kernel's log for the disk");
+                             ", and reads are retried without changes to the spool; see the kernel's log for the disk");
         in_trouble_ = true;
         const milliseconds now = std::min(next, timeout_);
         if (!pause(now)) return failed;

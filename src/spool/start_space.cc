@@ -110,12 +110,12 @@ std::optional<std::string> lack_of_space(const std::string& directory) {
     const fsfilcnt_t inodes = root ? figures.f_ffree : figures.f_favail;
     if (figures.f_files > 0 && inodes < needed_inodes) {
         return "the file system of " + directory + " has no inodes left (" + std::to_string(inodes) + " of " +
-               std::to_string(figures.f_files) + " are free): remove files there, or make it anew with more inodes";
+               std::to_string(figures.f_files) + " are free); remove files there, or recreate it with more inodes";
     }
     const std::uint64_t free_bytes = std::uint64_t{root ? figures.f_bfree : figures.f_bavail} * figures.f_frsize;
     if (can_allocate(path, free_bytes)) return std::nullopt;
     return "the file system of " + directory + " is full (" + human_bytes(free_bytes) +
-           " free, or a quota is used up): " + "free some space, or lower sink.retain_bytes and restart the gateway";
+           " free, or a quota is used up); " + "free some space, or lower sink.retain_bytes and restart the gateway";
 }
 
 std::size_t retain_before_start(const SpoolOptions& options) {

@@ -45,10 +45,10 @@ std::optional<Error> Verification::run() {
     SpoolDirectory::Contents contents;
     const bool listed = !SpoolDirectory::list_in(directory_, contents);
     if (SpoolDirectory::is_missing(directory_) || (listed && !contents.control && contents.segments.empty())) {
-        return Error{directory_ + " holds no spool: name the directory of sink.path, or a backup"};
+        return Error{directory_ + " contains no spool; name the directory of sink.path, or a backup"};
     }
     if (!SpoolDirectory::is_missing(directory_ + "/" + SpoolDirectory::incomplete)) {
-        verdict_.problems.emplace_back("a backup or a restore into the directory did not finish: run that again");
+        verdict_.problems.emplace_back("a backup or a restore into the directory did not finish; run that again");
     }
     if (auto error = read_control()) return error;  // before the files of events, so that it is not ahead of them
     if (const auto failed = SpoolDirectory::list_in(directory_, contents)) return unreadable(directory_, *failed);
@@ -74,7 +74,7 @@ std::optional<Error> Verification::read_control() {
     if (!check && error.fault != DbFault::damaged && error.fault != DbFault::gone) return unreadable(path, error);
     if (!check || *check != "ok") {
         verdict_.problems.push_back("spool.db is damaged: " + (check ? *check : error.message) +
-                                    "; the next start of a gateway makes it anew");
+                                    "; the next start of a gateway creates it again");
         return std::nullopt;
     }
     verdict_.id = control->value_of("SELECT value FROM about WHERE key = 'id'").value_or("");
@@ -114,8 +114,8 @@ std::optional<Error> Verification::read_segment(Position first, std::optional<Po
         if (const auto failed = reader->tail(first, tail)) return unreadable(path, *failed);
     }
     const Position end = next.value_or(tail.last == 0 ? first : tail.last + 1);
-    if (!tail.certain) verdict_.problems.push_back(name_of(path) + " is damaged: its end cannot be read");
-    if (!reader && end > first) verdict_.missing.push_back({first, end - 1, "SQLite says: " + error.message});
+    if (!tail.certain) verdict_.problems.push_back(name_of(path) + " is damaged: the end cannot be read");
+    if (!reader && end > first) verdict_.missing.push_back({first, end - 1, "SQLite: " + error.message});
     if (end > first && verdict_.first == 0) verdict_.first = first;
     if (end > first) verdict_.last = end - 1;
     return reader ? read_rows(std::move(reader), first, end) : std::nullopt;
@@ -141,12 +141,13 @@ std::optional<Error> Verification::read_rows(std::optional<SegmentReader> reader
 
 void Verification::check_ends() {
     if (complete_ > verdict_.last && verdict_.files > 0) {
-        verdict_.missing.push_back({verdict_.last + 1, complete_, "spool.db knows them, and no file has them"});
+        verdict_.missing.push_back(
+            {verdict_.last + 1, complete_, "spool.db counts these events, and no file has them"});
     }
     for (const SpoolGroup& group : verdict_.groups) {
         if (group.position <= std::max(verdict_.last, complete_)) continue;
         verdict_.problems.push_back("group " + group.name + " is at " + std::to_string(group.position) +
-                                    ", which is beyond the newest event");
+                                    ", beyond the newest event");
     }
 }
 

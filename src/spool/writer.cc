@@ -324,7 +324,7 @@ void SpoolWriter::answer_questions() {
 void SpoolWriter::put_back(Question question, const DbError& error) {
     question_pause_ = std::clamp(question_pause_ * 2, shortest_question_pause, retry_pause);
     const std::string message = "cannot read the numbers of sessions in the spool in " + parts_.directory.path() +
-                                ": " + error.message + "; devices that resume wait for them";
+                                ": " + error.message + "; devices that resume wait until the read succeeds";
     bool news = false;
     {
         const std::lock_guard lock(mutex_);
@@ -358,8 +358,8 @@ void SpoolWriter::tidy_up() {
 bool SpoolWriter::wait_out(const DbError& error) {
     const std::string message = "cannot write events to the spool in " + parts_.directory.path() + ": " +
                                 error.message +
-                                "; nothing is lost or acknowledged: devices wait until it can be written" +
-                                (error.fault == DbFault::full ? ": free some space" : "");
+                                "; devices wait until the spool can be written, and nothing is lost or acknowledged" +
+                                (error.fault == DbFault::full ? "; free some space" : "");
     bool news = false;
     bool go_on = false;
     {

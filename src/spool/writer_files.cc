@@ -50,8 +50,8 @@ std::optional<DbError> SpoolWriter::try_to_replace_files() {
     files_missing_ = false;
     if (!names.empty()) {
         parts_.files_replaced("files of the spool in " + parts_.directory.path() +
-                              " were removed while it was in use: " + names +
-                              "; they were made again, and what was open was copied: find what removed them");
+                              " were removed while in use: " + names +
+                              "; they are created again with copies of open ones; find the cause of the removal");
     }
     return std::nullopt;
 }

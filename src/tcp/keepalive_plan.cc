@@ -67,15 +67,13 @@ double rounds_per_day(const LivenessPlan& plan) { return 86'400.0 / static_cast<
 Result<LivenessPlan> plan_liveness(milliseconds detect_within) {
     if (detect_within < min_detect_within) {
         return Error{"detect_within = " + std::to_string(detect_within.count()) +
-                     " ms cannot be kept: the kernel's keep-alive counts in whole seconds, and one for idling, one for "
-                     "a probe and "
-                     "the slack of its timers need 3 s; choose 3s or more (10s or more tolerates four lost probes)"};
+                     " ms is too short: idle time, probe and timer slack need whole seconds; "
+                     "choose 3s or more (10s or more tolerates four lost probes)"};
     }
     if (detect_within > max_detect_within) {
-        return Error{
-            "detect_within = " + std::to_string(detect_within.count() / 1000) +
-            " s is above 1 h: firewalls and NAT forget a silent connection long before, so such a bound would only "
-            "find connections that are dead already; choose 1h or less"};
+        return Error{"detect_within = " + std::to_string(detect_within.count() / 1000) +
+                     " s is above 1 h: firewalls and NAT drop the state of a silent connection long before; "
+                     "choose 1h or less"};
     }
     LivenessPlan plan;
     plan.detect_within = detect_within;

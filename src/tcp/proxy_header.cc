@@ -69,14 +69,14 @@ ProxyHeader parse_v1_line(std::string_view line, std::size_t size) {
     if (protocol != "TCP4" && protocol != "TCP6")
         return invalid("the PROXY v1 header names neither TCP4, TCP6 nor UNKNOWN");
     if (std::count(line.begin(), line.end(), ' ') != 4)
-        return invalid("the PROXY v1 header has not two addresses and two ports, with one space between them");
+        return invalid("the PROXY v1 header does not have two addresses and two ports, separated by one space");
     const int family = protocol == "TCP4" ? AF_INET : AF_INET6;
     auto source = parse_address(family, next_word(rest));
     const auto destination = parse_address(family, next_word(rest));
-    if (!source || !destination) return invalid("an address in the PROXY v1 header is not one of its protocol");
+    if (!source || !destination) return invalid("an address in the PROXY v1 header does not fit its protocol");
     const auto source_port = parse_port(next_word(rest));
     const auto destination_port = parse_port(next_word(rest));
-    if (!source_port || !destination_port) return invalid("a port in the PROXY v1 header is not one");
+    if (!source_port || !destination_port) return invalid("a port in the PROXY v1 header is invalid");
     source->port = *source_port;
     return {.kind = ProxyHeader::Kind::relayed, .size = size, .peer = *source, .detail = {}};
 }
@@ -84,8 +84,8 @@ ProxyHeader parse_v1_line(std::string_view line, std::size_t size) {
 ProxyHeader parse_v1(std::string_view text) {
     if (!begins_alike(text, v1_start)) {
         return invalid(begins_alike(text, v2_signature)
-                           ? "it begins as a PROXY v2 header does: write proxy_protocol = \"v2\", or tell the proxy"
-                           : "it does not begin with a PROXY v1 header: does the proxy send one?");
+                           ? "the header is of PROXY v2; write proxy_protocol = \"v2\", or configure the proxy"
+                           : "the connection does not begin with a PROXY v1 header; configure the proxy to send one");
     }
     const std::size_t end = text.substr(0, v1_most).find('\n');
     if (end == std::string_view::npos) {
@@ -151,10 +151,10 @@ std::string_view fault_in_fields(std::string_view header, std::size_t begin) {
         if (field->type == type_unique_id && field->value.size() > 128)
             return "the unique id in the PROXY v2 header is longer than 128 bytes";
         if (field->type == type_tls && (field->value.size() < tls_head || !are_fields(field->value.substr(tls_head))))
-            return "the TLS field of the PROXY v2 header does not hold what it should";
+            return "the TLS field of the PROXY v2 header is malformed";
         if (field->type != type_checksum) continue;
         if (field->value.size() != 4 || std::exchange(has_checksum, true))
-            return "the PROXY v2 header has not one checksum of four bytes";
+            return "the PROXY v2 header does not have exactly one checksum of four bytes";
         if (!checksum_holds(header, field->value)) return "the checksum (CRC32C) of the PROXY v2 header is wrong";
     }
     return {};
@@ -173,8 +173,8 @@ ProxyHeader parse_v2_addresses(std::string_view header) {
     constexpr std::uint8_t tcp6 = 0x21;
     const std::uint8_t family = byte_at(header, 13);
     if (family == unspecified) return local(header.size());
-    if (family >> 4 == 3) return invalid("the PROXY v2 header is of a unix socket: let the proxy listen on TCP");
-    if (family != tcp4 && family != tcp6) return invalid("the PROXY v2 header is of no TCP connection");
+    if (family >> 4 == 3) return invalid("the PROXY v2 header is of a unix socket; make the proxy listen on TCP");
+    if (family != tcp4 && family != tcp6) return invalid("the PROXY v2 header is not of a TCP connection");
     const std::size_t address_size = family == tcp4 ? 4 : 16;
     const std::size_t addresses = 2 * (address_size + 2);
     if (header.size() < v2_fixed + addresses) return invalid("the PROXY v2 header has no room for its addresses");
@@ -187,13 +187,13 @@ ProxyHeader parse_v2_addresses(std::string_view header) {
 ProxyHeader parse_v2(std::string_view text) {
     if (!begins_alike(text, v2_signature)) {
         return invalid(begins_alike(text, v1_start)
-                           ? "it begins as a PROXY v1 header does: write proxy_protocol = \"v1\", or tell the proxy"
-                           : "it does not begin with a PROXY v2 header: does the proxy send one?");
+                           ? "the header is of PROXY v1; write proxy_protocol = \"v1\", or configure the proxy"
+                           : "the connection does not begin with a PROXY v2 header; configure the proxy to send one");
     }
     constexpr std::uint8_t version_2 = 0x20;
     constexpr std::uint8_t max_known_command = 0x01;  // 0 is LOCAL, 1 is PROXY
     if (text.size() > 12 && (byte_at(text, 12) & 0xf0) != version_2)
-        return invalid("the PROXY header has the signature of version 2 and another version");
+        return invalid("the PROXY header has the signature of version 2 but another version");
     if (text.size() > 12 && (byte_at(text, 12) & 0x0f) > max_known_command)
         return invalid("the command in the PROXY v2 header is neither LOCAL nor PROXY");
     if (text.size() < v2_fixed) return {};

@@ -73,7 +73,7 @@ KernelSocket to_socket(const inet_diag_msg& message) {
 
 Error failed(const char* step, int error) {
     return Error{std::string("the kernel's socket table cannot be read (sock_diag, ") + step +
-                 "): " + std::strerror(error) + "; a sandbox must allow AF_NETLINK"};
+                 "): " + std::strerror(error) + "; allow AF_NETLINK in the sandbox"};
 }
 
 using Take = std::function<void(const KernelSocket&)>;

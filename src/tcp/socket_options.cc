@@ -66,20 +66,19 @@ bool is_lacking(const SocketOption& option) { return option.may_lack && errno ==
 
 Result<UniqueFd> stream_socket(const Endpoint& address) {
     UniqueFd fd(::socket(address.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!fd.valid()) return Error{"cannot make a socket for " + to_string(address) + ": " + errno_text()};
+    if (!fd.valid()) return Error{"cannot create a socket for " + to_string(address) + ": " + errno_text()};
     return fd;
 }
 
 Error cannot_listen(const Endpoint& address) {
     std::string message = "cannot listen on " + to_string(address) + ": " + errno_text();
     if (errno == EADDRINUSE)
-        message += "; another program has it (see `ss -ltnp`): stop that, or choose another address with --listen";
-    if (errno == EADDRNOTAVAIL) message += "; this machine has no such address (see `ip address`)";
+        message += "; stop the program that has it (see `ss -ltnp`), or choose another address with --listen";
+    if (errno == EADDRNOTAVAIL) message += "; choose an address of this machine (see `ip address`)";
     if (errno == EACCES) {
         message +=
-            "; ports below 1024 need the capability CAP_NET_BIND_SERVICE, which a gateway that left root behind "
-            "([process] "
-            "user) has only if it began with such a port: restart it";
+            "; restart the gateway, as a port below 1024 needs CAP_NET_BIND_SERVICE, which a gateway with "
+            "[process] user keeps only if it started with such a port";
     }
     return {message};
 }
@@ -107,7 +106,7 @@ Result<UniqueFd> accept_from_itself(int listener) {
     }
     pollfd waiting{listener, POLLIN, 0};
     if (kernel::poll(&waiting, 1, 2'000) != 1)
-        return Error{"loopback does not deliver connections: is the interface lo up (`ip link set lo up`)?"};
+        return Error{"loopback does not deliver connections; set the interface up (`ip link set lo up`)"};
     UniqueFd accepted(kernel::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
     if (!accepted.valid())
         return Error{"cannot accept a connection from this process to prove the socket options: " + errno_text()};
@@ -154,7 +153,7 @@ Result<LivenessPlan> read_back_plan(int fd, const LivenessPlan& plan) {
     const auto count = get_int(fd, IPPROTO_TCP, TCP_KEEPCNT);
     const auto user_timeout = get_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT);
     if (!idle || !interval || !count || !user_timeout)
-        return Error{"the kernel does not tell a socket's keep-alive options: " + errno_text()};
+        return Error{"cannot read the keep-alive options of a socket: " + errno_text()};
     LivenessPlan kernel = plan;
     kernel.idle = std::chrono::seconds(*idle);
     kernel.interval = std::chrono::seconds(*interval);
@@ -174,10 +173,9 @@ Result<LivenessPlan> prove_inheritance(const LivenessPlan& plan) {
         const auto value = get_int(accepted.value().get(), option.level, option.option);
         if (!value && is_lacking(option)) continue;
         if (value != option.value) {
-            return Error{
-                std::string("an accepted socket says ") + option.name + " = " +
-                (value ? std::to_string(*value) : errno_text()) + " where " + std::to_string(option.value) +
-                " was set on its listener: this kernel cannot keep detect_within; check it with `holdfast plan`"};
+            return Error{std::string("an accepted socket has ") + option.name + " = " +
+                         (value ? std::to_string(*value) : errno_text()) + " where " + std::to_string(option.value) +
+                         " was set on its listener; check this kernel with `holdfast plan`"};
         }
     }
     return read_back_plan(accepted.value().get(), plan);

@@ -70,7 +70,7 @@ public:
     }
     Result<DrainStatus> drain(const DrainOrder& order) override {
         const std::lock_guard lock(mutex);
-        if (now.draining) return Error{"the gateway is stopping: all connections end"};
+        if (now.draining) return Error{"cannot drain: the gateway is stopping, and all connections end"};
         now.drain = DrainStatus{.order = order, .began_at = {}};
         now.out_of_service = order.is_of_all();
         return *now.drain;

@@ -36,20 +36,20 @@ mode_t forbidden_to_others(const std::string& path, Readers readers) {
 }
 
 std::string mode_fault(mode_t mode, Readers readers) {
-    const std::string told = " (mode " + octal(mode) + "): chmod ";
+    const std::string told = " (mode " + octal(mode) + "); run chmod ";
     switch (readers) {
         case Readers::everybody:
-            return " can be written by everybody" + told + "o-w it";
+            return " is world-writable" + told + "o-w on it";
         case Readers::group:
-            return " can be read or written by others" + told + "0600 it, or 0640 for a group that reads";
+            return " is accessible to others" + told + "0600 on it, or 0640 for a group that reads";
         case Readers::owner:
             break;
     }
-    return " can be read or written by others" + told + "0600 it";
+    return " is accessible to others" + told + "0600 on it";
 }
 
 Error not_readable(const std::string& named, int error, std::string_view remedy) {
-    return Error{named + " cannot be read (" + std::strerror(error) + "): " + std::string(remedy)};
+    return Error{named + " cannot be read: " + std::strerror(error) + "; " + std::string(remedy)};
 }
 
 Result<std::string> read_all(int fd, const std::string& named, const FileRules& rules) {
@@ -62,7 +62,7 @@ Result<std::string> read_all(int fd, const std::string& named, const FileRules& 
         if (got < 0) return not_readable(named, errno, rules.remedy);
         text.append(piece.data(), static_cast<std::size_t>(got));
         if (text.size() > rules.largest)
-            return Error{named + " is larger than " + human_bytes(rules.largest) + ": name another file"};
+            return Error{named + " is larger than " + human_bytes(rules.largest) + "; name another file"};
     }
 }
 
@@ -70,12 +70,12 @@ Result<std::string> read_all(int fd, const std::string& named, const FileRules& 
 
 Result<std::string> read_input_file(std::string_view what, const std::string& path, const FileRules& rules) {
     const std::string named = std::string(what) + (what.empty() ? "" : " ") + path_in_quotes(path);
-    if (path.find('\0') != std::string::npos) return Error{named + " holds a NUL byte: name another file"};
+    if (path.find('\0') != std::string::npos) return Error{named + " contains a NUL byte; name another file"};
     // O_NONBLOCK: opening a FIFO must not wait for its writer.
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     struct stat facts {};
     if (!fd.valid() || ::fstat(fd.get(), &facts) != 0) return not_readable(named, errno, rules.remedy);
-    if (!S_ISREG(facts.st_mode)) return Error{named + " is not a regular file: name another one"};
+    if (!S_ISREG(facts.st_mode)) return Error{named + " is not a regular file; name another"};
     if ((facts.st_mode & forbidden_to_others(path, rules.readers)) != 0) {
         return Error{named + mode_fault(facts.st_mode, rules.readers)};
     }
@@ -91,7 +91,7 @@ constexpr std::string_view token_characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg
 
 Error bad_token(const std::string& named, std::size_t line) {
     return Error{named + ", line " + std::to_string(line) +
-                 ": a token is 16 to 256 of A-Z a-z 0-9 - . _ ~ + / =, one a line: write one, e.g. by "
+                 ": malformed token; write 16 to 256 characters of A-Z a-z 0-9 - . _ ~ + / = a line, e.g. by "
                  "`openssl rand -hex 32`"};
 }
 
@@ -119,7 +119,7 @@ Result<std::vector<std::string>> read_bearer_tokens(const std::string& path) {
             return bad_token(named, number);
         tokens.emplace_back(line);
     }
-    if (tokens.empty()) return Error{named + " holds no token: write one, e.g. by `openssl rand -hex 32`"};
+    if (tokens.empty()) return Error{named + " contains no token; write one, e.g. by `openssl rand -hex 32`"};
     return tokens;
 }
 

@@ -35,20 +35,20 @@ TEST_F(InputFile, AFileOfItsOwnerIsClosedToOthers) {
     for (const mode_t mode : {0600U, 0400U, 0700U}) EXPECT_EQ(refusal(mode, Readers::owner), "") << mode;
     for (const mode_t mode : {0640U, 0604U, 0660U, 0644U, 0602U, 0620U}) {
         EXPECT_THAT(refusal(mode, Readers::owner),
-                    StartsWith("the key \"" + directory_.in("file") + "\" can be read or written by others (mode 0"));
-        EXPECT_THAT(refusal(mode, Readers::owner), EndsWith("): chmod 0600 it"));
+                    StartsWith("the key \"" + directory_.in("file") + "\" is accessible to others (mode 0"));
+        EXPECT_THAT(refusal(mode, Readers::owner), EndsWith("); run chmod 0600 on it"));
     }
 }
 
 TEST_F(InputFile, AFileOfAGroupIsReadableByItOnly) {
     for (const mode_t mode : {0600U, 0640U, 0440U}) EXPECT_EQ(refusal(mode, Readers::group), "") << mode;
     for (const mode_t mode : {0604U, 0660U, 0644U, 0602U, 0620U})
-        EXPECT_THAT(refusal(mode, Readers::group), EndsWith("): chmod 0600 it, or 0640 for a group that reads"));
+        EXPECT_THAT(refusal(mode, Readers::group), EndsWith("); run chmod 0600 on it, or 0640 for a group that reads"));
 }
 
 TEST_F(InputFile, AWorldReadableFileMustNotBeWorldWritable) {
     for (const mode_t mode : {0600U, 0644U, 0664U, 0444U}) EXPECT_EQ(refusal(mode, Readers::everybody), "") << mode;
-    EXPECT_THAT(refusal(0666, Readers::everybody), EndsWith("can be written by everybody (mode 0666): chmod o-w it"));
+    EXPECT_THAT(refusal(0666, Readers::everybody), EndsWith("is world-writable (mode 0666); run chmod o-w on it"));
 }
 
 TEST_F(InputFile, ACredentialOfSystemdIsTaken) {
@@ -63,13 +63,13 @@ TEST_F(InputFile, WhatIsNoFileIsRefused) {
     const std::string fifo = directory_.in("fifo");
     ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
     EXPECT_THAT(refusal(fifo), HasSubstr("is not a regular file"));
-    EXPECT_THAT(refusal(directory_.in("none")), EndsWith("cannot be read (No such file or directory): make it"));
+    EXPECT_THAT(refusal(directory_.in("none")), EndsWith("cannot be read: No such file or directory; make it"));
     EXPECT_THAT(refusal(std::string("a\0b", 3)), HasSubstr("NUL"));
 }
 
 TEST_F(InputFile, HasALargestSize) {
     EXPECT_EQ(refusal(with_mode(0600), 1), "");
-    EXPECT_THAT(refusal(with_mode(0600), 0), HasSubstr("is larger than 0 B: name another file"));
+    EXPECT_THAT(refusal(with_mode(0600), 0), HasSubstr("is larger than 0 B; name another file"));
 }
 
 using testing::ElementsAre;
@@ -91,16 +91,17 @@ protected:
 
 TEST_F(SecretFile, IsForItsOwnerOnly) {
     EXPECT_EQ(read_secret_file("the key", write("x", 0600)).value(), "x");
-    EXPECT_THAT(read_secret_file("the key", write("x", 0640)).error().message, EndsWith("(mode 0640): chmod 0600 it"));
+    EXPECT_THAT(read_secret_file("the key", write("x", 0640)).error().message,
+                EndsWith("(mode 0640); run chmod 0600 on it"));
     EXPECT_THAT(read_secret_file("the key", write(std::string(65'537, 'x'))).error().message, HasSubstr("64.0 KiB"));
 }
 
 TEST_F(SecretFile, TokensAreLines) {
     const std::string text = std::string("# of the operators\n\n") + token + "\r\n" + token + "=/+ \n";
     EXPECT_THAT(read_bearer_tokens(write(text)).value(), ElementsAre(token, std::string(token) + "=/+"));
-    EXPECT_THAT(refusal("# nothing\n"), HasSubstr("holds no token"));
-    EXPECT_THAT(refusal(""), HasSubstr("holds no token"));
-    EXPECT_THAT(refusal("\nshort\n"), HasSubstr(", line 2: a token is 16 to 256 of"));
+    EXPECT_THAT(refusal("# nothing\n"), HasSubstr("contains no token"));
+    EXPECT_THAT(refusal(""), HasSubstr("contains no token"));
+    EXPECT_THAT(refusal("\nshort\n"), HasSubstr(", line 2: malformed token; write 16 to 256 characters of"));
     EXPECT_THAT(refusal(std::string(257, 'x')), HasSubstr(", line 1:"));
     EXPECT_THAT(refusal("with a space in it, and long enough"), HasSubstr(", line 1:"));
     EXPECT_EQ(refusal("with a space in it, and long enough").find("space in it"),

@@ -89,21 +89,21 @@ std::optional<std::uint64_t> fraction(std::string_view digits, std::uint64_t fac
 
 Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
     const auto [digits, rest] = split_digits(text);
-    if (digits.empty()) return complaint(text, "is not a duration: " + std::string(duration_forms));
+    if (digits.empty()) return complaint(text, "is not a duration; " + std::string(duration_forms));
     Split after{{}, rest};
     if (rest.starts_with('.')) {
         after = split_digits(rest.substr(1));
-        if (after.digits.empty()) return complaint(text, "is not a duration: " + std::string(duration_forms));
+        if (after.digits.empty()) return complaint(text, "is not a duration; " + std::string(duration_forms));
     }
-    if (after.rest.empty()) return complaint(text, "has no unit: " + std::string(duration_forms));
+    if (after.rest.empty()) return complaint(text, "has no unit; " + std::string(duration_forms));
     const auto factor = factor_of(duration_units, after.rest);
-    if (!factor) return complaint(text, "is not a duration: " + std::string(duration_forms));
+    if (!factor) return complaint(text, "is not a duration; " + std::string(duration_forms));
     const auto units = whole(digits);
-    if (!units || *units > longest_ms / *factor) return complaint(text, "is too long: write at most 1000000h");
+    if (!units || *units > longest_ms / *factor) return complaint(text, "is too long; write at most 1000000h");
     const auto part = fraction(after.digits, *factor);
-    if (!part) return complaint(text, "is not a whole number of milliseconds: write fewer decimals");
+    if (!part) return complaint(text, "is not a whole number of milliseconds; write fewer decimals");
     const std::uint64_t total = *units * *factor + *part;
-    if (total > longest_ms) return complaint(text, "is too long: write at most 1000000h");
+    if (total > longest_ms) return complaint(text, "is too long; write at most 1000000h");
     return std::chrono::milliseconds(static_cast<std::int64_t>(total));
 }
 
@@ -111,10 +111,10 @@ Result<std::size_t> parse_size(std::string_view text) {
     const auto [digits, rest] = split_digits(text);
     const std::string unit = lower(rest);
     const auto factor = unit.empty() ? std::optional<std::uint64_t>(1) : factor_of(size_units, unit);
-    if (digits.empty() || !factor) return complaint(text, "is not a size: " + std::string(size_forms));
+    if (digits.empty() || !factor) return complaint(text, "is not a size; " + std::string(size_forms));
     const auto units = whole(digits);
     if (!units || *units > std::numeric_limits<std::size_t>::max() / *factor) {
-        return complaint(text, "is too large to be a size: write fewer bytes");
+        return complaint(text, "is too large for a size; write fewer bytes");
     }
     return static_cast<std::size_t>(*units * *factor);
 }

@@ -34,13 +34,13 @@ TEST(ParseDuration, SaysWhatIsWrong) {
          {"", "s", "-1s", "+1s", " 1s", "1s ", "1 s", "1.s", ".5s", "1m30s", "1e3s", "1S", "1d", "ten"}) {
         const auto parsed = parse_duration(text);
         ASSERT_FALSE(parsed.ok()) << text;
-        EXPECT_EQ(parsed.error().message, '"' + std::string(text) + "\" is not a duration: " + duration_help);
+        EXPECT_EQ(parsed.error().message, '"' + std::string(text) + "\" is not a duration; " + duration_help);
     }
-    EXPECT_EQ(parse_duration("30").error().message, std::string("\"30\" has no unit: ") + duration_help);
-    EXPECT_EQ(parse_duration("1.5").error().message, std::string("\"1.5\" has no unit: ") + duration_help);
+    EXPECT_EQ(parse_duration("30").error().message, std::string("\"30\" has no unit; ") + duration_help);
+    EXPECT_EQ(parse_duration("1.5").error().message, std::string("\"1.5\" has no unit; ") + duration_help);
     for (const char* text : {"1.5ms", "0.0001s", "0.00000000000001h"}) {
         EXPECT_EQ(parse_duration(text).error().message,
-                  '"' + std::string(text) + "\" is not a whole number of milliseconds: write fewer decimals");
+                  '"' + std::string(text) + "\" is not a whole number of milliseconds; write fewer decimals");
     }
 }
 
@@ -48,7 +48,7 @@ TEST(ParseDuration, RefusesWhatWouldOverflow) {
     for (const char* text : {"1000001h", "1000000.5h", "9223372036854775807h", "18446744073709551616ms",
                              "99999999999999999999999999999s"}) {
         EXPECT_EQ(parse_duration(text).error().message,
-                  '"' + std::string(text) + "\" is too long: write at most 1000000h");
+                  '"' + std::string(text) + "\" is too long; write at most 1000000h");
     }
 }
 
@@ -77,11 +77,11 @@ TEST(ParseSize, SaysWhatIsWrong) {
     for (const char* text : {"", "KiB", "-1", "1.5MiB", "64 KiB", "64K", "64KiBs", "0x10"}) {
         const auto parsed = parse_size(text);
         ASSERT_FALSE(parsed.ok()) << text;
-        EXPECT_EQ(parsed.error().message, '"' + std::string(text) + "\" is not a size: " + size_help);
+        EXPECT_EQ(parsed.error().message, '"' + std::string(text) + "\" is not a size; " + size_help);
     }
     for (const char* text : {"18446744073709551616", "18014398509481984KiB", "99999999999GiB"}) {
         EXPECT_EQ(parse_size(text).error().message,
-                  '"' + std::string(text) + "\" is too large to be a size: write fewer bytes");
+                  '"' + std::string(text) + "\" is too large for a size; write fewer bytes");
     }
 }
 

@@ -68,26 +68,26 @@ std::string label_of(const X509_CRL& list, std::size_t position) {
 }
 
 std::optional<std::string> defect_of(const X509& certificate) {
-    if (!time_of(X509_get0_notBefore(&certificate))) return "its notBefore date is malformed";
-    if (!time_of(X509_get0_notAfter(&certificate))) return "its notAfter date is malformed";
+    if (!time_of(X509_get0_notBefore(&certificate))) return "the notBefore date is malformed";
+    if (!time_of(X509_get0_notAfter(&certificate))) return "the notAfter date is malformed";
     const EVP_PKEY* key = X509_get0_pubkey(&certificate);
     ERR_clear_error();
-    if (key == nullptr) return "its public key cannot be read or is of an unknown kind";
-    if (has_unnamed_curve(*key)) return "the curve of its key has no name, which TLS has no number for";
+    if (key == nullptr) return "the public key cannot be read or is of an unknown kind";
+    if (has_unnamed_curve(*key)) return "the key has a curve without a name, which TLS does not support";
     return std::nullopt;
 }
 
 std::optional<std::string> defect_of(const X509_CRL& list) {
-    if (!time_of(X509_CRL_get0_lastUpdate(&list))) return "its thisUpdate date is malformed";
+    if (!time_of(X509_CRL_get0_lastUpdate(&list))) return "the thisUpdate date is malformed";
     const ASN1_TIME* next = X509_CRL_get0_nextUpdate(&list);  // RFC 5280 requires it; OpenSSL does not
-    if (next != nullptr && !time_of(next)) return "its nextUpdate date is malformed";
+    if (next != nullptr && !time_of(next)) return "the nextUpdate date is malformed";
     return std::nullopt;
 }
 
 std::optional<std::string> weakness_of(const X509& authority) {
     const EVP_PKEY* key = X509_get0_pubkey(&authority);
     if (key == nullptr || EVP_PKEY_get_security_bits(key) >= min_security_bits) return std::nullopt;
-    return "its key of " + std::to_string(EVP_PKEY_get_bits(key)) + " bits is too weak";
+    return "the key of " + std::to_string(EVP_PKEY_get_bits(key)) + " bits is too weak";
 }
 
 namespace {
@@ -153,10 +153,10 @@ Found find(const X509& certificate, TlsId source) {
 
 CertifiedId certified_id(const X509& certificate, TlsId source) {
     Found found = find(certificate, source);
-    if (found.count == 0) return {{}, "the certificate has no name of the kind that tls_id says"};
-    if (found.count > 1) return {{}, "the certificate has several names of the kind that tls_id says"};
+    if (found.count == 0) return {{}, "the certificate has no name of the kind in tls_id"};
+    if (found.count > 1) return {{}, "the certificate has several names of the kind in tls_id"};
     if (!is_device_word(found.text, max_device_id)) {
-        return {{}, "the name in the certificate is no id: 1 to 128 bytes of UTF-8 without control characters"};
+        return {{}, "the name in the certificate is not an id of 1 to 128 bytes of UTF-8 without control characters"};
     }
     return {std::move(found.text), {}};
 }
@@ -171,11 +171,11 @@ Result<IdList> parse_id_list(std::string_view text, const std::string& path) {
         if (id.empty() || id.starts_with('#')) continue;
         if (!is_device_word(id, max_device_id)) {
             return Error{path_in_quotes(path) + ", line " + std::to_string(line) + ": " + in_quotes(id) +
-                         " is no id: write 1 to 128 bytes of UTF-8 without control characters"};
+                         " is not an id; write 1 to 128 bytes of UTF-8 without control characters"};
         }
         ids.emplace(id);
     }
-    if (ids.empty()) return Error{path_in_quotes(path) + " holds no id: write one a line"};
+    if (ids.empty()) return Error{path_in_quotes(path) + " contains no id; write one per line"};
     return ids;
 }
 

@@ -57,16 +57,16 @@ public:
         spend_records(1);
         ++records_in_row_;
         if (in_handshake_) {
-            if (records_in_row_ > handshake_records) refuse("the TLS handshake came in more than 512 records");
+            if (records_in_row_ > handshake_records) refuse("the TLS handshake took more than 512 records");
         } else if (records_in_row_ > records_without_data) {
-            refuse("more than 256 TLS records in a row brought no application data");
+            refuse("more than 256 TLS records in a row had no application data");
         }
     }
     void count_client_hello() noexcept { has_hello_ = true; }
     void count_key_update() noexcept {
         spend_records(records_per_key_update - 1);
         if (++key_updates_in_row_ > key_updates_without_data) {
-            refuse("more than 32 KeyUpdates came without application data between them");
+            refuse("more than 32 KeyUpdates arrived without application data between them");
         }
     }
     /// Notes application data in either direction.

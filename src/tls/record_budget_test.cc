@@ -64,7 +64,7 @@ TEST(RecordBudget, KeyUpdatesWithoutDataEndIt) {
     EXPECT_FALSE(budget.is_refused()) << "data came between";
     budget.count_key_update();
     EXPECT_TRUE(budget.is_refused());
-    EXPECT_EQ(budget.refusal(), "more than 32 KeyUpdates came without application data between them");
+    EXPECT_EQ(budget.refusal(), "more than 32 KeyUpdates arrived without application data between them");
     budget.begin_turn();
     EXPECT_EQ(budget.allow(5), 0U);
     EXPECT_FALSE(budget.ran_out()) << "no later turn helps";
@@ -96,7 +96,7 @@ TEST(RecordBudget, AHandshakeHasItsOwnLimits) {
     for (unsigned i = 0; i < RecordBudget::handshake_records; ++i) many_records.count_record();
     EXPECT_FALSE(many_records.is_refused());
     many_records.count_record();
-    EXPECT_EQ(many_records.refusal(), "the TLS handshake came in more than 512 records");
+    EXPECT_EQ(many_records.refusal(), "the TLS handshake took more than 512 records");
 }
 
 TEST(RecordBudget, TheHandshakesRecordsDoNotCountAfterIt) {
@@ -196,7 +196,7 @@ TEST_F(BudgetedSession, AClientHelloInManyTinyRecordsIsRefusedAfterSoMany) {
         ++turns;
     } while (outcome.step == TlsStep::want_read && outcome.ran_out);
     EXPECT_EQ(outcome.step, TlsStep::failed);
-    EXPECT_THAT(outcome.detail, HasSubstr("in more than 512 records"));
+    EXPECT_THAT(outcome.detail, HasSubstr("more than 512 records"));
     EXPECT_GE(turns, 16) << "a turn takes 32 at most";
 }
 

@@ -103,7 +103,7 @@ int pass_over_old_lists(int good, X509_STORE_CTX* store) {
 /// without memory.
 Error no_library() {
     return Error{"OpenSSL cannot set up TLS 1.2 and 1.3: " + take_openssl_reason() +
-                 "; look at its configuration (openssl.cnf, OPENSSL_CONF) and at the memory that is left"};
+                 "; correct its configuration (openssl.cnf, OPENSSL_CONF) or free memory"};
 }
 
 std::optional<Error> trust(SSL_CTX* ctx, const std::string& path) {
@@ -134,7 +134,7 @@ std::optional<Error> show_certificate(SSL_CTX* ctx, const TlsClientFiles& files)
         good = SSL_CTX_add1_chain_cert(ctx, chain.value()[i].get()) == 1;
     if (good) return std::nullopt;
     return Error{path_in_quotes(files.certificate) + " and " + path_in_quotes(files.key) +
-                 " cannot be used: " + take_openssl_reason() + ": name a PEM certificate and its key"};
+                 " cannot be used: " + take_openssl_reason() + "; name a PEM certificate and its key"};
 }
 
 /// Appends a part unambiguously: different sequences of parts give different texts.
@@ -234,11 +234,11 @@ TlsLoader::Fault TlsLoader::load_own() {
     made_->good_until_ = time_of(X509_get0_notAfter(own)).value_or(EventTime::min());
     if (is_past(X509_get0_notAfter(own))) {
         warn("tls_certificate " + subject + " has expired on " + day_of(X509_get0_notAfter(own)) +
-             ": devices that check it will not come in; renew it");
+             "; renew it, as devices that verify it refuse to connect");
     }
     if (!is_past(X509_get0_notBefore(own))) {
-        warn("tls_certificate " + subject + " is good from " + day_of(X509_get0_notBefore(own)) +
-             " on only: devices that check it will not come in before");
+        warn("tls_certificate " + subject + " is valid from " + day_of(X509_get0_notBefore(own)) +
+             " only; until then devices that verify it refuse to connect");
     }
     return load_key(*own);
 }
@@ -249,8 +249,7 @@ TlsLoader::Fault TlsLoader::use_chain(const std::vector<CertificatePtr>& chain) 
         X509* each = chain[i].get();
         const auto defect = defect_of(*each);
         if (defect) {
-            return unusable("tls_certificate", config_.certificate, label_of(*each, i + 1), *defect,
-                            "have it issued again");
+            return unusable("tls_certificate", config_.certificate, label_of(*each, i + 1), *defect, "reissue it");
         }
         const bool taken =
             i == 0 ? SSL_CTX_use_certificate(ctx(), each) == 1 : SSL_CTX_add1_chain_cert(ctx(), each) == 1;
@@ -274,7 +273,7 @@ TlsLoader::Fault TlsLoader::load_key(const X509& certificate) {
         SSL_CTX_use_PrivateKey(ctx(), key.value().get()) != 1) {
         ERR_clear_error();
         return fault("tls_key", path_in_quotes(config_.key) + " is not the key of the certificate in " +
-                                    path_in_quotes(config_.certificate) + ": name the two that belong together");
+                                    path_in_quotes(config_.certificate) + "; name the two that belong together");
     }
     return {};
 }
@@ -297,24 +296,24 @@ TlsLoader::Fault TlsLoader::use_authority(X509& authority, std::size_t position)
         return unusable("tls_client_ca", config_.client_ca, label_of(authority, position), why, remedy);
     };
     const std::string subject = subject_of(X509_get_subject_name(&authority));
-    if (const auto defect = defect_of(authority)) return wrong(*defect, "take it out or have it issued again");
+    if (const auto defect = defect_of(authority)) return wrong(*defect, "remove it or reissue it");
     if (X509_check_ca(&authority) == 0) {
         return fault("tls_client_ca", path_in_quotes(config_.client_ca) + " holds " + subject +
-                                          ", which is no authority's certificate: take it out");
+                                          ", which is not the certificate of an authority; remove it");
     }
     const ASN1_TIME* end = X509_get0_notAfter(&authority);
     if (is_past(end)) {
         warn("the authority " + subject + " in tls_client_ca has expired on " + day_of(end) +
-             ": no device comes in by it; renew it");
+             ", and admits no device; renew it");
     }
     if (const auto weakness = weakness_of(authority)) {
         warn("the authority " + subject + " in tls_client_ca is refused by OpenSSL: " + *weakness +
-             ": no device comes in by it; " + std::string(strong_enough));
+             ", and admits no device; " + std::string(strong_enough));
     }
     vouched_until(end);
     if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx()), &authority) != 1 ||
         SSL_CTX_add_client_CA(ctx(), &authority) != 1) {
-        return wrong(take_openssl_reason(), "take it out");
+        return wrong(take_openssl_reason(), "remove it");
     }
     return {};
 }
@@ -331,7 +330,7 @@ TlsLoader::Fault TlsLoader::load_revoked() {
         X509_CRL* list = lists.value()[i].get();
         const auto wrong = [&](const std::string& why) {
             return unusable("tls_client_crl", config_.client_crl, label_of(*list, i + 1), why,
-                            "have its authority issue the list again");
+                            "reissue the list by its authority");
         };
         if (const auto defect = defect_of(*list)) return wrong(*defect);
         if (X509_STORE_add_crl(store, list) != 1) return wrong(take_openssl_reason());
@@ -353,17 +352,17 @@ TlsLoader::Fault TlsLoader::check_revocation_lists(const std::vector<CrlPtr>& li
         const auto own = std::find_if(lists.begin(), lists.end(), is_its);
         ERR_clear_error();
         if (own == lists.end()) {
-            return fault("tls_client_crl", path_in_quotes(config_.client_crl) + " holds no list signed by " +
-                                               subject_of(name) + " of tls_client_ca: append its list, be it empty");
+            return fault("tls_client_crl", path_in_quotes(config_.client_crl) + " contains no list signed by " +
+                                               subject_of(name) +
+                                               " of tls_client_ca; append its list, even if it is empty");
         }
         const ASN1_TIME* next = X509_CRL_get0_nextUpdate(own->get());
         if (next != nullptr && is_past(next)) {
-            warn("the list of " + subject_of(name) + " in tls_client_crl was to be renewed on " + day_of(next) +
-                 ": none of its devices comes in until it is");
+            warn("the list of " + subject_of(name) + " in tls_client_crl has expired on " + day_of(next) +
+                 ", and admits none of its devices; renew it");
         }
         if (next == nullptr) {
-            warn("the list of " + subject_of(name) +
-                 " in tls_client_crl says no next update: it is never taken for an old one");
+            warn("the list of " + subject_of(name) + " in tls_client_crl has no next update, and never expires");
         }
     }
     return {};
@@ -399,7 +398,7 @@ TlsContext::Loaded TlsContext::load(const TlsConfig& config) {
 CertifiedId TlsContext::classify(const X509& certificate) const {
     CertifiedId found = certified_id(certificate, id_);
     if (!found.id.empty() && has_ids_ && !ids_.contains(found.id)) {
-        return {{}, "the certificate is good, but its id is not in ids_file"};
+        return {{}, "the certificate is valid, but its id is not in ids_file"};
     }
     return found;
 }
@@ -407,12 +406,13 @@ CertifiedId TlsContext::classify(const X509& certificate) const {
 std::string_view TlsContext::objection_to(X509* certificate, STACK_OF(X509) * chain, std::string_view id) const {
     if (!asks()) return {};
     if (certificate == nullptr) {
-        return client_ == TlsClient::required ? "it has shown no certificate, and tls_client is \"required\" now" : "";
+        return client_ == TlsClient::required ? "the device has no certificate, and tls_client is \"required\" now"
+                                              : "";
     }
     const StoreCtxPtr store(X509_STORE_CTX_new());
     if (!store || X509_STORE_CTX_init(store.get(), SSL_CTX_get_cert_store(get()), certificate, chain) != 1) {
         ERR_clear_error();
-        return "no memory to look at its certificate again";
+        return "no memory to verify the certificate again";
     }
     X509_VERIFY_PARAM* rules = X509_STORE_CTX_get0_param(store.get());
     X509_VERIFY_PARAM_set_auth_level(rules, SSL_CTX_get_security_level(get()));
@@ -424,7 +424,7 @@ std::string_view TlsContext::objection_to(X509* certificate, STACK_OF(X509) * ch
     if (!good) return X509_verify_cert_error_string(X509_STORE_CTX_get_error(store.get()));
     const CertifiedId named = classify(*certificate);
     if (named.id.empty()) return named.refusal;
-    return named.id == id ? std::string_view() : "its certificate says another id by the new tls_id";
+    return named.id == id ? std::string_view() : "the certificate has another id by the new tls_id";
 }
 
 Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const TlsClientFiles& files) {

@@ -30,9 +30,9 @@ bool is_end_of_pem() {
 bool looks_like_der(const std::string& text) { return text.starts_with("\x30\x82") || text.starts_with("\x30\x81"); }
 
 std::string not_pem(const std::string& text, const char* what) {
-    const std::string holds = "holds no " + std::string(what);
+    const std::string holds = "contains no " + std::string(what);
     if (looks_like_der(text)) return holds + " in PEM but DER; convert it with openssl x509, crl or pkey -inform DER";
-    return holds + ": it must be PEM, -----BEGIN ...-----";
+    return holds + "; write PEM, -----BEGIN ...-----";
 }
 
 /// More objects of one kind in a file are a mistake, and the checks of each against each would take long.
@@ -50,19 +50,19 @@ Result<std::vector<Ptr>> read_all(const std::string& text, const std::string& pa
     while (auto* each = read_next(bio.get(), &asked)) {
         all.emplace_back(each);
         if (all.size() > max_objects) {
-            return about(path, "holds more than " + std::to_string(max_objects) + " of the kind " + what +
-                                   ": name a file with those that are needed");
+            return about(path, "contains more than " + std::to_string(max_objects) + " of the kind " + what +
+                                   "; name a file with the needed ones");
         }
     }
     const std::string number = std::to_string(all.size() + 1);
     if (asked) {
         ERR_clear_error();
-        return about(path, "holds an encrypted " + std::string(what) + " (number " + number +
-                               "), and a passphrase is never asked for: write it without encryption");
+        return about(path, "contains an encrypted " + std::string(what) + " (number " + number +
+                               "), and passphrases are not supported; write it without encryption");
     }
     if (!is_end_of_pem()) {
-        return about(path, "holds a broken " + std::string(what) + " (number " + number + ": " + take_openssl_reason() +
-                               "): write it anew, in PEM");
+        return about(path, "contains a malformed " + std::string(what) + " (number " + number + ": " +
+                               take_openssl_reason() + "); replace it by valid PEM");
     }
     ERR_clear_error();
     if (all.empty()) return about(path, not_pem(text, what));
@@ -92,12 +92,11 @@ Result<KeyPtr> read_private_key(const std::string& text, const std::string& path
     ERR_clear_error();
     if (key) return key;
     if (asked) {
-        return about(path,
-                     "is encrypted, and nobody is there to type its passphrase: write the key without one, and "
-                     "protect the file");
+        return about(
+            path, "is encrypted, and passphrases are not supported; write the key without one, and protect the file");
     }
     if (looks_like_der(text)) return about(path, not_pem(text, "private key"));
-    return about(path, "holds no private key: it must be PEM, -----BEGIN PRIVATE KEY-----");
+    return about(path, "contains no private key; write PEM, -----BEGIN PRIVATE KEY-----");
 }
 
 std::string take_openssl_reason() {

@@ -84,13 +84,13 @@ struct Explanation {
 
 // Explains frequent failures in terms of what to check; OpenSSL's own words serve for the rest.
 constexpr Explanation explanations[] = {
-    {SSL_R_WRONG_VERSION_NUMBER, "what arrived is not TLS: the device probably speaks plain"},
-    {SSL_R_HTTP_REQUEST, "what arrived is an HTTP request, not TLS"},
+    {SSL_R_WRONG_VERSION_NUMBER, "the received bytes are not TLS; the device probably uses plain TCP"},
+    {SSL_R_HTTP_REQUEST, "the received bytes are an HTTP request, not TLS"},
     {SSL_R_UNSUPPORTED_PROTOCOL, "the device offers no TLS newer than 1.1"},
     {SSL_R_NO_SHARED_CIPHER, "the device and the gateway have no cipher in common"},
-    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "the device showed no certificate, and tls_client is \"required\""},
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "the device sent no certificate, and tls_client is \"required\""},
     {SSL_R_TLSV1_ALERT_UNKNOWN_CA, "the device does not know the authority of the gateway's certificate"},
-    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "the device says that the gateway's certificate has expired"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "the device reports that the gateway's certificate has expired"},
     {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, "the device does not accept the gateway's certificate"},
     {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, "the device does not accept the gateway's certificate"},
 };
@@ -190,7 +190,7 @@ TlsOutcome TlsSession::classify(int result) noexcept {
             if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) return {TlsStep::truncated};
             return {.step = TlsStep::failed, .detail = why_failed()};
         default:
-            return {.step = TlsStep::failed, .detail = "OpenSSL wants what it was not set up for"};
+            return {.step = TlsStep::failed, .detail = "OpenSSL requested an unsupported operation"};
     }
 }
 

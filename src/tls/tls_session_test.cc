@@ -60,7 +60,7 @@ TEST_F(TlsSessionTest, ACipherWithoutForwardSecrecyIsRefused) {
 TEST_F(TlsSessionTest, APlainTextDeviceIsDistinguished) {
     connect();
     ASSERT_EQ(::send(there_.get(), "{\"ip\":\"10.0.0.1\"}\n", 18, 0), 18);
-    EXPECT_THAT(session_->handshake().detail, HasSubstr("probably speaks plain"));
+    EXPECT_THAT(session_->handshake().detail, HasSubstr("probably uses plain"));
     connect();
     ASSERT_EQ(::send(there_.get(), "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
     EXPECT_THAT(session_->handshake().detail, HasSubstr("HTTP request"));
@@ -148,7 +148,7 @@ TEST_F(TlsSessionTest, ADevicesCertificateGivesItsId) {
 
 TEST_F(TlsSessionTest, WithoutACertificateOnlyTheOptionalComeIn) {
     request_certificates();
-    EXPECT_THAT(meet().detail, HasSubstr("showed no certificate"));
+    EXPECT_THAT(meet().detail, HasSubstr("sent no certificate"));
     request_certificates(TlsClient::optional);
     context_.reset();
     ASSERT_EQ(meet().step, TlsStep::done);

@@ -57,7 +57,7 @@ TopAnswers fetch_top(const AdminAccess& admin, const TopControls& controls, std:
     if (!questions.trouble().empty()) answers = before;
     if (questions.trouble().empty() && answers.status.empty()) {
         answers.trouble =
-            "what answers at " + admin.address + " is not a holdfast gateway: name the admin address with --admin";
+            "the server at " + admin.address + " is not a holdfast gateway; name the admin address with --admin";
     } else {
         answers.trouble = questions.trouble();
     }

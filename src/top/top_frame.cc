@@ -248,10 +248,10 @@ private:
         const AnswerView status = status_.view();
         const std::uint64_t suspects = status.count("/suspects");
         if (suspects > 0) {
-            add("! " + human_count(suspects) + " suspect: probed and silent so far; holdfast list --suspect",
+            add("! " + human_count(suspects) + " suspect: probed and silent since; see holdfast list --suspect",
                 TopStyle::warning);
         }
-        if (status.flag("/reading_paused")) add("! the sink takes no more: devices wait", TopStyle::warning);
+        if (status.flag("/reading_paused")) add("! the sink is full, and devices wait", TopStyle::warning);
         const std::string trouble = status.text("/sink/error");
         if (!trouble.empty()) add("! " + sink_fault_text(trouble), TopStyle::warning);
         for (const AnswerView& listener : status.list("/listeners")) {
@@ -272,7 +272,7 @@ private:
             add("  " + printable(alarm.text("/cause")));
         }
         if (active.size() <= max_alarms) return;
-        add("! " + std::to_string(active.size() - max_alarms) + " more: holdfast alarms", TopStyle::warning);
+        add("! " + std::to_string(active.size() - max_alarms) + " more; see holdfast alarms", TopStyle::warning);
     }
 
     void add_connections() {
@@ -299,9 +299,9 @@ private:
 
     [[nodiscard]] std::string keys() const {
         if (controls_.typing) {
-            return "filter by peer prefix, key or id (Enter applies, Esc leaves): " + printable(controls_.typed);
+            return "filter by peer prefix, key or id (Enter applies, Esc cancels): " + printable(controls_.typed);
         }
-        std::string out = controls_.paused ? "q quit  p go on  s sort: " : "q quit  p pause  s sort: ";
+        std::string out = controls_.paused ? "q quit  p resume  s sort: " : "q quit  p pause  s sort: ";
         out +=
             std::string(to_string(controls_.sort)) + (controls_.reverse ? " reversed" : "") + "  r reverse  / filter: ";
         if (controls_.filter.empty()) return out + "none";

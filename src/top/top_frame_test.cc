@@ -65,7 +65,7 @@ TEST(TopFrame, SuspectsAreCountedAndMarked) {
     suspect.insert(suspect.size() - 1, R"(,"suspect_since":"2026-11-22T08:00:04.123Z")");
     answers.connections = R"({"total":2,"connections":[)" + suspect + "," + row("7f2c91a0-2", "") + "]}";
     const auto lines = texts(answers, {160, 14});
-    EXPECT_THAT(lines, Contains("! 1 suspect: probed and silent so far; holdfast list --suspect"));
+    EXPECT_THAT(lines, Contains("! 1 suspect: probed and silent since; see holdfast list --suspect"));
     EXPECT_THAT(lines, Contains(StartsWith("CONN        PEER            KEY  SUSPECT ")));
     EXPECT_THAT(lines, Contains(StartsWith("7f2c91a0-1  10.2.0.9:51514  k    08:00:04 ")));
     EXPECT_THAT(texts(example(), {160, 14}), Not(Contains(HasSubstr("SUSPECT"))));
@@ -136,13 +136,13 @@ TEST(TopFrame, SaysWhatIsWrong) {
     const auto lines = texts(answers, {120, 30});
     EXPECT_THAT(lines[0], HasSubstr("DRAINING"));
     EXPECT_EQ(lines[1], "! no gateway answers at 127.0.0.1:7080: Connection refused");
-    EXPECT_THAT(lines, Contains("! the sink takes no more: devices wait"));
+    EXPECT_THAT(lines, Contains("! the sink is full, and devices wait"));
     EXPECT_THAT(lines, Contains("! the sink cannot write: No space left on device"));
     EXPECT_THAT(lines,
                 Contains(R"(! listener "b" has paused accepting: out of descriptors or memory; raise LimitNOFILE)"));
     EXPECT_THAT(lines, Contains("! a3: "));
     EXPECT_THAT(lines, Not(Contains("! a4: ")));
-    EXPECT_THAT(lines, Contains("! 2 more: holdfast alarms"));
+    EXPECT_THAT(lines, Contains("! 2 more; see holdfast alarms"));
 }
 
 TEST(TopFrame, SaysWhatWasChosen) {
@@ -152,11 +152,11 @@ TEST(TopFrame, SaysWhatWasChosen) {
     controls.paused = true;
     controls.filter = "10.2.0.0/16";
     EXPECT_EQ(texts(example(), {120, 20}, controls).back(),
-              "q quit  p go on  s sort: items reversed  r reverse  / filter: 10.2.0.0/16 (2)");
+              "q quit  p resume  s sort: items reversed  r reverse  / filter: 10.2.0.0/16 (2)");
     EXPECT_THAT(texts(example(), {120, 20}, controls).front(), HasSubstr("PAUSED"));
     controls.typing = true;
     controls.typed = "10.3";
-    EXPECT_THAT(texts(example(), {120, 20}, controls).back(), testing::EndsWith("Esc leaves): 10.3"));
+    EXPECT_THAT(texts(example(), {120, 20}, controls).back(), testing::EndsWith("Esc cancels): 10.3"));
     EXPECT_THAT(texts(example(), {120, 20}, controls, false), Not(Contains(HasSubstr("10.3"))));
 }
 

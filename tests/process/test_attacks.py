@@ -224,7 +224,7 @@ def test_key_updates_without_an_end():
             for stranger, flood in zip(strangers, floods):
                 send(stranger.sock, flood)
             scene.closed(tls_failed=count)
-        assert scene.details("tls_failed") == {"more than 32 KeyUpdates came without application data between them"}
+        assert scene.details("tls_failed") == {"more than 32 KeyUpdates arrived without application data between them"}
 
 
 @pytest.mark.asan
@@ -272,7 +272,7 @@ def test_client_hellos_without_an_end():
                 sock = crowd.connect()
                 send(sock, large if number % 2 else tiny)
             scene.closed(tls_failed=2 * count)
-        assert scene.details("tls_failed") == {"the TLS handshake came in more than 512 records",
+        assert scene.details("tls_failed") == {"the TLS handshake took more than 512 records",
                                                "the ClientHello is longer than 48 KiB"}
 
 
@@ -599,7 +599,7 @@ def test_failed_allocations():
                 if sock:
                     with contextlib.suppress(BlockingIOError, ConnectionError):
                         sock.send(half)
-            assert until(lambda: scene.gateway.log_lines("the system gave no more memory")), scene.gateway.tail()
+            assert until(lambda: scene.gateway.log_lines("the system refused memory")), scene.gateway.tail()
         for sock in crowd.socks:
             sock.close()
         status = scene.gateway.status_when_it_answers(lambda status: status["connections"] == DEVICES)

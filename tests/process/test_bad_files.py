@@ -74,20 +74,20 @@ ROWS = [
      ("ca.pem", "certificate 2 (\"CN=weak\")", "date is malformed")),
     ("an encrypted authority", authority(lambda f: encrypted_by_header(f.weak.read_text())), ("ca.pem", "encrypted certificate", "without encryption")),
     ("a list with a malformed date", revoked(lambda f: with_malformed_date(f.authority.crl.read_text())), ("ca.crl", "list 1", "date is malformed")),
-    ("a list of another issuer", revoked(lambda f: f.foreign.crl.read_text()), ("ca.crl", "holds no list signed by", "append its list")),
-    ("half a list", revoked(lambda f: f.authority.crl.read_text()[:150]), ("ca.crl", "broken revocation list")),
+    ("a list of another issuer", revoked(lambda f: f.foreign.crl.read_text()), ("ca.crl", "contains no list signed by", "append its list")),
+    ("half a list", revoked(lambda f: f.authority.crl.read_text()[:150]), ("ca.crl", "malformed revocation list")),
     ("the key of another", key(lambda f: str(f.weak_key)), ("weak.key", "is not the key of the certificate")),
     ("an encrypted key", key(encrypted_key), ("secret.key", "is encrypted")),
-    ("a curve without a name", lambda f: dict(zip(("tls_certificate", "tls_key"), map(str, f.unnamed))), ("unnamed.pem", "has no name")),
-    ("an empty certificate", lambda f: {"tls_certificate": f.text("empty.pem", "")}, ("empty.pem", "holds no certificate")),
+    ("a curve without a name", lambda f: dict(zip(("tls_certificate", "tls_key"), map(str, f.unnamed))), ("unnamed.pem", "curve without a name")),
+    ("an empty certificate", lambda f: {"tls_certificate": f.text("empty.pem", "")}, ("empty.pem", "contains no certificate")),
     ("a directory", lambda f: {"tls_certificate": str(f.folder)}, ("is not a regular file",)),
     ("a FIFO", key(fifo), ("fifo", "is not a regular file")),
     ("a huge file", lambda f: {"tls_certificate": f.text("huge.pem", "\n" * (2 << 20))}, ("huge.pem", "is larger than")),
-    ("NUL bytes", lambda f: {"tls_certificate": f.text("nul.pem", f.own.read_text().replace("M", "\0", 1))}, ("nul.pem", "broken certificate")),
+    ("NUL bytes", lambda f: {"tls_certificate": f.text("nul.pem", f.own.read_text().replace("M", "\0", 1))}, ("nul.pem", "malformed certificate")),
     ("DER", lambda f: {"tls_certificate": f.text("own.der", der(f))}, ("own.der", "DER")),
-    ("a bad line of tokens", tokens(TOKEN_LINE + "device-2:secret\n"), ("tokens:2: ", "this is no line")),
-    ("a token with a NUL", tokens(TOKEN_LINE[:-1] + "\0\n"), ("tokens:1: ", "this is no line")),
-    ("a huge line of tokens", tokens("0" * 300_000), ("tokens:1: ", "this is no line")),
+    ("a bad line of tokens", tokens(TOKEN_LINE + "device-2:secret\n"), ("tokens:2: ", "malformed line")),
+    ("a token with a NUL", tokens(TOKEN_LINE[:-1] + "\0\n"), ("tokens:1: ", "malformed line")),
+    ("a huge line of tokens", tokens("0" * 300_000), ("tokens:1: ", "malformed line")),
     ("five tokens of one id", tokens(TOKEN_LINE * 5), ("tokens:5: ", "more than 4 tokens")),
 ]
 # Accepted with a warning: `check` and the reload show it.
@@ -158,7 +158,7 @@ def test_a_reload_refuses_each_and_ends_no_connection(files):
                 sends(gateway, sock, record, f"10.0.0.{refused}")
                 assert not record.closed, (what, record.closed)
             assert gateway.status()["reloads"]["refused"] >= refused
-        hang_up(gateway, "reload refused, nothing has changed", "more than 4 tokens")
+        hang_up(gateway, "rejected a reload, and nothing has changed", "more than 4 tokens")
         status = gateway.status()["reloads"]
         assert "more than 4 tokens" in status["last_error"], status
         assert f'holdfast_reloads_total{{outcome="refused"}} {status["refused"]}' in gateway.ask("GET", "/metrics")

@@ -101,7 +101,7 @@ def test_follows_over_a_killed_gateway(directory, tmp_path):
             assert until(lambda: got() == list(range(1, 101)) and position(gateway) == newest(gateway))
             gateway.process.kill()
             gateway.process.wait()
-            assert until(lambda: b"asking again" in (tmp_path / "err").read_bytes())
+            assert until(lambda: b"retrying" in (tmp_path / "err").read_bytes())
             with Gateway(*spool_flags(directory), "--admin", admin) as again:
                 send(again, 101, 200)
                 assert until(lambda: got() == list(range(1, 201))), got()[-5:]

@@ -155,7 +155,7 @@ def test_windows_and_zoom(page, gateway):
     page.click("#zoom-in")
     since = page.wait(lambda: re.match(r"From ([\d:]+)", page.text("#charts-sum")), "the latest half")[1]
     page.mouse().key_down(Keys.SHIFT).drag_and_drop_by_offset(chart, width, 0).key_up(Keys.SHIFT).perform()
-    page.wait(lambda: page.text("#charts-sum").startswith("Nothing is known of this time")  # from before the gateway's
+    page.wait(lambda: page.text("#charts-sum").startswith("No data for this time")  # from before the gateway's
                                                                                             # start
               or page.text("#charts-sum").split()[1] < since, "the half before")
     page.click("#zoom-reset")
@@ -220,17 +220,17 @@ def test_a_connection_is_probed_sent_to_and_closed(page, gateway):
     assert "Round trip" in page.texts("#one-evidence dt") and "30 s" in page.texts("#one-plan dd")
 
     page.click("#one-probe")
-    page.wait_text("#one-outcome", "It is there: …")
+    page.wait_text("#one-outcome", "Alive: …")
 
     page.fill("#send-json", '["not an object"]')
     page.click("#send button")
-    page.wait_text("#send-outcome", "This is JSON, but not an object…")
+    page.wait_text("#send-outcome", "The text is JSON but not an object…")
     page.fill("#send-json", '{"cmd": ')
     page.click("#send button")
-    page.wait_text("#send-outcome", "This is not JSON…")
+    page.wait_text("#send-outcome", "The text is not JSON…")
     page.fill("#send-json", '{"cmd": "reboot", "n": 1.50}')
     page.click("#send button")
-    page.wait_text("#send-outcome", "On its way…")
+    page.wait_text("#send-outcome", "Queued at …")
     assert read_line(member.sock) == b'{"cmd":"reboot","n":1.50}\n', "that, and nothing of what was refused"
 
     page.click("#one-close")
@@ -282,7 +282,7 @@ def test_a_lost_feed_is_noticed_and_resumed(browser):
         assert not browser.shown("#lost")
         disconnect_all(members)
     browser.wait_text("#feed-text", "Lost")
-    assert browser.shown("#lost") and "lost since" in browser.text("#lost-text")
+    assert browser.shown("#lost") and "lost at" in browser.text("#lost-text")
     assert browser.driver.title.startswith("lost")
     assert float(browser.find("#tile-connections").value_of_css_property("opacity")) < 1
     with Gateway("--admin", admin, config=CONFIG) as gateway:
@@ -304,12 +304,12 @@ def test_the_page_prompts_for_a_required_token(browser, tmp_path):
     with Gateway(config=config) as gateway:
         members = connect_all(gateway, 2)
         browser.open(origin_of(gateway))
-        browser.wait(lambda: browser.shown("#login"), "the page asks for a token")
+        browser.wait(lambda: browser.shown("#login"), "the page requires a token")
         browser.wait_text("#feed-text", "Locked")
         if PICTURES:
             browser.screenshot(ROOT / PICTURES / "dashboard-login.png")
         enter(browser, "wrong-0123456789abcdef")
-        browser.wait_text("#login-trouble", "This is not a token of this gateway.")
+        browser.wait_text("#login-trouble", "The gateway does not know this token.")
         assert browser.text("#tile-connections") == "–"
         enter(browser, "read-0123456789abcdef")
         browser.wait_text("#feed-text", "Live")
@@ -321,13 +321,13 @@ def test_the_page_prompts_for_a_required_token(browser, tmp_path):
         browser.wait_text("#feed-text", "Live")
         open_one(browser, members[0])
         browser.click("#one-probe")
-        browser.wait_text("#one-outcome", "this token may look and not change anything…")
+        browser.wait_text("#one-outcome", "this token has the right to read only…")
         browser.click("#lock")
         browser.wait(lambda: browser.shown("#login"), "the token is forgotten")
         enter(browser, "write-0123456789abcdef")
         browser.wait_text("#feed-text", "Live")
         browser.click("#one-probe")
-        browser.wait_text("#one-outcome", "It is there: …")
+        browser.wait_text("#one-outcome", "Alive: …")
         assert not [url for url in browser.requested() if "0123456789abcdef" in url]
         complaints = [line for line in browser.complaints() if " 401 " not in line and " 403 " not in line]
         assert not complaints, complaints
@@ -379,7 +379,7 @@ def test_by_keyboard_alone(page, gateway):
     assert page.focused() == "one-title"
     tab_to(page, lambda: page.focused() == "one-probe")
     page.press(Keys.ENTER)
-    page.wait_text("#one-outcome", "It is there: …")
+    page.wait_text("#one-outcome", "Alive: …")
 
     page.press("/")
     page.wait(lambda: page.focused() == "filter-peer", "the slash leads back to the search")
@@ -551,7 +551,7 @@ def test_a_partition_explains_itself(lab):
             scene.enter_context(Fleet(lab, gateway, prefix, 300, "--reset", "0.02", "--reconnect", "--fault-within", "75s"))
         scene.enter_context(Fleet(lab, gateway, lost, 300))
         page.wait(lambda: number(page.text("#tile-connections")) >= 1195, "all fleets are here")
-        page.wait_text("#alarms-active .quiet", "Nothing is wrong…")
+        page.wait_text("#alarms-active .quiet", "No alarm is active.")
         single, = connect_all(gateway, 1, lab=lab, sources=["10.140.0.7"])
         page.wait(lambda: number(page.text("#tile-ended-note").split()[0]) >= 3, "ordinary ends")
 

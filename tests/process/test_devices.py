@@ -72,9 +72,9 @@ def test_the_verbs_accept_a_device_id(gateway):
     assert "0 of 0" in verb("list", "--id", "nobody").stdout
     assert f"device         {ID}" in verb("show", "--id", ID).stdout
     assert verb("probe", "--id", ID).returncode == 0
-    assert verb("send", "--id", ID, "--wait", "5s", '{"a":1}').stdout == f"acked: the kernel of {ID} has it\n"
+    assert verb("send", "--id", ID, "--wait", "5s", '{"a":1}').stdout == f"acked: the kernel of {ID} received the message\n"
     assert device.read() == {"a": 1}
-    assert "1 connected by their id" in verb("status").stdout
+    assert "1 identified" in verb("status").stdout
     assert verb("close", "--id", ID).returncode == 0
     assert verb("send", "--id", ID, "{}").returncode == 1
     assert ID in until(lambda: verb("closed", "--id", ID).stdout)

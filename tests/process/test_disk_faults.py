@@ -112,7 +112,7 @@ def test_a_start_that_waits_for_the_disk_ends_on_sigterm(tmp_path):
     disk.fail()
     try:
         gateway = daemon.start(wait=False)
-        assert until(lambda: gateway.log_lines("it is tried again") or gateway.process.poll() is not None)
+        assert until(lambda: gateway.log_lines("reads are retried") or gateway.process.poll() is not None)
         gateway.process.send_signal(signal.SIGTERM)
         assert gateway.wait_exit() == 0, gateway.tail()
         gateway.check_reports()

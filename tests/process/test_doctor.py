@@ -169,7 +169,7 @@ def test_a_sound_gateway():
         found = doctor("--admin", gateway.admin_flag())
         assert set(found) >= ALWAYS | OF_A_GATEWAY
         assert found["live_sockets"]["verdict"] == "ok"
-        assert found["live_sockets"]["found"] == "20 of 20 looked at: all as planned"
+        assert found["live_sockets"]["found"] == "20 of 20 checked: all as planned"
         for name in ("accepting", "sink", "admin_address", "descriptors"):
             assert found[name]["verdict"] == "ok", found[name]
         assert found["reconciliation"]["verdict"] == "ok", found["reconciliation"]
@@ -188,7 +188,7 @@ def test_a_living_socket_without_keepalive_is_found():
             victim.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
         found = doctor("--admin", gateway.admin_flag())["live_sockets"]
         assert found["verdict"] == "wrong"
-        assert found["found"] == "1 of 2 looked at are not as planned"
+        assert found["found"] == "1 of 2 checked differ from the plan"
         assert f"{device.name_of(planted)} has SO_KEEPALIVE off (planned on)" in found["why"]
         # Without the right to open the sockets, the timer that does not run shows it.
         with as_nobody() as command:
@@ -263,7 +263,7 @@ RECONCILED = {"at": "2026-11-22T08:00:00.000Z", "took_ms": 200, "registry": 3, "
     ((200, RECONCILED | {"drift": 2, "ghosts": 2}), "wrong", "2 ghosts"),
     ((200, RECONCILED | {"drift": 1, "stuck_close_wait": 1}), "wrong", "1 stuck in CLOSE_WAIT"),
     ((200, RECONCILED | {"error": "the kernel refuses"}), "warning", "the kernel refuses"),
-    ((404, {"error": {"code": "not_found", "message": "no such path"}}), "warning", "this gateway cannot say"),
+    ((404, {"error": {"code": "not_found", "message": "no such path"}}), "warning", "unknown to this gateway"),
     ((503, {"error": {"code": "busy", "message": "a reactor hangs"}}), "warning", "a reactor hangs")])
 def test_the_result_of_the_reconciliation_is_shown(answer, verdict, said):
     with Gateway() as gateway, planted_answers(gateway, answer) as address:

@@ -88,17 +88,17 @@ def test_a_file_that_cannot_be_loaded_is_an_error_with_its_line(tmp_path, keys):
 
     place = f"{path}:"
     keys.write_file.chmod(0o644)
-    refused(keys.config(), place, "token_file in [admin]: the token file", "mode 0644): chmod 0600 it")
+    refused(keys.config(), place, "token_file in [admin]: the token file", "mode 0644); run chmod 0600 on it")
     keys.write_file.chmod(0o600)
     refused(keys.config(read_token_file=tmp_path / "none"), place, "read_token_file in [admin]", "No such file")
-    refused(keys.config(token_file=secret(tmp_path / "short", "0123456789")), "line 1: a token is 16 to 256")
+    refused(keys.config(token_file=secret(tmp_path / "short", "0123456789")), "line 1: malformed token; write 16 to 256")
     other = self_signed(tmp_path, "other")
     refused(keys.config(tls_key=other[1]), place, "tls_key in [admin]")
     keys.key.chmod(0o644)
     refused(keys.config(), place, "tls_key in [admin]")
     keys.key.chmod(0o600)
     refused(keys.config(hosts=["a b"]), place, "hosts in [admin]")
-    refused(keys.config(token_file=""), place, "read_token_file in [admin]: without token_file nobody could")
+    refused(keys.config(token_file=""), place, "read_token_file in [admin]: no token has the right to control")
 
 
 def test_verbs_use_a_token_under_tls(keys):
@@ -108,11 +108,11 @@ def test_verbs_use_a_token_under_tls(keys):
         shown = ask(gateway, "status", ca=keys.certificate, token_file=keys.write_file)
         assert shown.returncode == 0 and "devices" in shown.stdout, shown
         refused = ask(gateway, "status", ca=keys.certificate)
-        assert refused.returncode == 2 and "asks for a token" in refused.stderr and "--admin-token-file" in refused.stderr
+        assert refused.returncode == 2 and "requires a token" in refused.stderr and "--admin-token-file" in refused.stderr
         looked = ask(gateway, "list", ca=keys.certificate, token_file=keys.read_file)
         assert looked.returncode == 0 and conn in looked.stdout, looked
         kept = ask(gateway, "close", conn, ca=keys.certificate, token_file=keys.read_file)
-        assert kept.returncode == 2 and "may look and not change" in kept.stderr, kept
+        assert kept.returncode == 2 and "right to read only" in kept.stderr, kept
         assert ask(gateway, "top", "--once", ca=keys.certificate, token_file=keys.read_file).returncode == 0
         stranger = ask(gateway, "status", token_file=keys.write_file)
         assert stranger.returncode == 3 and "--admin-ca" in stranger.stderr, stranger
@@ -121,7 +121,7 @@ def test_verbs_use_a_token_under_tls(keys):
         closed = ask(gateway, "close", conn, ca=keys.certificate, token_file=keys.write_file)
         assert closed.returncode == 0, closed
         device_.close()
-        gateway.wait_for_log("warn", "without a right token", "peer=127.0.0.1:")
+        gateway.wait_for_log("warn", "without a valid token", "peer=127.0.0.1:")
     assert not [line for line in gateway.stderr if keys.write in line or keys.read in line]
 
 
@@ -213,11 +213,11 @@ def test_a_reload_reads_secrets_and_a_bad_file_changes_nothing(tmp_path, keys):
         assert status_with(before) == 0
         gateway.process.send_signal(signal.SIGHUP)
         assert until(lambda: status_with(after) == 0) and status_with(before) == 2
-        gateway.wait_for_log("tokens in [admin]: read anew")
+        gateway.wait_for_log("tokens in [admin]: reloaded")
 
         keys.write_file.write_text("short\n", encoding="ascii")
         gateway.process.send_signal(signal.SIGHUP)
-        gateway.wait_for_log("reload refused", "token_file in [admin]")
+        gateway.wait_for_log("rejected a reload", "token_file in [admin]")
         assert status_with(after) == 0
 
         keys.write_file.write_text(after.read_text(encoding="ascii"), encoding="ascii")
@@ -225,7 +225,7 @@ def test_a_reload_reads_secrets_and_a_bad_file_changes_nothing(tmp_path, keys):
         keys.certificate.write_text(fresh.read_text(encoding="ascii"), encoding="ascii")
         keys.key.write_text(fresh_key.read_text(encoding="ascii"), encoding="ascii")
         gateway.process.send_signal(signal.SIGHUP)
-        gateway.wait_for_log("certificate in [admin]: read anew")
+        gateway.wait_for_log("certificate in [admin]: reloaded")
         assert ask(gateway, "status", ca=fresh, token_file=after).returncode == 0
 
 

@@ -19,7 +19,7 @@ def test_serve_prints_the_dashboard_and_a_command_that_sends_an_item():
     with Gateway() as gateway:
         host, port = gateway.admin
         assert f"url=http://{host}:{port}/" in line_with(gateway, "dashboard")
-        command = line_with(gateway, "send an item: ").split("send an item: ", 1)[1]
+        command = line_with(gateway, "first item: ").split("first item: ", 1)[1]
         assert command == gateway.status()["first_item_command"]
         subprocess.run(["bash", "-c", command], check=True, timeout=10)
         until(lambda: gateway.status()["items"] == 1)
@@ -30,7 +30,7 @@ def test_no_command_where_an_item_needs_a_token(tmp_path):
     run("token", "add", "--file", str(tokens), "van")
     with Gateway(config=f'[[listener]]\naddress = "127.0.0.1:0"\ntokens_file = "{tokens}"\n') as gateway:
         assert "first_item_command" not in gateway.status()
-        assert not gateway.log_lines("send an item: ")
+        assert not gateway.log_lines("first item: ")
 
 
 def test_an_empty_dashboard_says_how_to_send_the_first_item():
@@ -80,7 +80,7 @@ def test_doctor_and_status_agree_on_another_server(body):
         status, doctor = run("status", "--admin", address), run("doctor", "--admin", address)
         server.shutdown()
     assert (status.returncode, doctor.returncode, status.stdout, doctor.stdout) == (3, 3, "", "")
-    assert doctor.stderr == status.stderr and f"what answers at {address} is not a holdfast gateway" in status.stderr
+    assert doctor.stderr == status.stderr and f"the server at {address} is not a holdfast gateway" in status.stderr
 
 
 def test_doctor_and_status_agree_on_a_sink_that_cannot_write():

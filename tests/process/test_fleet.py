@@ -117,7 +117,7 @@ def test_an_authenticated_device_keeps_its_place_in_the_fleet(one, tmp_path):
         def ends():
             return [(e["reason"], e.get("detail")) for e in west.spooled() if e["event"] == "closed"]
 
-        denied = ("unauthenticated", "a connection that has proved to be this device is there, and this one has not")
+        denied = ("unauthenticated", "another connection has proved this id, and this one has not")
         assert until(lambda: ends() == [("superseded", None)] + [denied] * 5), ends()
         device.close()
         everybody_sees([east, west], "rover", east, "closed")

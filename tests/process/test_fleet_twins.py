@@ -43,7 +43,7 @@ def test_the_copy_of_a_gateway_is_refused_while_the_first_one_lives(tmp_path, na
             try:
                 assert until(lambda: second.fleet()["trouble"], 20), second.tail()
                 trouble = second.fleet()["trouble"]
-                assert 'gateway "east" (run ' in trouble and "takes no part in the fleet" in trouble, trouble
+                assert 'gateway "east" (run ' in trouble and "stays out of the fleet" in trouble, trouble
                 assert ("name and spool " if name == "east" else "spool ") in trouble, trouble
                 # The stream may have begun with the first one's events.
                 assert until(lambda: [a for a in alarms_of(second, "twin_gateway") if 'gateway "east"' in a["summary"]]), \

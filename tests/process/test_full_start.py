@@ -61,7 +61,7 @@ def in_trouble(directory, disk, word, **sink):
         alarm, = gateway.ask("GET", "/v1/alarms")["active"]
         assert alarm["alarm"] == "sink_lag" and word in alarm["summary"], alarm
         assert "holdfast_sink_failed 1" in gateway.ask("GET", "/metrics")
-        gateway.wait_for_log("waits for space", word)
+        gateway.wait_for_log("waiting for disk space", word)
         assert not gateway.ports, "no listener is open"
         yield gateway
     finally:
@@ -110,7 +110,7 @@ def test_retention_comes_first(directory, tmp_path):
     disk = FullDisk(directory, content=content)
     config = listener() + f'[sink]\ntype = "spool"\npath = "{directory}"\nretain_bytes = "4MiB"\n'
     with Gateway(config=config, namespace=disk) as gateway:
-        gateway.wait_for_log("removed files of events by retention")
+        gateway.wait_for_log("removed spool files by retention")
         assert status(gateway)["first_position"] > 2_000
         send(gateway, 8_001, 8_010)
         got, missing = numbers(gateway) if until(lambda: status(gateway)["last_position"] == 8_014) else None

@@ -115,7 +115,7 @@ def test_every_request_is_answered_as_the_table_says(document, sink, tmp_path):
             for other in others:
                 status, body = gateway.request(other, target("", path))
                 assert (status, body["error"]["code"]) == (405, "method_not_allowed"), (other, path)
-                allowed = set(body["error"]["message"].split(": use ")[1].split(", ")) - {"HEAD"}
+                allowed = set(body["error"]["message"].split("; use ")[1].split(", ")) - {"HEAD"}
                 assert allowed == {METHODS[method] for method in methods}, (path, body)
         assert gateway.request("GET", "/v1/no_such_path")[0] == 404
         listed = re.findall(r"^(GET|POST|DELETE) +(/\S*)", gateway.ask("GET", "/v1"), re.M)

@@ -162,7 +162,7 @@ def test_every_wrong_flag_is_named_with_its_range():
     done = run("load", "--to", "127.0.0.1:1", "--connections", "0", "--duration", "30", "--silence", "2", "--framing", "xml")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "holdfast: --connections: 0 is out of range: write 1 to 16000000",
-        'holdfast: --duration: "30" has no unit: write a number and its unit, e.g. "500ms", "30s", "5m" or "1h"',
-        'holdfast: --framing: "xml" is not one that this version has: write "ndjson", "json" or "length"',
-        "holdfast: --silence: 2 is out of range: write 0 to 1"]
+        "holdfast: --connections: 0 is out of range; write 1 to 16000000",
+        'holdfast: --duration: "30" has no unit; write a number and its unit, e.g. "500ms", "30s", "5m" or "1h"',
+        'holdfast: --framing: "xml" is unknown; write "ndjson", "json" or "length"',
+        "holdfast: --silence: 2 is out of range; write 0 to 1"]

@@ -146,7 +146,7 @@ def test_nats_away_under_load_costs_lag_and_nothing_else(tmp_path):
                 alarm = until(lambda: [a for a in running.ask("GET", "/v1/alarms")["active"] if a["alarm"] == "sink_lag"])
                 assert alarm and "wait in the spool for NATS" in alarm[0]["summary"], alarm
             text = run("status", "--admin", running.admin_flag()).stdout
-            assert "! events wait in the spool for NATS: no connection" in text
+            assert "! publishing to NATS fails, and events wait in the spool: no connection" in text
             server.start()
             assert until(lambda: nats_status(running)["connected"], 30)
             assert until(lambda: nats_status(running)["lag_s"] < 1, 60)
@@ -272,14 +272,14 @@ def test_a_stream_with_other_settings_is_named_and_tried_again(tmp_path):
         with gateway(tmp_path, server.url) as running:
             with Load(running.address) as load:
                 assert until(lambda: nats_status(running)["error"])
-                assert 'the stream "holdfast" does not take holdfast.*.connected.*' in nats_status(running)["error"]
-                running.wait_for_log("events wait in the spool for NATS: the stream")
+                assert 'the stream "holdfast" does not receive holdfast.*.connected.*' in nats_status(running)["error"]
+                running.wait_for_log("publishing to NATS failed, and events wait in the spool: the stream")
                 assert until(lambda: load.total() > 200)
                 answer = client.js("STREAM.UPDATE.holdfast", {"name": "holdfast", "subjects": ["holdfast.>"],
                                                               "duplicate_window": 120_000_000_000})
                 assert "error" not in answer, answer
             wait_published(running, load=load)
-            running.wait_for_log("events go to NATS again")
+            running.wait_for_log("publishing to NATS resumed")
         assert_all_once_in_order(server, load)
 
 

@@ -44,7 +44,7 @@ def assert_comes_again(running, server, last, words):
 
 @pytest.mark.parametrize("batch", [1, 64])
 def test_a_stream_that_is_purged_or_deleted_under_a_running_gateway(tmp_path, batch):
-    for call, words in (("PURGE", "was emptied up to sequence"), ("DELETE", "was deleted and made again")):
+    for call, words in (("PURGE", "was emptied up to sequence"), ("DELETE", "was deleted and recreated")):
         directory = tmp_path / call
         directory.mkdir()
         with NatsServer() as server, gateway(directory, server.url, batch=batch) as running:
@@ -110,7 +110,7 @@ def test_answers_of_a_foreign_stream_are_ignored(tmp_path):
             assert nats_status(running)["published_position"] <= before and client.stream_size("foreign") == 0
             assert "holdfast_nats_foreign_acks_total 0\n" not in running.ask("GET", "/metrics")
             assert client.js("STREAM.DELETE.foreign")["success"]
-        assert_comes_again(running, server, 100, "was deleted and made again")
+        assert_comes_again(running, server, 100, "was deleted and recreated")
 
 
 def test_a_forbidden_setting_of_a_stream_is_named_while_the_gateway_runs(tmp_path):

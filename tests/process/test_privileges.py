@@ -117,7 +117,7 @@ def test_memory_is_kept_secret_where_there_are_keys():
 
 def test_without_the_right_to_change_its_user_no_gateway_starts():
     done = run("serve", "--listen", "127.0.0.1:0", "--admin", "off", "--user", "nobody-of-that-name")
-    assert done.returncode == 2 and 'there is no user "nobody-of-that-name"' in done.stderr, done
+    assert done.returncode == 2 and 'unknown user "nobody-of-that-name"' in done.stderr, done
 
 
 def test_a_gateway_that_cannot_bound_its_capabilities_does_not_start():

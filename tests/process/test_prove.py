@@ -76,7 +76,7 @@ def test_the_text_shows_measured_beside_promised():
     assert done.returncode == 0, (done.stdout, done.stderr)
     lines = done.stdout.splitlines()
     assert lines[0].startswith("detect_within 3s, measured in two network namespaces on Linux ")
-    for row in ("closes (FIN)", "vanishes while idle", "vanishes with data in flight", "lives and talks"):
+    for row in ("closes (FIN)", "vanishes while idle", "vanishes with data in flight", "lives and sends data"):
         assert any(line.startswith(row) and line.endswith("kept") for line in lines), row
     assert lines[-1].startswith("Every promise was kept; it took ")
 
@@ -111,7 +111,7 @@ def test_without_iproute2():
     done = subprocess.run(["unshare", "--mount", "sh", "-c", f'{hide} && exec "$0" doctor --prove', binary()],
                           capture_output=True, text=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "holdfast: the command `ip` is missing: apt-get install iproute2\n"
+    assert done.stderr == "holdfast: the command `ip` is missing; run apt-get install iproute2\n"
 
 
 def test_wrong_usage():

@@ -74,7 +74,7 @@ def test_an_error_that_lasts_is_named_and_moves_no_consumer(directory, tmp_path)
         assert position(gateway) == 0
         assert "Input/output error" in status(gateway)["read_error"]
         assert until(lambda: "spool_unreadable" in alarms(gateway), PATIENCE)
-        assert "no consumer is moved past it" in run("status", "--admin", gateway.admin_flag()).stdout
+        assert "consumers wait" in run("status", "--admin", gateway.admin_flag()).stdout
         expect_no_damage(gateway)
         disk.mend()
         assert until(lambda: "spool_unreadable" not in alarms(gateway), PATIENCE), "with nobody reading"
@@ -83,7 +83,7 @@ def test_an_error_that_lasts_is_named_and_moves_no_consumer(directory, tmp_path)
         assert position(gateway) == EVENTS
         expect_no_damage(gateway)
     assert any("cannot be read" in line for line in gateway.stderr)
-    assert any("can be read again" in line for line in gateway.stderr)
+    assert any("reading from the spool resumed" in line for line in gateway.stderr)
 
 
 def test_an_error_while_it_starts_renumbers_nothing(tmp_path):

@@ -42,7 +42,7 @@ def test_the_pages_are_those_that_the_command_prints():
 
 def test_an_unknown_page_is_refused():
     refused = run("describe", "nothing")
-    assert refused.returncode == 2 and "`holdfast describe` lists the pages" in refused.stderr
+    assert refused.returncode == 2 and "take one from `holdfast describe`" in refused.stderr
     assert "describe" not in run("--help").stdout, "it is for developers"
 
 

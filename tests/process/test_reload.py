@@ -107,7 +107,7 @@ def test_a_bad_file_changes_nothing_and_names_its_line(steady, what, text, place
     assert answer["error"]["code"] == "bad_config", answer
     assert str(steady.config_path) + place in answer["error"]["message"], answer
     assert words in answer["error"]["message"], answer
-    lines = hang_up(steady, "reload refused, nothing has changed", str(steady.config_path) + place)
+    lines = hang_up(steady, "rejected a reload, and nothing has changed", str(steady.config_path) + place)
     assert not [line for line in lines if " reloaded " in line], lines
     after = steady.status()["listeners"]
     assert [(one["name"], one["address"], one["plan"]) for one in after] == \
@@ -120,7 +120,7 @@ def test_every_error_is_reported(steady):
     answer = steady.reload(text, expect=422)
     assert [re.search(r":(\d+): ", line)[1] for line in answer["error"]["details"]] == ["1", "3", "5"], answer
     for line in (1, 3, 5):
-        assert until(lambda: steady.log_lines("reload refused", f"{steady.config_path}:{line}: ")), steady.tail()
+        assert until(lambda: steady.log_lines("rejected a reload", f"{steady.config_path}:{line}: ")), steady.tail()
 
 
 def vanished(path):
@@ -157,7 +157,7 @@ def test_a_file_that_cannot_be_read_changes_nothing(make):
         make(gateway.config_path)
         answer = gateway.reload(expect=422)
         assert str(gateway.config_path) in answer["error"]["message"], answer
-        hang_up(gateway, "reload refused, nothing has changed", str(gateway.config_path))
+        hang_up(gateway, "rejected a reload, and nothing has changed", str(gateway.config_path))
         sends(gateway, sock, record, "10.0.0.1")
         if gateway.config_path.is_dir():
             gateway.config_path.rmdir()
@@ -283,8 +283,8 @@ def test_a_shorter_detect_within_holds_for_living_connections(lab):
         gateway.closed(dead.record, 10)
         assert dead.record.closed["reason"] == "keepalive_expired", dead.record.closed
         assert dead.record.closed_at - changed <= 5 + LATE, dead.record.closed_at - changed
-        held = until(lambda: gateway.log_lines("detect_within 5s holds for every connection"), 15)
-        assert held and "set and read back on 39;" in held[0] and "40 were quiet and asked first, 1 of them ended" in \
+        held = until(lambda: gateway.log_lines("detect_within 5s applies to every connection"), 15)
+        assert held and "set and read back on 39;" in held[0] and "40 were silent and probed first, 1 of them ended" in \
             held[0], held or gateway.tail()
         assert not [member for member in members[1:] if member.record.closed], gateway.tail()
         for member in members[1:4]:
@@ -332,7 +332,7 @@ def test_the_kernels_timers_follow_both_ways(lab):
         ports = {member.sock.getsockname()[1] for member in members}
         for detect_within, idle in (("10m", 200), ("30s", 10), ("3m", 60)):
             gateway.reload(text(detect_within))
-            assert until(lambda: gateway.log_lines(f"detect_within {detect_within} holds for every"), 10), gateway.tail()
+            assert until(lambda: gateway.log_lines(f"detect_within {detect_within} applies to every"), 10), gateway.tail()
             for member in members:
                 member.sock.sendall(device.item("10.0.0.1"))
             until(lambda: all(idle * 0.8 < left <= idle * 1.2 for left in timers(gateway, lab, ports).values()), 5)
@@ -382,7 +382,7 @@ def test_the_log_changes_at_once():
         assert gateway.reload()["applied"] == ["level in [log]: info -> error"]
         assert gateway.reload(config(listener(max_bad_items=3), log={"level": "error", "format": "json"}))["applied"]
         gateway.configure("nonsense\n")
-        lines = hang_up(gateway, "reload refused")  # an error is reported, and nothing else before it
+        lines = hang_up(gateway, "rejected a reload")  # an error is reported, and nothing else before it
         assert len(lines) == 1 and len(gateway.stderr) == before + 1, gateway.tail()
 
 
@@ -405,7 +405,7 @@ def test_the_sink_moves_to_another_file(tmp_path):
         sock.sendall(device.item("10.0.0.3"))
         assert until(lambda: second.exists() and '"10.0.0.3"' in second.read_text())
         answer = gateway.reload(text(tmp_path / "missing" / "third.ndjson"), expect=422)
-        assert "cannot be made" in answer["error"]["message"], answer
+        assert "cannot be created" in answer["error"]["message"], answer
         sock.close()
         assert until(lambda: '"closed"' in second.read_text())
     events = [json.loads(line)["event"] for path in (first, tmp_path / "rotated.ndjson", second)
@@ -421,10 +421,10 @@ def test_options_that_need_a_restart_are_named_and_unchanged():
             answer = gateway.reload(wanted)
             assert answer["applied"] == [], answer
             assert answer["needs_restart"] == [
-                "reactors: runs with 2, the configuration says 1: restart to take it",
-                'key in [item]: runs with "ip", the configuration says "id": restart to take it',
-                'framing of listener "devices": runs with ndjson, the configuration says json: restart to take it',
-                "type in [sink]: runs with stdout, the configuration says none: restart to take it"], answer
+                "reactors: runs with 2, configured as 1; restart to apply it",
+                'key in [item]: runs with "ip", configured as "id"; restart to apply it',
+                'framing of listener "devices": runs with ndjson, configured as json; restart to apply it',
+                "type in [sink]: runs with stdout, configured as none; restart to apply it"], answer
         gateway.wait_for_log(" warn ", 'reload: key in [item]: runs with "ip"')
         sock, record = joined(gateway)
         sends(gateway, sock, record, "10.0.0.1")

@@ -91,7 +91,7 @@ def test_a_second_gateway_is_refused(directory):
     with Gateway(*spool_flags(directory)) as gateway:
         second = run("serve", "--listen", "127.0.0.1:0", "--admin", "off", *spool_flags(directory))
         assert second.returncode == 2, second.stderr
-        assert f"process {gateway.process.pid} has the spool in {directory}" in second.stderr, second.stderr
+        assert f"process {gateway.process.pid} uses the spool in {directory}" in second.stderr, second.stderr
         send(gateway, 1, 10)
         wait_durable(gateway, 12)
 
@@ -173,7 +173,7 @@ def check_trouble_comes_and_goes(gateway, begin, end, word, count=20_000):
     assert status(gateway)["last_position"] == stands
     end()
     assert until(lambda: ready(gateway) == 200), gateway.request("GET", "/readyz")
-    gateway.wait_for_log("sink writes again")
+    gateway.wait_for_log("writing to the sink resumed")
     sender.join()
     wait_durable(gateway, count + 4)
     assert until(lambda: not sink_alarms(gateway), 90), sink_alarms(gateway)

@@ -58,7 +58,7 @@ def test_a_backup_of_a_running_gateway_is_moved(tmp_path):
         assert verdict["groups"] == [{"name": "billing", "position": 1000}]
         assert verify(directory)["sound"], "of a spool in use"
         refused = run("consume", "--spool", str(directory))
-        assert refused.returncode == 1 and f"process {gateway.process.pid} has the spool" in refused.stderr, refused
+        assert refused.returncode == 1 and f"process {gateway.process.pid} uses the spool" in refused.stderr, refused
         refused = run("spool", "restore", str(backup), str(directory))
         assert refused.returncode == 1 and "another process uses" in refused.stderr, refused
     done = run("spool", "restore", str(backup), str(moved), timeout=60)
@@ -91,7 +91,7 @@ def test_a_spool_without_a_gateway_is_read(tmp_path):
     refused = run("consume", "--spool", str(directory), "--follow")
     assert refused.returncode == 2 and "--follow" in refused.stderr
     refused = run("consume", "--spool", str(tmp_path / "none"))
-    assert refused.returncode == 1 and "holds no spool" in refused.stderr
+    assert refused.returncode == 1 and "contains no spool" in refused.stderr
     assert not (tmp_path / "none").exists()
     with Gateway(*spool_flags(directory)) as gateway:
         groups = gateway.ask("GET", "/v1/spool/groups")["groups"]
@@ -116,4 +116,4 @@ def test_verify_names_the_damage(tmp_path):
     text = run("spool", "verify", str(directory))
     assert text.returncode == 1 and "missing: event" in text.stdout and "checksum" in text.stdout, text
     none = run("spool", "verify", str(tmp_path / "none"))
-    assert none.returncode == 1 and "holds no spool" in none.stderr
+    assert none.returncode == 1 and "contains no spool" in none.stderr

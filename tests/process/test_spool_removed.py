@@ -89,7 +89,7 @@ def test_no_acknowledged_item_is_lost(tmp_path, remove):
         assert code == 503 and "removed" in answer["error"]["message"], answer
         assert until(lambda: [alarm for alarm in gateway.ask("GET", "/v1/alarms")["active"]
                               if alarm["alarm"] == "sink_lag" and "removed" in alarm["summary"]])
-        gateway.wait_for_log("were removed while it was in use")
+        gateway.wait_for_log("were removed while in use")
         gateway.process.kill()  # only what is in a file outlives it
         gateway.wait_exit()
         numbered.close()
@@ -108,7 +108,7 @@ def test_a_removed_lock_lets_no_second_gateway_in(tmp_path):
             sock.sendall(b'{"ip":"10.0.0.1"}\n')
             (directory / "lock").unlink()
             second = run("serve", "--listen", "127.0.0.1:0", "--admin", "off", *spool_flags(directory))
-            assert second.returncode == 2 and "has the spool in" in second.stderr, second.stderr
+            assert second.returncode == 2 and "uses the spool in" in second.stderr, second.stderr
             assert until(lambda: (directory / "lock").exists())
             second = run("serve", "--listen", "127.0.0.1:0", "--admin", "off", *spool_flags(directory))
-            assert f"process {gateway.process.pid} has the spool in {directory}" in second.stderr, second.stderr
+            assert f"process {gateway.process.pid} uses the spool in {directory}" in second.stderr, second.stderr

@@ -141,7 +141,7 @@ def test_the_gateways_own_link_is_named_while_it_is_down(lab, side):
         lab.link_down(getattr(lab, side))
         began = time.monotonic()
         named = until(lambda: alarms(gateway, "link_down"), 3, 0.1)
-        why = "is switched off" if side == "gateway" else "has no carrier"
+        why = "is down" if side == "gateway" else "has no carrier"
         assert named and f"wire {why}" in named[0]["summary"], f"{named}{gateway.tail()}"
         assert until(lambda: any(why in alarm["cause"] for alarm in alarms(gateway, "peers_silent")),
                      began + 7 - time.monotonic(), 0.1), f"{alarms(gateway, 'peers_silent')}{gateway.tail()}"

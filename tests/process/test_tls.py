@@ -121,7 +121,7 @@ def test_plain_text_ends_with_its_reason(pki):
             plain.sendall(item("plain"))
             closed = closed_of(gateway, name_of(plain))
         assert closed["reason"] == "tls_failed" and closed["kind"] == "protocol", closed
-        assert "probably speaks plain" in closed["detail"] and closed["items"] == 0
+        assert "probably uses plain" in closed["detail"] and closed["items"] == 0
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
         old.set_ciphers("AES128-GCM-SHA256:@SECLEVEL=0")
@@ -186,7 +186,7 @@ def test_the_certificate_identifies_the_device(pki, tmp_path):
                 closed = closed_of(gateway, name_of(newer))
                 assert closed["reason"] == "unauthenticated" and "another id" in closed["detail"], closed
         assert "not in ids_file" in refused_with(gateway, client(pki, "device-2"))["detail"]
-        assert "showed no certificate" in refused_with(gateway, client(pki))["detail"]
+        assert "sent no certificate" in refused_with(gateway, client(pki))["detail"]
         assert not [record for record in gateway.events.by_peer.values() if record.id == "device-2"]
 
 
@@ -208,7 +208,7 @@ def test_a_reload_takes_new_files_and_closes_only_revoked_devices(pki, tmp_path)
         install(other)
         pki.revoke(pki.devices["device-2"][0])
         gateway.process.send_signal(signal.SIGHUP)
-        gateway.wait_for_log("TLS files of listener", "read anew")
+        gateway.wait_for_log("TLS files of listener", "reloaded")
         with connect(gateway, client(pki)) as fresh:
             assert fresh.getpeercert()["subject"] != before
         assert refused_with(gateway, client(pki, "device-2"))["detail"] == "certificate revoked"
@@ -221,7 +221,7 @@ def test_a_reload_takes_new_files_and_closes_only_revoked_devices(pki, tmp_path)
         assert gateway.reload()["applied"] == [], "nothing has changed since"
         key.write_text("no key")
         answer = gateway.reload(expect=422)
-        assert "tls_key" in json.dumps(answer) and "holds no private key" in json.dumps(answer)
+        assert "tls_key" in json.dumps(answer) and "contains no private key" in json.dumps(answer)
         with connect(gateway, client(pki)) as after:
             after.sendall(item("after"))
             gateway.connected(name_of(after))
@@ -235,9 +235,9 @@ def test_check_names_file_line_and_remedy(pki, tmp_path):
     config = tmp_path / "gateway.toml"
     config.write_text(listener(tls_certificate=str(pki.gateway[0]), tls_key=str(key)))
     done = run("check", "--config", str(config))
-    assert done.returncode == 1 and "read or written by others" in done.stderr and ":5: listener" in done.stderr, done.stderr
+    assert done.returncode == 1 and "accessible to others" in done.stderr and ":5: listener" in done.stderr, done.stderr
     config.write_text(listener(tls_key=str(key)))
-    assert "there is no tls_certificate" in run("check", "--config", str(config)).stderr
+    assert "tls_key is set, but tls_certificate is not" in run("check", "--config", str(config)).stderr
     key.chmod(0o600)
     config.write_text(listener(tls_certificate=str(pki.gateway[0]), tls_key=str(key), tls_client="required"))
     assert "tls_client_ca is not set" in run("check", "--config", str(config)).stderr

@@ -77,7 +77,7 @@ def test_filtering(gateway):
     with top(gateway, env={"TERM": "linux"}) as terminal:
         terminal.shows("10.9.0.7")
         terminal.press("/10.9.0.8\x7f")
-        terminal.shows("(Enter applies, Esc leaves): 10.9.0.")
+        terminal.shows("(Enter applies, Esc cancels): 10.9.0.")
         terminal.press("3\r")
         assert terminal.wait(lambda lines: keys_shown(lines[:-1]) == [3]), terminal.lines()
         terminal.shows("/ filter: 10.9.0.3 (1)")
@@ -211,4 +211,4 @@ def test_once_as_json(gateway):
 def test_without_a_terminal_the_error_says_so(gateway):
     refused = run("top", "--admin", gateway.admin_flag())
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == "holdfast: top needs a terminal: use --once where there is none\n"
+    assert refused.stderr == "holdfast: standard output is not a terminal; use --once\n"

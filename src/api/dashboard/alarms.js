@@ -25,7 +25,7 @@ function prefixTable({prefixes, elsewhere, suspect_since: silent, cleared_at: ov
   const rows = prefixes.map(({prefix, dead, alive}) => make('tr', {}, make('td', {}, prefixLink(prefix, silent && !over)),
     make('td', {class: 'right'}, number(dead)), make('td', {class: 'right'}, number(alive))));
   if (elsewhere > 0) rows.push(make('tr', {}, make('td', {}, 'elsewhere'), make('td', {class: 'right'}, number(elsewhere)), make('td', {})));
-  return make('table', {class: 'prefixes'}, make('caption', {class: 'unseen'}, 'Where they were'),
+  return make('table', {class: 'prefixes'}, make('caption', {class: 'unseen'}, 'Closed connections by prefix'),
     make('thead', {}, make('tr', {}, make('th', {scope: 'col'}, 'Prefix'), make('th', {scope: 'col', class: 'right'}, silent ? 'silent' : 'ended'),
       make('th', {scope: 'col', class: 'right'}, silent ? 'others' : 'alive'))), make('tbody', {}, ...rows));
 }
@@ -115,7 +115,7 @@ export class Alarms {
     }
     this.#announce(board.active);
     this.#active = board.active;
-    fill(byId('alarms-active'), board.active, activeCard, 'Nothing is wrong: no alarm is active.');
+    fill(byId('alarms-active'), board.active, activeCard, 'No alarm is active.');
     fill(byId('alarms-recent'), board.recent, recentEntry, 'No alarm has been raised and cleared since the gateway started.');
     const count = byId('alarm-count');
     count.hidden = board.active.length === 0;

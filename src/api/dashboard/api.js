@@ -7,7 +7,7 @@ async function ask(path, options) {
   try {
     answer = await request(path, options);
   } catch {
-    throw new Error(isLocked() ? 'this gateway asks for a token' : 'the gateway does not answer');
+    throw new Error(isLocked() ? 'this gateway requires a token' : 'the gateway does not answer');
   }
   const body = await answer.json().catch(() => null);
   if (answer.ok) return body;

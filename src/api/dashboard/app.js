@@ -98,8 +98,8 @@ function showFeed() {
   say(byId('feed-text'), {live: 'Live', lost: 'Lost', connecting: 'Connecting', locked: 'Locked'}[feed.state]);
   byId('lost').hidden = !lost;
   if (lost) {
-    say(byId('lost-text'), feed.heardAt === null ? 'There is no live feed yet. Trying again.'
-      : `The live feed is lost since ${clock(feed.heardAt)} UTC. All figures are as of then. Trying again.`);
+    say(byId('lost-text'), feed.heardAt === null ? 'The live feed is not connected. Retrying.'
+      : `The live feed was lost at ${clock(feed.heardAt)} UTC. All figures are of that time. Retrying.`);
   }
   retitle();
 }

@@ -15,7 +15,7 @@ const addressOf = (peer) => peer.slice(0, peer.lastIndexOf(':')).replace(/[[\]]/
 /** Returns the rows of an identified device. */
 const identityFacts = ({id, session}) => [
   ...(id === undefined ? [] : [['Device', visible(id)]]),
-  ...(session === undefined ? [] : [['Session', visible(session), 'of its numbering']]),
+  ...(session === undefined ? [] : [['Session', visible(session), 'of the item numbers']]),
 ];
 
 function generalFacts(one) {
@@ -25,8 +25,8 @@ function generalFacts(one) {
     ['Connection', one.conn],
     ['Listener', one.listener],
     ['Connected', `${duration(one.age_s)} ago`, one.connected_at],
-    ...(one.suspect_since ? [['Suspect', `since ${when(one.suspect_since)} UTC`, 'probed on suspicion, and silent so far: its plan decides']] : []),
-    ...(one.liveness === 'path' ? [['Liveness', 'of the path to a proxy', 'which answers in the device\u2019s place']] : []),
+    ...(one.suspect_since ? [['Suspect', `since ${when(one.suspect_since)} UTC`, 'probed on suspicion and silent since; open until its plan ends it']] : []),
+    ...(one.liveness === 'path' ? [['Liveness', 'path', 'a proxy answers probes in place of the device']] : []),
     ['Last item', one.key === null ? 'none yet' : `${duration(one.since_item_s)} ago`],
     ['Items', number(one.items)],
     ['Received', bytes(one.bytes_in), `${number(one.bytes_in)} bytes`],
@@ -45,14 +45,14 @@ function evidenceFacts(evidence, before) {
     ['Retransmissions', number(evidence.retransmits)],
     ['Unacknowledged', bytes(evidence.unacked_bytes)],
     ['Unsent', bytes(evidence.unsent_bytes)],
-    ['Peer\u2019s window', bytes(evidence.peer_window), evidence.peer_window === 0 ? 'it takes nothing' : ''],
+    ['Peer\u2019s window', bytes(evidence.peer_window), evidence.peer_window === 0 ? 'the peer does not read' : ''],
     ['Round trip', microseconds(evidence.rtt_us)],
   ];
 }
 
 const ways = {
   fin_or_reset: 'FIN or reset', idle: 'Gone while idle', in_flight: 'Gone with data in flight', probing: 'Gone while probed',
-  zero_window: 'Takes nothing',
+  zero_window: 'Does not read',
 };
 
 function planFacts(one) {
@@ -88,9 +88,9 @@ export function objectFault(text) {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return `This is not JSON: ${error.message}.`;
+    return `The text is not JSON: ${error.message}.`;
   }
-  return value !== null && typeof value === 'object' && !Array.isArray(value) ? '' : 'This is JSON, but not an object: it has to start with {.';
+  return value !== null && typeof value === 'object' && !Array.isArray(value) ? '' : 'The text is JSON but not an object: begin it with {.';
 }
 
 export class Connection {
@@ -206,8 +206,8 @@ export class Connection {
     this.#open = false;
     this.#known = this.#endTold = true;
     this.#enable(false);
-    this.#state('gone', 'not here');
-    this.#outcome('one-outcome', 'There is no such connection, and it is not among the last 10,000 that ended.', 'bad');
+    this.#state('gone', 'unknown');
+    this.#outcome('one-outcome', 'The connection is unknown: it is neither open nor among the last 10,000 that ended.', 'bad');
   }
 
   async #fetchLives(id) {
@@ -241,13 +241,13 @@ export class Connection {
   }
 
   #probe() {
-    this.#outcome('one-outcome', 'Asking its kernel…', '');
+    this.#outcome('one-outcome', 'Probing…', '');
     return this.#act(byId('one-probe'), 'one-outcome', async (id) => {
       const answer = await api.probe(id);
       const heard = `last heard ${milliseconds(answer.last_heard_ms)} ago`;
       return answer.alive
-        ? [`It is there: known after ${milliseconds(answer.waited_ms)}, ${heard}, round trip ${microseconds(answer.rtt_us)}.`, 'good']
-        : [`Silent: no answer in ${milliseconds(answer.waited_ms)}, ${heard}. It stays until its plan ends it.`, 'bad'];
+        ? [`Alive: answered after ${milliseconds(answer.waited_ms)}, ${heard}, round trip ${microseconds(answer.rtt_us)}.`, 'good']
+        : [`Silent: no answer in ${milliseconds(answer.waited_ms)}, ${heard}. The connection stays open until its plan ends it.`, 'bad'];
     });
   }
 
@@ -262,7 +262,7 @@ export class Connection {
     }
     return this.#act(byId('send').querySelector('button'), 'send-outcome', async (id) => {
       await api.send(id, text);
-      return [`On its way since ${when(Date.now())} UTC. Whether the device took it, only the device can say.`, 'good'];
+      return [`Queued at ${when(Date.now())} UTC. Only an answer of the device confirms delivery.`, 'good'];
     });
   }
 
@@ -275,7 +275,7 @@ export class Connection {
   #close() {
     return this.#act(byId('one-close'), 'one-outcome', async (id) => {
       await api.close(id);
-      return ['It is being closed.', 'good'];
+      return ['The connection is being closed.', 'good'];
     }, false);
   }
 

@@ -149,7 +149,7 @@ export class Connections {
   #tell(shown) {
     const searched = this.#query.peer || this.#query.key || this.#query.id || this.#query.listener || this.#query.suspect;
     byId('connections-empty').hidden = shown > 0;
-    say(byId('connections-empty'), searched ? 'No connection fits this search.' : 'No device is connected.');
+    say(byId('connections-empty'), searched ? 'No connection matches the search.' : 'No device is connected.');
     say(byId('connections-range'), shown ? `${number(this.#offset + 1)} to ${number(this.#offset + shown)} of ${number(this.#total)}` : 'none');
     byId('page-previous').disabled = this.#offset === 0;
     byId('page-next').disabled = this.#offset + this.#limit >= this.#total;

@@ -71,6 +71,6 @@ export class Ended {
     say(byId('ended-trouble'), '');
     fillLives(byId('ended-body'), lives);
     byId('ended-empty').hidden = lives.length > 0;
-    say(byId('ended-empty'), this.#reason ? `None of the last 10,000 ended so.` : 'No connection has ended since the gateway started.');
+    say(byId('ended-empty'), this.#reason ? 'No connection among the last 10,000 has this reason.' : 'No connection has ended since the gateway started.');
   }
 }

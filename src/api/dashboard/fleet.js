@@ -24,7 +24,7 @@ function told(device) {
   const gateway = visible(device.gateway);
   if (device.state === 'online') return `${id} is online at ${gateway}, as ${device.conn} from ${device.peer}.`;
   if (device.state === 'unknown') return `${id} was at ${gateway}, which has not been heard of lately.`;
-  return `${id} is not connected: it was at ${gateway} until ${device.closed_at}, ${device.reason ?? 'for a reason that nobody saw'}.`;
+  return `${id} is not connected: it was at ${gateway} until ${device.closed_at}, ${device.reason ?? 'reason unknown'}.`;
 }
 
 export class Fleet {
@@ -66,6 +66,6 @@ export class Fleet {
 
   #tell(device) {
     if (this.#wanted === '') return say(byId('fleet-found'), '\u00a0');
-    say(byId('fleet-found'), device ? told(device) : `No gateway knows of a device ${visible(this.#wanted)}.`);
+    say(byId('fleet-found'), device ? told(device) : `The device ${visible(this.#wanted)} is unknown to every gateway.`);
   }
 }

@@ -256,7 +256,7 @@ export class Population {
       say(byId('charts-sum'), `From ${when(shown[0].time)} to ${when(latest.time)} UTC: ${number(latest.connections)} connections at the end, `
         + `fewest ${number(least)}, most ${number(most)}. Ended: ${ends}.`);
     } else {
-      say(byId('charts-sum'), 'Nothing is known of this time.');
+      say(byId('charts-sum'), 'No data for this time.');
     }
     this.#read(this.#cursor);
   }
@@ -277,7 +277,7 @@ export class Population {
     const points = this.#all();
     const point = points[row] ?? points.at(-1);
     if (!point) {
-      say(byId('readout-text'), 'Nothing is known yet: the first sample comes within seconds.');
+      say(byId('readout-text'), 'No data yet: the first sample arrives within seconds.');
       return;
     }
     const ends = bySize(point.closed).map(([reason, count]) => `${number(count)} ${reason}`).join(', ');

@@ -19,7 +19,7 @@ function fetchWith(candidate, path, options = {}) {
 
 /** As fetch(). Once the gateway has required a token, sends nothing until there is one. */
 export async function request(path, options) {
-  if (locked) throw new Error('this gateway asks for a token');
+  if (locked) throw new Error('this gateway requires a token');
   const answer = await fetchWith(token, path, options);
   if (answer.status === 401) lock();
   return answer;
@@ -41,7 +41,7 @@ export async function unlock(candidate) {
   } catch {
     return /^[\x21-\x7e]*$/.test(candidate) ? 'The gateway does not answer.' : 'A token has only letters, digits and - . _ ~ + / =.';
   }
-  if (answer.status === 401) return 'This is not a token of this gateway.';
+  if (answer.status === 401) return 'The gateway does not know this token.';
   if (!answer.ok) return `The gateway answered ${answer.status}.`;
   token = candidate;
   sessionStorage.setItem(KEY, token);
