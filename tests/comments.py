@@ -1,4 +1,4 @@
-"""The mechanical rules of docs/CONTRIBUTING.md, "Style", for comments. tests/tidy.py runs them."""
+"""The mechanical rules of docs/CONTRIBUTING.md, "Style", for comments and string literals. tests/tidy.py runs them."""
 
 import ast
 import io
@@ -17,6 +17,13 @@ TOKEN = re.compile(
     r"""R"(\w*)\((?:.|\n)*?\)\1"|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`|\b\d[\w']*|'(?:\\.|[^'\\\n])*'|(?P<comment>//[^\n]*|/\*(?:.|\n)*?\*/)"""
 )
 DIRECTIVE = re.compile(r"NOLINT|clang-format|SPDX|namespace\b|(static|inline|virtual)$|!|noqa|type:|pylint|fmt:|=+$|-+$|shellcheck")
+
+
+# Words of persons for what a program does, a question in place of a remedy, and the former form `why: remedy`.
+PERSONS = re.compile(r"\b(everybody|anybody|tells?|told|asks|asking|dies|died|hung up|mend)\b", re.I)
+QUESTION = re.compile(r"\w\)?\?(?: [a-z]|$)")
+REMEDY = re.compile(r": (add|change|check|choose|correct|create|free|give|lower|make|name|raise|remove|renew|repair|restart|send|try|use|write) ")
+NOT_PROSE = re.compile(r"(ALTER|BEGIN|CREATE|DELETE|INSERT|SELECT|UPDATE)\b|.*\$\{", re.S)
 
 
 class Comment:
@@ -143,6 +150,39 @@ def faults_of(comment):
         yield f"a comment of {lines} lines on a type, more than {CLASS_LINES}"
 
 
+def literals_of(source):
+    """Yields (line, text) of the string literals of a C++ or JavaScript file; adjacent ones are one text."""
+    parts, start, end = [], 0, 0
+    for match in [*TOKEN.finditer(source), None]:
+        if match and not match[0].startswith(('"', "`", "'", 'R"')):
+            continue
+        if parts and not (match and not source[end : match.start()].strip()):
+            yield source.count("\n", 0, start) + 1, "".join(parts).replace("\\n", "\n").replace('\\"', '"')
+            parts = []
+        if match:
+            start = start if parts else match.start()
+            raw = match[0].startswith("R")
+            parts.append(match[0][match[0].index("(") + 1 : -2 - len(match[1])] if raw else match[0][1:-1])
+            end = match.end()
+
+
+def faults_of_literal(text):
+    """Yields what breaks a rule in one string literal: a message, a help or a page of the reference."""
+    if words_in(text) < 3 or NOT_PROSE.match(text):
+        return
+    for word in BANNED.findall(text) + PERSONS.findall(text):
+        yield f'"{word}" in: {text[:60]}'
+    for sentence in re.split(r"(?<=[.?!])[\"')]?\s+|\n", plain(text)):
+        if words_in(sentence) > SENTENCE_WORDS:
+            yield f"a sentence of {words_in(sentence)} words, more than {SENTENCE_WORDS}: {sentence[:60]}"
+        if PRONOUN.match(sentence) and words_in(sentence) > 3:
+            yield f"a sentence begins with {sentence.split()[0]}: {sentence[:60]}"
+        if QUESTION.search(sentence) and not sentence.startswith("|"):
+            yield f"a question, where a message has a remedy in the imperative: {sentence[:60]}"
+        if REMEDY.search(sentence) and not sentence[:1].isupper():
+            yield f"a remedy behind a colon: write `what failed: why; remedy`: {sentence[:60]}"
+
+
 READERS = {".py": blocks_of_python} | dict.fromkeys((".h", ".cc", ".c", ".js", ".css"), blocks_of_cpp)
 
 # Each rule with comments that break it and that follow it; the number of faults, unless it is one.
@@ -163,8 +203,25 @@ SAMPLES = [
 ]
 
 
+LITERAL_SAMPLES = [
+    ('f("the file is missing; write one today");', "", 0),
+    ('f("the file is missing: write one today");', "colon"),
+    ('f("is this file " "a spool?");\nint x = 1;\n// "nobody is here"', "question"),
+    ('f("nobody \\"is\\" here");', '"nobody"'),
+    ('f("the gateway asks for a token");', '"asks"'),
+    ('f("It may be an address");', "begins with It"),
+    ('f(R"(' + "word " * 26 + ')");', "26 words"),
+    ('f("SELECT ' + "word " * 26 + '");', "", 0),
+    ("say(`has it ended? ${x}`);", "", 0),
+]
+
+
 def untested_rules():
     """Yields the samples in which the rules above do not find what they must."""
+    for text, wanted, *count in LITERAL_SAMPLES:
+        found = [fault for _, literal in literals_of(text) for fault in faults_of_literal(literal)]
+        if len(found) != (count[0] if count else 1) or not all(wanted in fault for fault in found):
+            yield f"tests/comments.py: the literal {text!r} has the faults {found}"
     for suffix, text, wanted, *count in SAMPLES:
         found = [fault for comment in READERS.get(suffix, blocks_of_script)(text) for fault in faults_of(comment)]
         if len(found) != (count[0] if count else 1) or not all(wanted in fault for fault in found):
@@ -180,11 +237,15 @@ def dead_names(comment, root):
 
 
 def comment_faults(root, paths):
-    """Yields the faults of all comments, by file and line."""
+    """Yields the faults of all comments, and of the string literals of src/, by file and line."""
     yield from untested_rules()
     if not list(dead_names(Comment(1, "See tests/gone.h."), root)):
         yield "tests/comments.py: dead_names() does not find tests/gone.h"
     for path in paths:
+        if path.is_relative_to(root / "src") and path.suffix in (".h", ".cc", ".js") and not re.search(r"_test\.|/testing/", str(path)):
+            for line, text in literals_of(path.read_text()):
+                for fault in faults_of_literal(text):
+                    yield f"{path.relative_to(root)}:{line}: {fault}"
         for comment in READERS.get(path.suffix, blocks_of_script)(path.read_text()):
             for fault in (*faults_of(comment), *dead_names(comment, root)):
                 yield f"{path.relative_to(root)}:{comment.line}: {fault}"
