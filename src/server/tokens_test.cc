@@ -151,7 +151,7 @@ TEST_F(Tokens, NothingIsAdmittedOfOneWithoutProofWhileTheDeviceIsThere) {
     proved.send_raw(hello("d1", first_));
     gateway.send_and_see(proved, "proved");
     const std::string claim = R"({"hello":{"id":"d1"}})";
-    constexpr std::string_view why = "a connection that has proved to be this device is there, and this one has not";
+    constexpr std::string_view why = "another connection has proved this id, and this one has not";
     for (const std::string behind : {"\n", "\n{\"ip\":\"1\"}\n", "\n{\"ip\":\"1\"}", "\n{\"ip\":"}) {
         EXPECT_EQ(end_of(gateway, claim + behind, "open"), why) << behind;
         EXPECT_EQ(end_of(gateway, claim + behind, "open", true), why) << behind;
@@ -199,7 +199,7 @@ TEST_F(Tokens, OneWithoutProofWaitsUntilADeviceThatEndsHasBeenRead) {
         return std::find(lines.begin(), lines.end(), line) != lines.end();
     };
     const auto until = [](const auto& condition) {
-        const auto end = std::chrono::steady_clock::now() + test_patience;
+        const auto end = std::chrono::steady_clock::now() + test_timeout;
         while (!condition() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
         return condition();
     };
