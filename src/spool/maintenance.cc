@@ -195,12 +195,13 @@ bool Maintenance::remove_oldest(const SegmentIndex::Segment& oldest) {
     // The file's name and rows record the highest position in use. spool.db must record it before the file is removed.
     if (saved_ < oldest.last) save(false);
     if (saved_ < oldest.last) return false;
+    // Makes earlier removals durable first: after a power cut, an older file must not exist without the newer one.
+    if (!parts_.directory.sync()) return false;
     parts_.book.forget(oldest.first);
     parts_.reader.without(oldest.first, [&] { SpoolDirectory::remove(parts_.directory.segment_path(oldest.first)); });
     static_cast<void>(
         parts_.control.quarantine().remove(0, parts_.book.first() - 1));  // no quarantine for removed events
-    // Synced before the next removal: after a power cut, an older file must not exist without the newer one.
-    return parts_.directory.sync();
+    return true;
 }
 
 }  // namespace holdfast

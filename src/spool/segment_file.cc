@@ -113,10 +113,10 @@ std::optional<DbError> make_way(const SpoolDirectory& directory, const std::stri
         if (auto failed = reader->tail(first, tail)) return failed;
         if (tail.last != 0) return DbError{DbFault::other, SQLITE_CANTOPEN, path + " exists already, with events"};
     }
-    const bool present = !SpoolDirectory::is_missing(path) || SpoolDirectory::has_log(path);
     SpoolDirectory::remove(path);
-    // The removal must be durable before the new file exists, or SQLite would read the predecessor's log into it.
-    if (present && !directory.sync()) return system_error("cannot sync " + directory.path());
+    // Makes the removal durable before the new file exists, also that of an earlier attempt. SQLite would otherwise
+    // read the log of the predecessor into the new file.
+    if (!directory.sync()) return system_error("cannot sync " + directory.path());
     return std::nullopt;
 }
 

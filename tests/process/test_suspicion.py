@@ -18,7 +18,7 @@ from population import connect_all, disconnect_all
 # Canaries probe every connection of so small a gateway once in five seconds: after this, their answers are known to be
 # fast.
 LEARN = 9.0
-KNOWN_WITHIN = 5.0  # on a busy machine; test_partition.py holds the 4 s of the promise
+KNOWN_WITHIN = 10.0  # the promise is about 4 s, but other tests share the cores
 EVERYBODY = [DEVICES4, DEVICES6]
 NETS = 4
 
