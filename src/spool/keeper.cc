@@ -195,11 +195,12 @@ bool SpoolKeeper::remove_oldest(const SegmentBook::Segment& oldest) {
     // Its name and its rows say how far positions have gone: somebody else must know that before it goes.
     if (saved_ < oldest.last) save(false);
     if (saved_ < oldest.last) return false;
+    // The removals before this one, of which a power cut could undo any: it must not undo an older one alone.
+    if (!parts_.directory.sync()) return false;
     parts_.book.forget(oldest.first);
     parts_.reader.without(oldest.first, [&] { SpoolDirectory::remove(parts_.directory.segment_path(oldest.first)); });
     static_cast<void>(parts_.control.quarantine().remove(0, parts_.book.first() - 1));  // no damage of what is not kept
-    // Before the next one is removed: after a power cut an older file must not be there without the newer one.
-    return parts_.directory.sync();
+    return true;
 }
 
 }  // namespace holdfast

@@ -113,10 +113,9 @@ std::optional<DbError> make_way(const SpoolDirectory& directory, const std::stri
         if (auto failed = reader->tail(first, tail)) return failed;
         if (tail.last != 0) return DbError{DbFault::other, SQLITE_CANTOPEN, path + " is there already, with events"};
     }
-    const bool present = !SpoolDirectory::is_missing(path) || SpoolDirectory::has_log(path);
     SpoolDirectory::remove(path);
-    // Durable before the new file is: its predecessor's log would be read into it.
-    if (present && !directory.sync()) return system_error("cannot sync " + directory.path());
+    // Durable before the new file is, also what an earlier try has removed: a predecessor's log would be read into it.
+    if (!directory.sync()) return system_error("cannot sync " + directory.path());
     return std::nullopt;
 }
 

@@ -336,65 +336,6 @@ TEST_F(SpoolTest, ALookUpWaitsForWhatWasAppendedBefore) {
     }
 }
 
-TEST_F(SpoolTest, RetentionBySizeRemovesTheOldest) {
-    auto small = options();
-    small.retain_bytes = 4 << 20;
-    small.commit_bytes = 64 << 10;
-    const auto spool = open_spool(small);
-    append_and_wait(*spool, 1, 12'000, 100, 1000);
-    wait_until([&] { return spool->status().file_bytes <= small.retain_bytes; });
-    const SpoolStatus status = spool->status();
-    EXPECT_GT(status.first, 4000U);
-    EXPECT_EQ(status.last, 12'000U);
-    const ReadBack all = read_all(*spool);
-    ASSERT_EQ(all.missing.size(), 1U);
-    EXPECT_EQ(all.missing[0].first, 1U);
-    EXPECT_EQ(all.missing[0].last, status.first - 1);
-    EXPECT_THAT(all.missing[0].why, HasSubstr("retention"));
-    ASSERT_EQ(all.events.size(), 12'000U - status.first + 1);
-    EXPECT_EQ(all.events.front().second, test_line(status.first, 1000));
-    EXPECT_TRUE(reports_.empty());
-}
-
-TEST_F(SpoolTest, ARequiredGroupHoldsRetentionBack) {
-    auto small = options();
-    small.retain_bytes = 4 << 20;
-    small.commit_bytes = 64 << 10;
-    small.required_groups = {"billing"};
-    const auto spool = open_spool(small);
-    append_and_wait(*spool, 1, 8'000, 100, 1000);
-    const std::uint64_t rounds = spool->status().keeper_rounds;
-    wait_until([&] { return spool->status().keeper_rounds >= rounds + 2; });  // it has had its chance
-    EXPECT_EQ(spool->status().first, 1U);
-    EXPECT_GT(spool->status().file_bytes, small.retain_bytes);
-    ASSERT_FALSE(spool->set_position("billing", 5'000));
-    wait_until([&] { return spool->status().first > 2000; });
-    EXPECT_LE(spool->status().first, 5'001U);
-    small.required_groups.clear();
-    spool->change(small);
-    wait_until([&] { return spool->status().file_bytes <= small.retain_bytes; });
-}
-
-TEST_F(SpoolTest, RetentionByAgeTakesAnIdleSpoolsEventsToo) {
-    auto old = options();
-    old.retain_age = 1h;
-    auto spool = open_spool(old);
-    append_and_wait(*spool, 1, 10);
-    clock_.advance(50min);
-    append_and_wait(*spool, 11, 20);
-    EXPECT_EQ(spool->status().oldest, 50min);
-    clock_.advance(20min);
-    wait_until([&] { return spool->status().first == 11; });
-    clock_.advance(2h);
-    wait_until([&] { return spool->status().first == 21; });
-    EXPECT_EQ(read_all(*spool).events.size(), 0U);
-    EXPECT_EQ(read_all(*spool).missing.size(), 1U);
-    spool.reset();
-    spool = open_spool(old);
-    append_and_wait(*spool, 21, 22);
-    EXPECT_EQ(read_all(*spool).events.front().first, 21U);
-}
-
 TEST_F(SpoolTest, ManyThreadsReadWhileOneWrites) {
     auto small = options();
     small.retain_bytes = 8 << 20;

@@ -138,9 +138,9 @@ std::size_t retain_before_start(const SpoolOptions& options) {
         const std::string path = directory.value().segment_path(contents.segments[i]);
         const bool too_much = bytes > options.retain_bytes;
         if (!too_much && !is_old(path, contents.segments[i], ages, options.retain_age)) break;
+        if (!directory.value().sync()) break;  // the removals before this one, also of an earlier process
         bytes -= std::min(bytes, SpoolDirectory::plain_bytes_of(path));
         SpoolDirectory::remove(path);
-        if (!directory.value().sync()) break;  // in order, as later: no hole after a power cut
         ++removed;
     }
     return removed;
