@@ -15,7 +15,7 @@
 
 #include "spool/directory.h"
 #include "spool/spool.h"
-#include "spool/spool_test.h"
+#include "testing/test_spool.h"
 
 namespace {
 

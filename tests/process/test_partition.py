@@ -53,7 +53,7 @@ def records_of(gateway, prefix):
 
 
 def alarm_of_most(gateway):
-    """Returns the alarm once it covers most of the lost connections. It names the prefix, or the part that contains them."""
+    """Returns the alarm once it covers most of the lost connections, and names their prefix or a part of it."""
     alarm = alarm_of(gateway, "peers_silent")
     return alarm if alarm and alarm["suspects"] >= 0.9 * LOST and is_inside(prefixes_in(alarm), LOST_PREFIX) else None
 
