@@ -63,3 +63,10 @@ def test_every_test_that_a_page_names_exists():
         path = ROOT / "tests" / "process" / file
         assert path.exists(), f"{page} names {file}"
         assert not name or f"\ndef {name}(" in path.read_text(encoding="utf-8"), f"{page} names {file}::{name}"
+
+
+def test_the_runbook_has_every_alarm():
+    kinds = re.search(r"enum class AlarmKind[^{]*\{(.*?)\};", (ROOT / "src/alarm/alarm.h").read_text(encoding="utf-8"), re.S)[1]
+    words = re.findall(r"^ +(\w+),", kinds, re.M)
+    headings = re.findall(r"^## (\w+_\w+)$", (ROOT / "docs/tasks/alarms.md").read_text(encoding="utf-8"), re.M)
+    assert len(words) > 15 and sorted(words) == sorted(headings)
