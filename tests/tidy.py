@@ -78,6 +78,19 @@ def include_faults(path):
             yield f"{path.relative_to(ROOT)}: {module} must not include {name}: see its DEPENDS in the CMake files"
 
 
+def superfluous_dependencies():
+    """Finds entries of DEPENDS that no source file and no public header of the module needs."""
+    needed = collections.defaultdict(set)
+    for path in (p for folder in ("src", "include") for p in (ROOT / folder).rglob("*") if p.suffix in (".h", ".cc")):
+        parts = path.relative_to(ROOT).parts
+        module = parts[1] if parts[0] == "src" else PUBLIC.get(path.name, "model")
+        for folder, rest in re.findall(r'^#include ["<](\w+)/([\w/]+\.h)[">]', path.read_text(), re.M):
+            needed[module].add(PUBLIC.get(rest, "model") if folder == "holdfast" else folder)
+    for module in sorted(MAY_INCLUDE.keys() - {"testing"}):
+        for other in sorted(MAY_INCLUDE[module] - needed[module]):
+            yield f"{module}: includes nothing of {other}: remove it from its DEPENDS in the CMake files"
+
+
 def slow_headers(path):
     for name in re.findall(r"^#include <([^>]+)>", path.read_text(), re.M):
         for prefix, unit in ONE_UNIT.items():
@@ -211,7 +224,7 @@ def format_faults(paths):
 
 def main():
     paths = list(sources())
-    faults = [*unknown_folders(), *floor_faults()]
+    faults = [*unknown_folders(), *floor_faults(), *superfluous_dependencies()]
     for path in paths:
         faults += include_faults(path)
         faults += slow_headers(path)
