@@ -143,7 +143,9 @@ int send_to_device(const SendFlags& flags, std::string body) {
 
 int send_verb(const SendFlags& flags) {
     const bool to_device = !flags.device.empty();
-    if (to_device != flags.second.empty() || (!to_device && flags.api.given("wait"))) {
+    const bool is_complete =
+        to_device ? !flags.first.empty() && flags.second.empty() : !flags.second.empty() && !flags.api.given("wait");
+    if (!is_complete) {
         print_error(
             "the device or the message is missing; write send ID JSON, or send --id DEVICE [--wait DURATION] JSON");
         return exit_wrong_usage;
@@ -183,7 +185,7 @@ Verb make_close_verb() {
 Verb make_send_verb() {
     const auto flags = std::make_shared<SendFlags>();
     return {"send", "send a JSON object to a device",
-            Arguments{{"ID", &flags->first, "", "id of the connection; not with --id", {.required = true}},
+            Arguments{{"ID", &flags->first, "", "id of the connection; not with --id"},
                       {"JSON", &flags->second, "", "JSON object, or - for standard input"},
                       {"--id", &flags->device, "DEVICE", "id of the device, in place of a connection's ID"}} +
                 flags->api.of("POST", api_path::device_messages) + client_arguments(flags->client),

@@ -106,22 +106,54 @@ std::string did_you_mean(std::string_view given, const std::vector<std::string>&
     return std::string(otherwise);
 }
 
+/// Returns the parsed verb and its parsed parts, behind the command itself.
+std::vector<const CLI::App*> parsed_chain(const CLI::App& app) {
+    std::vector<const CLI::App*> chain{&app};
+    while (!chain.back()->get_subcommands().empty()) chain.push_back(chain.back()->get_subcommands().front());
+    return chain;
+}
+
+/// Returns the words that the command line may have behind `app`: its flags and its parts.
+std::vector<std::string> words_behind(const CLI::App& app) {
+    std::vector<std::string> words;
+    for (const CLI::Option* option : app.get_options()) {
+        for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
+    }
+    for (const CLI::App* part : app.get_subcommands({})) words.push_back(part->get_name());
+    return words;
+}
+
+/// Returns what is wrong with the words behind `app`, and the remedy.
+std::string fault_of(const CLI::App& app, const CLI::ParseError& error, const std::string& help) {
+    const std::string text = error.what();
+    if (error.get_name() == "RequiredError" && !app.get_subcommands({}).empty()) {
+        std::string parts;
+        for (const CLI::App* part : app.get_subcommands({})) parts += (parts.empty() ? "" : ", ") + part->get_name();
+        return app.get_name() + " is incomplete; write one of these behind it: " + parts;
+    }
+    // CLI11 writes "--over: 1 required DURATION missing" and "--over: At Most 1 required but received 2".
+    const std::string name = text.substr(0, text.find(": "));
+    const CLI::Option* const option = app.get_option_no_throw(name);
+    if (error.get_name() != "ArgumentMismatch" || option == nullptr) return text + "; " + help;
+    if (text.ends_with(" missing")) return name + " has no value; write " + name + " " + option->get_type_name();
+    return name + " is given more than once; give it once";
+}
+
 int refuse_arguments(const CLI::App& app, const CLI::ParseError& error) {
-    const auto verbs = app.get_subcommands();
-    const CLI::App& verb = verbs.empty() ? app : *verbs.front();
-    const std::string command = app.get_name() + (verbs.empty() ? "" : " " + verb.get_name());
-    const std::string help = "see " + command + " --help";
-    const auto extras = verb.remaining();
-    if (extras.empty()) {
-        print_error(std::string(error.what()) + "; " + help);
+    const auto chain = parsed_chain(app);
+    std::string command;
+    for (const CLI::App* level : chain) {
+        command += (command.empty() ? "" : " ") + level->get_name();
+        const auto extras = level->remaining();
+        if (extras.empty()) continue;
+        const std::string given = extras.front().substr(0, extras.front().find('='));
+        const std::string help = level != chain.back() ? "write flags behind the verb" : "see " + command + " --help";
+        const std::string subject = level == &app ? command : command.substr(app.get_name().size() + 1);
+        print_error(subject + " does not accept " + in_quotes(given) + "; " +
+                    did_you_mean(given, words_behind(*level), help));
         return exit_wrong_usage;
     }
-    std::vector<std::string> flags;
-    for (const CLI::Option* option : verb.get_options()) {
-        for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
-    }
-    const std::string given = extras.front().substr(0, extras.front().find('='));
-    print_error(command + " does not accept " + in_quotes(given) + "; " + did_you_mean(given, flags, help));
+    print_error(fault_of(*chain.back(), error, "see " + command + " --help"));
     return exit_wrong_usage;
 }
 

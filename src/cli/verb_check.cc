@@ -150,7 +150,7 @@ Verb make_check_verb() {
     const auto flags = std::make_shared<CheckFlags>();
     return {"check", "validate a configuration and print its effect, without a gateway",
             serve_arguments(flags->options) +
-                Arguments{{"--json", &flags->json, "", "for scripts"},
+                Arguments{{"--json", &flags->json, "", "JSON, for scripts"},
                           {"FILE", &flags->options.file, "", "the same as --config FILE", {.excludes = {"--config"}}}},
             [flags] { return check_verb(*flags); }};
 }
@@ -164,7 +164,7 @@ struct PlanFlags {
 
 int plan_verb(const PlanFlags& flags) {
     if (flags.detect_within.empty()) {
-        print_error("--detect-within is required; see holdfast plan --help");
+        print_error("the DURATION is missing; write e.g. holdfast plan 30s");
         return exit_wrong_usage;
     }
     const auto duration = parse_duration(flags.detect_within);
@@ -193,14 +193,14 @@ int plan_verb(const PlanFlags& flags) {
 Verb make_plan_verb() {
     const auto flags = std::make_shared<PlanFlags>();
     return {"plan",
-            "print the plan of a detect_within, without a gateway",
+            "print the timers and bounds that follow from a detect_within, without a gateway",
             {{"--detect-within", &flags->detect_within, "DURATION", "detection time from 3s to 1h, e.g. 30s"},
              {"DURATION",
               &flags->detect_within,
               "",
               "the same as --detect-within DURATION",
               {.excludes = {"--detect-within"}}},
-             {"--json", &flags->json, "", "for scripts"}},
+             {"--json", &flags->json, "", "JSON, for scripts"}},
             [flags] { return plan_verb(*flags); }};
 }
 

@@ -22,7 +22,7 @@ protected:
                                 "what follows; [a:b] isn't hidden",
                                 {{"--detect-within", &detect_, "DURATION", "3s to 1h", {.required = true}},
                                  {"--framing", &framing_, "WORD", "how items are cut"},
-                                 {"--json", &json_, "", "for scripts"}}},
+                                 {"--json", &json_, "", "JSON, for scripts"}}},
                                {.name = "token",
                                 .help = "tokens of devices",
                                 .parts = {{"revoke", "takes one back", {{"ID", &detect_, "", "whose"}}}}}}};
@@ -57,7 +57,7 @@ TEST_F(Describe, CompletionsKnowVerbsFlagsAndWords) {
     EXPECT_THAT(zsh, HasSubstr("'plan:what follows; \\[a\\:b\\] isn'\\''t hidden'"));
     EXPECT_THAT(zsh, HasSubstr("'--framing[how items are cut]:WORD:(ndjson json length)'"));
     const std::string fish = fish_completions(root_);
-    EXPECT_THAT(fish, HasSubstr("-l json -d 'for scripts'"));
+    EXPECT_THAT(fish, HasSubstr("-l json -d 'JSON, for scripts'"));
     EXPECT_THAT(fish, HasSubstr("-l detect-within -r -d '3s to 1h'"));
 }
 

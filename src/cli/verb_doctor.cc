@@ -241,7 +241,7 @@ Verb make_doctor_verb() {
                            "DURATION",
                            "what to prove",
                            {.shows_default = true, .needs = {"--prove"}}},
-                          {"--json", &flags->json, "", "for scripts"}},
+                          {"--json", &flags->json, "", "JSON, for scripts"}},
             [flags] { return doctor_verb(*flags); }};
 }
 

@@ -119,20 +119,20 @@ Verb make_spool_verb() {
     const Verb backup_part{
         "backup", "copy a spool, even of a running gateway",
         Arguments{
-            {"target", &flags->copy, "DIR", "directory of the copy, new or empty", {.required = true}},
+            {"DIR", &flags->copy, "", "directory of the copy, new or empty", {.required = true}},
             {"--spool", &flags->directory, "DIR", "directory of the spool; default: that of the gateway at --admin"}} +
             admin_arguments(flags->admin),
         [flags] { return back_up(*flags); }};
     const Verb restore_part{
         "restore",
         "restore a spool from a backup, before its gateway starts",
-        {{"backup", &flags->copy, "BACKUP", "directory of a backup by holdfast spool backup", {.required = true}},
-         {"spool", &flags->directory, "DIR", "directory of sink.path, new or empty", {.required = true}}},
+        {{"BACKUP", &flags->copy, "", "directory of a backup by holdfast spool backup", {.required = true}},
+         {"DIR", &flags->directory, "", "directory of sink.path, new or empty", {.required = true}}},
         [flags] { return restore(*flags); }};
     const Verb verify_part{"verify",
                            "read and check every row of a spool or a backup",
-                           {{"spool", &flags->directory, "DIR", "directory of the spool or backup", {.required = true}},
-                            {"--json", &flags->json, "", "for scripts"}},
+                           {{"DIR", &flags->directory, "", "directory of the spool or backup", {.required = true}},
+                            {"--json", &flags->json, "", "JSON, for scripts"}},
                            [flags] { return verify(*flags); }};
     return {.name = "spool",
             .help = "back up, restore and verify the files of a spool",

@@ -69,16 +69,16 @@ Verb make_token_verb() {
     const Argument file{"--file", &flags->file, "FILE", "the listener's tokens_file", {.required = true}};
     const Verb add_part{"add",
                         "make a token for a device and print it once",
-                        {file, {"id", &flags->id, "TEXT", "id of the device, as in its hello", {.required = true}}},
+                        {file, {"ID", &flags->id, "", "id of the device, as in its hello", {.required = true}}},
                         [flags] { return add(*flags); }};
     const Verb list_part{"list",
                          "list devices and the names of their tokens",
-                         {file, {"--json", &flags->json, "", "for scripts"}},
+                         {file, {"--json", &flags->json, "", "JSON, for scripts"}},
                          [flags] { return list(*flags); }};
     const Verb revoke_part{"revoke",
                            "revoke tokens of a device; a reload closes its connection",
                            {file,
-                            {"id", &flags->id, "TEXT", "id of the device", {.required = true}},
+                            {"ID", &flags->id, "", "id of the device", {.required = true}},
                             {"--token", &flags->name, "NAME", "name of one token, as list prints it"}},
                            [flags] { return revoke(*flags); }};
     return {.name = "token",

@@ -37,9 +37,9 @@ bool proxy_protocol_switches(Object running, Object wanted) {
 
 // clang-format off
 constexpr auto server_rows = std::to_array<Option>({
-    {.key = "reactors", .place = at<&C::reactors>, .range = {0, 128}, .zero = "one a core", .flag = "--reactors",
+    {.key = "reactors", .place = at<&C::reactors>, .range = {0, 128}, .zero = "one per core", .flag = "--reactors",
      .reload = OnReload::restart,
-     .help = "number of event-loop threads; 0: one per core", .example = "4"},
+     .help = "number of event-loop threads", .example = "4"},
     {.key = "drain_time", .place = at<&C::drain_time>, .range = {0ms, 1h}, .flag = "--drain-time",
      .help = "maximum duration of a stop (SIGTERM); 0s: at once",
      .more = "Within it, received bytes are delivered and the sink writes what waits.", .example = "10s"},

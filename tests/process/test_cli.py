@@ -64,12 +64,27 @@ def test_an_unknown_verb_names_the_nearest():
 def test_an_unknown_flag_names_the_nearest():
     assert_refused(
         holdfast("serve", "--detect-witin", "30s"),
-        'holdfast: holdfast serve does not accept "--detect-witin"; did you mean --detect-within?',
+        'holdfast: serve does not accept "--detect-witin"; did you mean --detect-within?',
     )
     assert_refused(
         holdfast("version", "extra"),
-        'holdfast: holdfast version does not accept "extra"; see holdfast version --help',
+        'holdfast: version does not accept "extra"; see holdfast version --help',
     )
+
+
+def test_an_incomplete_command_line_names_what_is_missing():
+    assert_refused(holdfast("token"), "holdfast: token is incomplete; write one of these behind it: add, list, revoke")
+    assert_refused(holdfast("token", "ad"), 'holdfast: token does not accept "ad"; did you mean add?')
+    assert_refused(holdfast("token", "add"), "holdfast: --file is required; see holdfast token add --help")
+    assert_refused(holdfast("token", "add", "--fil", "x"), 'holdfast: token add does not accept "--fil"; did you mean --file?')
+    assert_refused(holdfast("drain", "--over"), "holdfast: --over has no value; write --over DURATION")
+    assert_refused(holdfast("plan", "--json", "--detect-within"),
+                   "holdfast: --detect-within has no value; write --detect-within DURATION")
+    assert_refused(holdfast("list", "--limit", "3", "--limit", "4"), "holdfast: --limit is given more than once; give it once")
+    assert_refused(holdfast("--json", "status"), 'holdfast: holdfast does not accept "--json"; write flags behind the verb')
+    missing = "holdfast: the device or the message is missing; write send ID JSON, or send --id DEVICE [--wait DURATION] JSON"
+    for words in ((), ("7f2c91a0-1",), ("--id", "van"), ("--id", "van", "7f2c91a0-1", "{}")):
+        assert_refused(holdfast("send", *words), missing)
 
 
 def test_version():
@@ -177,7 +192,7 @@ def test_plan_takes_the_bound_without_its_flag():
 
 
 def test_plan_wants_a_bound():
-    assert_refused(holdfast("plan"), "holdfast: --detect-within is required; see holdfast plan --help")
+    assert_refused(holdfast("plan"), "holdfast: the DURATION is missing; write e.g. holdfast plan 30s")
 
 
 # --- check
@@ -209,7 +224,7 @@ def test_check_of_nothing_shows_the_defaults():
     shown = rows(run)
     assert shown["detect_within"] == ["30s", "default"]
     assert shown["write_stall"] == ["detect_within", "default"]
-    assert [word.strip() for word in shown["reactors"]] == ["0: one a core", "default"]
+    assert [word.strip() for word in shown["reactors"]] == ["0: one per core", "default"]
     assert run.stdout.endswith("the configuration is valid\n")
 
 
