@@ -1,10 +1,14 @@
+#include <algorithm>
 #include <exception>
 #include <functional>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include <holdfast/server.h>
 
@@ -31,7 +35,7 @@ int print_version(bool json) {
 
 Verb make_version_verb() {
     const auto json = std::make_shared<bool>(false);
-    return {"version", "print the version", {{"--json", json.get(), "", "for scripts"}}, [json] {
+    return {"version", "print the version", {{"--json", json.get(), "", "JSON, for scripts"}}, [json] {
                 return print_version(*json);
             }};
 }
@@ -85,14 +89,20 @@ void fill_verbs(Verb& root) {
                   make_version_verb(),    make_completions_verb(root),
                   make_manual_verb(root), make_help_verb(root),
                   make_describe_verb()};
-    for (Verb& verb : verbs_of_endpoints(root.parts)) root.parts.push_back(std::move(verb));
+    std::vector<Verb> added = verbs_of_endpoints(root.parts);
+    const auto place =
+        std::find_if(root.parts.begin(), root.parts.end(), [](const Verb& verb) { return verb.name == "reload"; });
+    root.parts.insert(place, std::move_iterator(added.begin()), std::move_iterator(added.end()));
 }
 
 int run_cli(int argc, const char* const* argv) {
     bool wants_version = false;
     Verb root{.name = "holdfast",
               .help = "holdfast holds very many long-lived TCP connections and reports on each.",
-              .arguments = {{"-V,--version", &wants_version, "", "print the version and exit"}}};
+              .arguments = {{"-V,--version", &wants_version, "", "print the version and exit"}},
+              .footer =
+                  "First steps: holdfast demo, or holdfast serve. Flags of a verb: holdfast help VERB. Manual: "
+                  "holdfast manual | man -l -"};
     fill_verbs(root);
     root.run = [&] {
         if (wants_version) return print_version(false);

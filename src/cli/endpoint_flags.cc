@@ -57,7 +57,8 @@ Verb verb_of(const ApiEndpoint& endpoint) {
     const bool has_body = endpoint.body == ApiEndpoint::Body::any_object;
     if (has_body) arguments.push_back({"JSON", &flags->body, "", "the object", {.required = true}});
     arguments = arguments + flags->api.of(endpoint.method, endpoint.path) + admin_arguments(flags->client.admin);
-    return {std::string(endpoint.verb), std::string(endpoint.help), std::move(arguments), [flags, has_body, &endpoint] {
+    return {std::string(endpoint.verb), "print " + std::string(endpoint.help) + ", as JSON", std::move(arguments),
+            [flags, has_body, &endpoint] {
                 AdminQuestion question = flags->api.question(endpoint.method, endpoint.path, flags->id);
                 if (has_body) question.body = flags->body;
                 return request_and_show(flags->client, question, {});
