@@ -1,7 +1,9 @@
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -128,9 +130,16 @@ std::string seconds_since(DemoTime time) {
     return text.data();
 }
 
+/// Returns the columns for the story: those of the terminal, between 80 and 120; 120 without a terminal.
+std::size_t story_columns() {
+    winsize window{};
+    const bool terminal = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0;
+    return terminal ? std::clamp<std::size_t>(window.ws_col, 80, 120) : 120;
+}
+
 /// Wraps a long line. A line of an alarm continues below its content.
 std::string fitted(const std::string& line, std::size_t margin) {
-    constexpr std::size_t longest = 108;
+    const std::size_t longest = story_columns() - margin;
     if (line.size() <= longest) return line;
     const std::size_t start = line.starts_with("  ") ? alarm_column : 0;
     return line.substr(0, start) + wrapped(line.substr(start), longest - start, margin + start);
@@ -392,8 +401,8 @@ int demo_verb(bool keep) {
         return exit_wrong_usage;
     }
     std::cout << "This demo starts a gateway and " << all_devices
-              << " simulated devices on this host, and cuts off half of them twice.\n"
-                 "The demo takes about 40 s. Ctrl-C ends it at any time and leaves nothing behind.\n\n"
+              << " simulated devices on this host.\nHalf of the devices are cut off twice. The demo takes about 40 s.\n"
+                 "Ctrl-C ends it at any time and leaves nothing behind.\n\n"
               << std::flush;
     block_stop_signals();
     const pid_t parent = ::getpid();

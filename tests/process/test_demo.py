@@ -14,6 +14,7 @@ import threading
 import pytest
 
 from gateway import PATIENCE, SANITIZER_WORDS, binary, gone, run, until
+from terminal import Terminal
 
 DEMO_PATIENCE = 180  # it takes about 40 s where nothing else runs
 
@@ -132,6 +133,16 @@ def test_keep_runs_until_a_signal_and_the_dashboard_shows_the_alarm():
         demo.process.send_signal(signal.SIGINT)
         assert (demo.end(), demo.error) == (0, [])
         assert gone(demo.gateway)
+
+
+def test_the_story_fits_a_terminal_of_80_columns():
+    with Terminal(str(binary()), "demo", columns=80) as demo:
+        assert demo.wait(lambda _: b"  where " in demo.raw, DEMO_PATIENCE), "the first alarm"
+        demo.press("\x03")
+        assert demo.wait_exit() == (1, "")
+    lines = demo.raw.decode().replace("\r", "").splitlines()
+    assert any("peers_silent on listener devices" in line for line in lines)
+    assert max(map(len, lines)) <= 80, max(lines, key=len)
 
 
 def test_a_gateway_that_ends_is_an_error():
