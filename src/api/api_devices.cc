@@ -8,9 +8,9 @@ namespace holdfast {
 namespace {
 
 ApiAnswer no_such_device(std::string_view device) {
-    return Api::error(
-        404, "not_found",
-        "no device " + in_quotes(device) + " is connected; find its last connections with GET /v1/closed?id=");
+    return Api::error(404, "not_found",
+                      "no device " + in_quotes(device) +
+                          " is connected; see its closed connections (holdfast closed --id, GET /v1/closed?id=)");
 }
 
 ApiAnswer delivery_answer(std::string_view device, ConnectionId conn, Delivery outcome) {

@@ -27,7 +27,7 @@ constexpr std::size_t name_bytes = 8;     // of the hash, in a token's name
 
 Error failed(const std::string& what, const std::string& path) {
     return Error{what + " " + in_quotes(path) + ": " + std::strerror(errno) +
-                 "; create its directory, and make it writable for this user"};
+                 "; create the directory, and make it writable for this user"};
 }
 
 bool write_all(int fd, std::string_view text) {

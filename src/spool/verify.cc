@@ -33,7 +33,8 @@ private:
     void check_owner(const std::string& path);
     void check_ends();
     [[nodiscard]] Error unreadable(const std::string& path, const DbError& error) const {
-        return Error{"cannot read " + path + ": " + error.message + "; see the kernel's log for the disk"};
+        return Error{"cannot read " + path + ": " + error.message +
+                     "; run the command as the owner of the directory, or see the kernel's log for the disk"};
     }
 
     const std::string directory_;

@@ -77,8 +77,8 @@ Error cannot_listen(const Endpoint& address) {
     if (errno == EADDRNOTAVAIL) message += "; choose an address of this machine (see `ip address`)";
     if (errno == EACCES) {
         message +=
-            "; restart the gateway, as a port below 1024 needs CAP_NET_BIND_SERVICE, which a gateway with "
-            "[process] user keeps only if it started with such a port";
+            "; choose a port above 1023, or restart the gateway with CAP_NET_BIND_SERVICE, as root with --user, or "
+            "by its systemd unit";
     }
     return {message};
 }
