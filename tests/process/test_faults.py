@@ -65,7 +65,7 @@ def test_config_is_a_directory(tmp_path):
 @pytest.mark.parametrize("config, words", [
     ('[[listener]]\nname = "a"\ndetect_within = 30\n', ("holdfast.toml:3", "detect_within")),
     ('[[listener]]\nname = "a"\nmax_bad_items = "many"\n', ("holdfast.toml:3", "max_bad_items")),
-    ('[[listener]]\ndetect_within = "1s"\n', ("holdfast.toml:2", "detect_within", "3 s")),
+    ('[[listener]]\ndetect_within = "1s"\n', ("holdfast.toml:2", "detect_within", "3s")),
     ('[[listener]]\ndetect_within = "2h"\n', ("holdfast.toml:2", "detect_within", "1 h")),
     ('[[listener]]\ndetect_witin = "30s"\n', ("holdfast.toml:2", "detect_witin", "detect_within")),
     ('[item]\nmax_byte = "1KiB"\n', ("holdfast.toml:2", "max_byte", "max_bytes")),
@@ -79,7 +79,7 @@ def test_wrong_config(tmp_path, config, words):
 
 
 @pytest.mark.parametrize("flags, word", [
-    (("--listen", "nonsense"), "nonsense"), (("--detect-within", "soon"), "soon"), (("--detect-within", "1s"), "3 s"),
+    (("--listen", "nonsense"), "nonsense"), (("--detect-within", "soon"), "soon"), (("--detect-within", "1s"), "3s"),
     (("--framing", "xml"), "xml"), (("--sink", "pigeon"), "pigeon"), (("--no-such-flag",), "--no-such-flag"),
     (("--max-connections", "-1"), "-1"), (("--log-level", "loud"), "loud")])
 def test_wrong_flags(flags, word):
