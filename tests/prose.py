@@ -12,7 +12,7 @@ BAD_START = re.compile(r"(It|Who|Whom|What|Of|One|That|The same)\b")
 SENTENCE_WORDS = 25
 CELL_WORDS = 15
 SUBJECT_CHARACTERS = 72
-SUBJECTS_SINCE = "2026-11-29T09:10:00Z"
+SUBJECTS_SINCE = "2026-11-29T12:08:30Z"
 
 
 def plain(text):
