@@ -44,5 +44,5 @@ for kind in shared static; do
   LD_LIBRARY_PATH=$(dirname "$pc") try "pkg-config_$kind" "$work/by_pkg_config_$kind"
 done
 # The shared library must export exactly the declarations of the public headers.
-hidden=$(nm -DC --defined-only "$(dirname "$pc")/libholdfast.so" | grep -E ' holdfast::(Shard|Reactor|Pipeline|Worker|Connection)::' || true)
+hidden=$(nm -DC --defined-only "$(dirname "$pc")/libholdfast.so" | grep -E ' holdfast::(Shard|Reactor|Pipeline|ReactorThread|Connection)::' || true)
 [ -z "$hidden" ] || fail "the shared library gives out internals: $hidden"

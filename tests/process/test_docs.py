@@ -65,8 +65,19 @@ def test_every_test_that_a_page_names_exists():
         assert not name or f"\ndef {name}(" in path.read_text(encoding="utf-8"), f"{page} names {file}::{name}"
 
 
+def test_every_unit_test_and_file_that_a_page_names_exists():
+    tests = {path.stem for path in (ROOT / "src").rglob("*_test.cc")} | {f"{path.name}_test" for path in (ROOT / "src").iterdir()}
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(r"`(\w+_test)`", text):
+            assert name in tests, f"{page.name} names {name}"
+        for name in re.findall(r"`((?:bench|cmake|deploy|include|lab|script|src|tests)/[\w./-]+)`", text):
+            assert (ROOT / name).exists() or list(ROOT.glob(f"{name}.*")), f"{page.name} names {name}"
+
+
 def test_the_runbook_has_every_alarm():
     kinds = re.search(r"enum class AlarmKind[^{]*\{(.*?)\};", (ROOT / "src/alarm/alarm.h").read_text(encoding="utf-8"), re.S)[1]
     words = re.findall(r"^ +(\w+),", kinds, re.M)
+    assert words == re.findall(r'"(\w+)"', (ROOT / "src/alarm/alarm.cc").read_text(encoding="utf-8")), "in the order of the enumerators"
     headings = re.findall(r"^## (\w+_\w+)$", (ROOT / "docs/tasks/alarms.md").read_text(encoding="utf-8"), re.M)
     assert len(words) > 15 and sorted(words) == sorted(headings)
