@@ -59,9 +59,9 @@ void Admission::set(const LimitsConfig& limits, std::size_t max_connections) {
     per_prefix_.store(limits.max_connections_per_prefix, std::memory_order_relaxed);
 }
 
-std::optional<RefusedBy> Admission::take(const IpAddress& peer, Pass& pass) {
+std::optional<RefusedBy> Admission::take(const IpAddress& peer, AdmissionGuard& guard) {
     if (const auto refused = take_place()) return refused;
-    const auto refused = take_share(peer, pass);
+    const auto refused = take_share(peer, guard);
     if (refused) quota_.give_back();
     return refused;
 }
@@ -77,23 +77,23 @@ bool Admission::has_room_for_session() const noexcept {
     return buffers_.stage_at(used - std::min(loose, used)) < BufferStage::refuse_sessions;
 }
 
-std::optional<RefusedBy> Admission::take_share(const IpAddress& peer, Pass& pass) {
+std::optional<RefusedBy> Admission::take_share(const IpAddress& peer, AdmissionGuard& guard) {
     const std::size_t per_peer = per_peer_.load(std::memory_order_relaxed);
     const std::size_t per_prefix = per_prefix_.load(std::memory_order_relaxed);
-    pass.peer = per_peer != 0 && peers_.take(peer, per_peer);
-    pass.prefix = per_prefix != 0 && prefixes_.take(peer, per_prefix);
-    if (pass.peer == (per_peer != 0) && pass.prefix == (per_prefix != 0)) return std::nullopt;
+    guard.peer = per_peer != 0 && peers_.take(peer, per_peer);
+    guard.prefix = per_prefix != 0 && prefixes_.take(peer, per_prefix);
+    if (guard.peer == (per_peer != 0) && guard.prefix == (per_prefix != 0)) return std::nullopt;
     const RefusedBy by =
-        pass.peer || per_peer == 0 ? RefusedBy::max_connections_per_prefix : RefusedBy::max_connections_per_peer;
-    if (pass.peer) peers_.give_back(peer);
-    if (pass.prefix) prefixes_.give_back(peer);
-    pass = {};
+        guard.peer || per_peer == 0 ? RefusedBy::max_connections_per_prefix : RefusedBy::max_connections_per_peer;
+    if (guard.peer) peers_.give_back(peer);
+    if (guard.prefix) prefixes_.give_back(peer);
+    guard = {};
     return by;
 }
 
-void Admission::give_back(const IpAddress& peer, Pass pass) {
-    if (pass.peer) peers_.give_back(peer);
-    if (pass.prefix) prefixes_.give_back(peer);
+void Admission::give_back(const IpAddress& peer, AdmissionGuard guard) {
+    if (guard.peer) peers_.give_back(peer);
+    if (guard.prefix) prefixes_.give_back(peer);
     quota_.give_back();
 }
 

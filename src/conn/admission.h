@@ -65,26 +65,26 @@ private:
     std::atomic<std::size_t> sources_{0};
 };
 
+/// Records which counts include a connection. Admission::give_back() reduces them.
+struct AdmissionGuard {
+    bool peer = false;    ///< the count of its address
+    bool prefix = false;  ///< the count of its prefix
+};
+
 /// Decides which connections may use a slot: the limits that all reactors share. Owns the counts. Any thread.
 class Admission {
 public:
     explicit Admission(std::size_t max_connections) : quota_(max_connections) {}
 
-    /// The counts that include a connection and that give_back() reduces.
-    struct Pass {
-        bool peer = false;    ///< the count of its address
-        bool prefix = false;  ///< the count of its prefix
-    };
-
     /// Sets the limits of a new configuration. Living connections stay; those not counted so far stay uncounted.
     void set(const LimitsConfig& limits, std::size_t max_connections);
     /// Takes a slot and a share of the peer's limits. Returns the limit that refuses the connection, or nullopt.
-    [[nodiscard]] std::optional<RefusedBy> take(const IpAddress& peer, Pass& pass);
+    [[nodiscard]] std::optional<RefusedBy> take(const IpAddress& peer, AdmissionGuard& guard);
     /// Takes the two parts of take() separately: a slot, and a share of the peer's limits. A refused share leaves the
     /// slot taken.
     [[nodiscard]] std::optional<RefusedBy> take_place();
-    [[nodiscard]] std::optional<RefusedBy> take_share(const IpAddress& peer, Pass& pass);
-    void give_back(const IpAddress& peer, Pass pass);
+    [[nodiscard]] std::optional<RefusedBy> take_share(const IpAddress& peer, AdmissionGuard& guard);
+    void give_back(const IpAddress& peer, AdmissionGuard guard);
 
     /// Returns the next position in the order in which all reactors accept connections. Wraps at 2^32.
     [[nodiscard]] std::uint32_t next_accept_order() noexcept {

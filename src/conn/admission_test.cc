@@ -41,35 +41,35 @@ TEST(SourceBytes, WhatIsGivenBackIsGone) {
 TEST(Admission, CountsByPeerAndByPrefix) {
     Admission admission(100);
     admission.set({.max_connections_per_peer = 2, .max_connections_per_prefix = 3}, 100);
-    Admission::Pass first;
-    Admission::Pass pass;
+    AdmissionGuard first;
+    AdmissionGuard guard;
     EXPECT_EQ(admission.take(ip("10.0.0.1"), first), std::nullopt);
-    EXPECT_EQ(admission.take(ip("10.0.0.1"), pass), std::nullopt);
-    EXPECT_EQ(admission.take(ip("10.0.0.1"), pass), RefusedBy::max_connections_per_peer);
-    EXPECT_EQ(admission.take(ip("10.0.0.2"), pass), std::nullopt);
-    EXPECT_EQ(admission.take(ip("10.0.0.3"), pass), RefusedBy::max_connections_per_prefix);
-    EXPECT_EQ(admission.take(ip("10.0.1.3"), pass), std::nullopt);
+    EXPECT_EQ(admission.take(ip("10.0.0.1"), guard), std::nullopt);
+    EXPECT_EQ(admission.take(ip("10.0.0.1"), guard), RefusedBy::max_connections_per_peer);
+    EXPECT_EQ(admission.take(ip("10.0.0.2"), guard), std::nullopt);
+    EXPECT_EQ(admission.take(ip("10.0.0.3"), guard), RefusedBy::max_connections_per_prefix);
+    EXPECT_EQ(admission.take(ip("10.0.1.3"), guard), std::nullopt);
     admission.give_back(ip("10.0.0.1"), first);
-    EXPECT_EQ(admission.take(ip("10.0.0.3"), pass), std::nullopt);
+    EXPECT_EQ(admission.take(ip("10.0.0.3"), guard), std::nullopt);
 }
 
 TEST(Admission, AnIpv6SubscriberIsASixtyFour) {
     Admission admission(100);
     admission.set({.max_connections_per_peer = 1}, 100);
-    Admission::Pass pass;
-    EXPECT_EQ(admission.take(ip("2001:db8:1:1::1"), pass), std::nullopt);
-    EXPECT_EQ(admission.take(ip("2001:db8:1:1:ffff::2"), pass), RefusedBy::max_connections_per_peer);
-    EXPECT_EQ(admission.take(ip("2001:db8:1:2::1"), pass), std::nullopt);
+    AdmissionGuard guard;
+    EXPECT_EQ(admission.take(ip("2001:db8:1:1::1"), guard), std::nullopt);
+    EXPECT_EQ(admission.take(ip("2001:db8:1:1:ffff::2"), guard), RefusedBy::max_connections_per_peer);
+    EXPECT_EQ(admission.take(ip("2001:db8:1:2::1"), guard), std::nullopt);
 }
 
 TEST(Admission, ARefusedConnectionTakesNothing) {
     Admission admission(2);
     admission.set({.max_connections_per_peer = 1}, 2);
-    Admission::Pass pass;
-    EXPECT_EQ(admission.take(ip("10.0.0.1"), pass), std::nullopt);
-    for (int i = 0; i < 5; ++i) EXPECT_EQ(admission.take(ip("10.0.0.1"), pass), RefusedBy::max_connections_per_peer);
-    EXPECT_EQ(admission.take(ip("10.0.0.2"), pass), std::nullopt);
-    EXPECT_EQ(admission.take(ip("10.0.0.3"), pass), RefusedBy::max_connections);
+    AdmissionGuard guard;
+    EXPECT_EQ(admission.take(ip("10.0.0.1"), guard), std::nullopt);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(admission.take(ip("10.0.0.1"), guard), RefusedBy::max_connections_per_peer);
+    EXPECT_EQ(admission.take(ip("10.0.0.2"), guard), std::nullopt);
+    EXPECT_EQ(admission.take(ip("10.0.0.3"), guard), RefusedBy::max_connections);
 }
 
 TEST(RateLimiter, LetsSoManyInASecondAndATenthOfThatAtOnce) {
@@ -171,8 +171,8 @@ TEST(Admission, MemoryThatCanBeGivenBackKeepsNoSessionOut) {
     EXPECT_TRUE(admission.has_room_for_session()) << "only 50 bytes are idle sessions'";
     admission.sources().change(ip("10.0.0.1"), 900, 100);
     EXPECT_FALSE(admission.has_room_for_session()) << "850 bytes are";
-    Admission::Pass pass;
-    EXPECT_EQ(admission.take(ip("10.0.0.1"), pass), std::nullopt) << "a connection without TLS needs no memory";
+    AdmissionGuard guard;
+    EXPECT_EQ(admission.take(ip("10.0.0.1"), guard), std::nullopt) << "a connection without TLS needs no memory";
     admission.set({.buffer_budget = 0}, 100);
     EXPECT_TRUE(admission.has_room_for_session());
 }

@@ -84,7 +84,7 @@ struct Downlink {
     [[nodiscard]] std::size_t waiting() const noexcept { return queue.size() - sent; }
 };
 
-/// Phase of a connection, which only moves forward. Independent facts are bits of their own.
+/// Phase of a connection. Moves forward, except that a refused claim turns `open` back. Independent facts are bits.
 enum class Stage : std::uint8_t {
     preamble,      ///< accepted, and unknown to the handler; see Preamble
     unidentified,  ///< known to the handler; the device has stated no id, which most listeners allow
@@ -122,8 +122,8 @@ struct Connection : SlotHeader {
     bool probe_forced : 1 = false;       ///< TCP_KEEPIDLE is lowered; end_forced_probe() restores it
     bool keepidle_moved : 1 = false;     ///< TCP_KEEPIDLE differs from the plan's; see keepidle_after_probe
     bool suspect : 1 = false;            ///< did not answer probes on suspicion; see Suspects
-    bool counts_for_peer : 1 = false;    ///< see Admission::Pass
-    bool counts_for_prefix : 1 = false;  ///< see Admission::Pass
+    bool counts_for_peer : 1 = false;    ///< see AdmissionGuard
+    bool counts_for_prefix : 1 = false;  ///< see AdmissionGuard
     bool parting : 1 = false;            ///< FIN was sent; see Drainer
     bool throttled : 1 = false;          ///< reads are paused: rate exceeded, or memory pressure
     bool paused : 1 = false;             ///< reads and the kept bytes wait for Shard::release
@@ -189,7 +189,7 @@ struct AcceptTime {
     return unfinished + (connection.downlink ? connection.downlink->queue.size() : 0);
 }
 
-// P7: an idle connection takes at most 120 bytes of user memory in all. The slot is nearly all of it; page rounding and
+// An idle connection takes at most 120 bytes of user memory in all. The slot is nearly all of it; page rounding and
 // the allocator take the rest. See docs/explanation/performance.md.
 static_assert(sizeof(Connection) <= 88);
 

@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 
 constexpr auto everybody = [](Token) { return true; };
 
-class HandshakeOrderTest : public testing::Test {
+class HandshakeSchedulerTest : public testing::Test {
 protected:
     /// Returns the connections that one turn steps; refused ones are negative.
     template <typename Exists = decltype(everybody)>
@@ -41,7 +41,7 @@ protected:
     SteadyTime now_{milliseconds(1'000)};
 };
 
-TEST_F(HandshakeOrderTest, ATurnMakesFourSteps) {
+TEST_F(HandshakeSchedulerTest, ATurnMakesFourSteps) {
     add_new(1, 6);
     EXPECT_THAT(turn(), ElementsAre(1, 2, 3, 4));
     EXPECT_FALSE(order_.empty());
@@ -50,7 +50,7 @@ TEST_F(HandshakeOrderTest, ATurnMakesFourSteps) {
     EXPECT_THAT(turn(), IsEmpty());
 }
 
-TEST_F(HandshakeOrderTest, BegunHandshakesGoFirstAndOneStepIsForNewOnes) {
+TEST_F(HandshakeSchedulerTest, BegunHandshakesGoFirstAndOneStepIsForNewOnes) {
     add_new(1, 2);
     add_begun(11, 18);
     EXPECT_THAT(turn(), ElementsAre(11, 12, 13, 1));
@@ -58,12 +58,12 @@ TEST_F(HandshakeOrderTest, BegunHandshakesGoFirstAndOneStepIsForNewOnes) {
     EXPECT_THAT(turn(), ElementsAre(17, 18));
 }
 
-TEST_F(HandshakeOrderTest, WithoutNewHandshakesAllStepsAreForTheOthers) {
+TEST_F(HandshakeSchedulerTest, WithoutNewHandshakesAllStepsAreForTheOthers) {
     add_begun(11, 15);
     EXPECT_THAT(turn(), ElementsAre(11, 12, 13, 14));
 }
 
-TEST_F(HandshakeOrderTest, AHandshakeThatWaitedTooLongIsRefusedAndCostsNoStep) {
+TEST_F(HandshakeSchedulerTest, AHandshakeThatWaitedTooLongIsRefusedAndCostsNoStep) {
     add_new(1, 3);
     now_ += HandshakeScheduler::longest_wait_to_begin;
     add_new(4, 5);
@@ -74,13 +74,13 @@ TEST_F(HandshakeOrderTest, AHandshakeThatWaitedTooLongIsRefusedAndCostsNoStep) {
     EXPECT_THAT(turn(), ElementsAre(-5, -6, -7, -8, 9, 10, 11, 12));
 }
 
-TEST_F(HandshakeOrderTest, ABegunHandshakeIsNeverTooLate) {
+TEST_F(HandshakeSchedulerTest, ABegunHandshakeIsNeverTooLate) {
     add_begun(11, 12);
     now_ += std::chrono::seconds(4);
     EXPECT_THAT(turn(), ElementsAre(11, 12));
 }
 
-TEST_F(HandshakeOrderTest, ATurnRefusesOnlySoMany) {
+TEST_F(HandshakeSchedulerTest, ATurnRefusesOnlySoMany) {
     add_new(1, HandshakeScheduler::refusals_a_turn + 10);
     now_ += std::chrono::seconds(2);
     const auto refused = turn();
@@ -89,13 +89,13 @@ TEST_F(HandshakeOrderTest, ATurnRefusesOnlySoMany) {
     EXPECT_EQ(turn().size(), 10U);
 }
 
-TEST_F(HandshakeOrderTest, EndedHandshakesTakeNoStep) {
+TEST_F(HandshakeSchedulerTest, EndedHandshakesTakeNoStep) {
     add_begun(11, 13);
     add_new(1, 8);
     EXPECT_THAT(turn([](Token number) { return number % 2 == 0; }), ElementsAre(12, 2, 4, 6));
 }
 
-TEST_F(HandshakeOrderTest, TheSourcesTakeTurnsToBegin) {
+TEST_F(HandshakeSchedulerTest, TheSourcesTakeTurnsToBegin) {
     peer_ = parse_ip_address("10.0.0.1").value();
     add_new(1, 1'000);
     peer_ = parse_ip_address("10.0.0.2").value();

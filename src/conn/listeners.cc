@@ -90,19 +90,19 @@ bool Listeners::accept_from(Listener& listener, int max) {
 
 void Listeners::admit(Listener& listener, int fd, const Endpoint& peer) {
     ListenerCounters& counters = *core_.listener_counters[listener.index()];
-    Admission::Pass pass;
+    AdmissionGuard guard;
     const ListenerPolicy& policy = core_.policies[listener.index()];
-    auto refused = refuse(policy, peer, pass);
-    if (refused == RefusedBy::max_connections && make_place(peer.address)) refused = refuse(policy, peer, pass);
+    auto refused = refuse(policy, peer, guard);
+    if (refused == RefusedBy::max_connections && make_place(peer.address)) refused = refuse(policy, peer, guard);
     Connection* connection = refused ? nullptr : core_.registry.insert();
     if (connection == nullptr) {
-        if (!refused) core_.admission.give_back(peer.address, pass);
+        if (!refused) core_.admission.give_back(peer.address, guard);
         counters.refused[static_cast<std::size_t>(refused.value_or(RefusedBy::max_connections))].increment();
         kernel::close(fd);  // an orderly end shows the device a refusal, not a network failure
         return;
     }
-    connection->counts_for_peer = pass.peer;
-    connection->counts_for_prefix = pass.prefix;
+    connection->counts_for_peer = guard.peer;
+    connection->counts_for_prefix = guard.prefix;
     if (listener.outdated_queue()) static_cast<void>(change_plan(fd, policy.plan));
     connection->fd = fd;
     connection->listener = listener.index();
@@ -117,8 +117,8 @@ void Listeners::admit(Listener& listener, int fd, const Endpoint& peer) {
 
 /// Returns the limit that refuses the connection, or nullopt. A trusted proxy takes only a slot: the peer limits apply
 /// to the peer in its header.
-std::optional<RefusedBy> Listeners::refuse(const ListenerPolicy& policy, const Endpoint& peer, Admission::Pass& pass) {
-    if (policy.proxy_protocol == ProxyProtocol::off) return core_.admission.take(peer.address, pass);
+std::optional<RefusedBy> Listeners::refuse(const ListenerPolicy& policy, const Endpoint& peer, AdmissionGuard& guard) {
+    if (policy.proxy_protocol == ProxyProtocol::off) return core_.admission.take(peer.address, guard);
     if (!policy.trusts(peer.address)) return RefusedBy::untrusted_proxy;
     return core_.admission.take_place();
 }

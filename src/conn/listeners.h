@@ -99,7 +99,7 @@ private:
     bool accept_from(Listener& listener, int max);
     void admit(Listener& listener, int fd, const Endpoint& peer);
     [[nodiscard]] std::optional<RefusedBy> refuse(const ListenerPolicy& policy, const Endpoint& peer,
-                                                  Admission::Pass& pass);
+                                                  AdmissionGuard& guard);
     [[nodiscard]] bool make_place(const IpAddress& newcomer);
     void enter_or_wait(Connection& connection);
     void enter(Connection& connection, bool peer_has_shut);

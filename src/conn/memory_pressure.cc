@@ -78,12 +78,12 @@ void MemoryPressure::check(Connection& connection) {
     if (stage == BufferStage::shed && core_.reactor.now() >= next_census_) blocks_reading_ = true;
     if (connection.throttled || connection.peer_ended || connection.unfinished->capacity < large_) return;
     connection.throttled = true;
-    squeezed_.push_back(core_.number_of(connection));
+    short_of_memory_.push_back(core_.number_of(connection));
     sweeper_.schedule_step();
 }
 
 bool MemoryPressure::wants_relief() const {
-    return !squeezed_.empty() || core_.admission.buffers().stage() != BufferStage::plenty;
+    return !short_of_memory_.empty() || core_.admission.buffers().stage() != BufferStage::plenty;
 }
 
 void MemoryPressure::relieve() {
@@ -94,7 +94,7 @@ void MemoryPressure::relieve() {
         short_since_ = {};
     }
     if (stage != BufferStage::plenty) return shed_late();
-    for (const Token number : std::exchange(squeezed_, {})) read_again_if_throttled(number);
+    for (const Token number : std::exchange(short_of_memory_, {})) read_again_if_throttled(number);
 }
 
 /// Sheds connections whose partial item exceeds item_deadline until the others can be read. A paused connection cannot
@@ -104,7 +104,7 @@ void MemoryPressure::shed_late() {
     std::size_t goal = core_.admission.buffers().over_plenty();
     if (goal == 0) return;
     VictimOrder late;
-    std::erase_if(squeezed_, [this, &late](Token number) {
+    std::erase_if(short_of_memory_, [this, &late](Token number) {
         Connection* connection = core_.registry.find(number);
         if (connection == nullptr || !connection->throttled) return true;
         if (!connection->unfinished) return false;

@@ -95,14 +95,14 @@ private:
     const RateLimits rates_;
     std::unordered_map<Token, Spent> spent_;  // use of this second, and debts of earlier ones
     SteadyTime second_began_{};
-    std::vector<Token> over_rate_;       // paused until the second ends
-    std::vector<Token> squeezed_;        // paused until memory suffices, longest wait first
-    bool blocks_reading_ = false;        // until make_room() succeeds
-    std::optional<Census> census_;       // in progress while blocks_reading_
-    SteadyTime short_since_{};           // start of uninterrupted shedding; zero: none
-    SteadyTime next_census_{};           // earliest time, after a census that found none to close
-    const Connection* noted_ = nullptr;  // connection of the innermost Note
-    const std::size_t large_;            // bytes of a large partial item
+    std::vector<Token> over_rate_;        // paused until the second ends
+    std::vector<Token> short_of_memory_;  // paused until memory suffices, longest wait first
+    bool blocks_reading_ = false;         // until make_room() succeeds
+    std::optional<Census> census_;        // in progress while blocks_reading_
+    SteadyTime short_since_{};            // start of uninterrupted shedding; zero: none
+    SteadyTime next_census_{};            // earliest time, after a census that found none to close
+    const Connection* noted_ = nullptr;   // connection of the innermost Note
+    const std::size_t large_;             // bytes of a large partial item
 };
 
 }  // namespace holdfast

@@ -137,11 +137,11 @@ bool Preamble::take_proxy_header(Connection& connection, PreambleState& state, R
 /// Sets the peer from the header; the limits of that peer apply from now on. Returns false if they refuse the
 /// connection.
 bool Preamble::take_peer(Connection& connection, const Endpoint& peer) {
-    Admission::Pass pass;
-    const auto refused = core_.admission.take_share(peer.address, pass);
+    AdmissionGuard guard;
+    const auto refused = core_.admission.take_share(peer.address, guard);
     connection.peer = peer;
-    connection.counts_for_peer = pass.peer;
-    connection.counts_for_prefix = pass.prefix;
+    connection.counts_for_peer = guard.peer;
+    connection.counts_for_prefix = guard.prefix;
     if (refused) turn_away(connection, *refused);
     return !refused;
 }
