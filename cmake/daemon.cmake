@@ -23,8 +23,8 @@ holdfast_module(config DEPENDS server device tls options model net text base LIB
 holdfast_module(trend DEPENDS model text base)
 holdfast_module(http_client DEPENDS text LIBRARIES CURL::libcurl)
 holdfast_module(detect SIMULATES DEPENDS tcp model net)
-holdfast_module(alarm SIMULATES DEPENDS detect fleet forward http_client model net text base)
-holdfast_module(watch DEPENDS server alarm detect trend tcp model base)
+holdfast_module(alarm SIMULATES DEPENDS detect fleet forward http_client options model net text base)
+holdfast_module(watch DEPENDS server alarm detect trend tcp options model base)
 holdfast_module(http_server ALONE asio.cc DEPENDS tls tcp net text base LIBRARIES OpenSSL::Crypto Boost::headers)
 # Compiled once, in asio.cc. No other module includes Boost.
 target_compile_definitions(holdfast_http_server PRIVATE BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION

@@ -17,9 +17,9 @@ namespace holdfast {
 
 class AlarmEngine::Impl {
 public:
-    explicit Impl(AlarmSettings settings) : settings_(settings) {}
+    explicit Impl(const AlarmConfig& settings) : settings_(settings) {}
 
-    void change(AlarmSettings settings) { settings_ = settings; }
+    void change(const AlarmConfig& settings) { settings_ = settings; }
     void note(const Observation& observation);
     std::vector<Alarm> evaluate(const AlarmInput& input);
     AlarmBoard board() const { return book_.board(); }
@@ -31,7 +31,7 @@ private:
     ListenerWatch& watch_of(const ListenerStatus& status);
     bool minute_ended(std::chrono::steady_clock::time_point now);
 
-    AlarmSettings settings_;
+    AlarmConfig settings_;
     AlarmBook book_;
     DeathLog deaths_;
     std::array<std::unique_ptr<ListenerWatch>, listener_numbers> listeners_;  // by ListenerStatus::number
@@ -105,9 +105,9 @@ std::vector<Alarm> AlarmEngine::Impl::evaluate(const AlarmInput& input) {
     return book_.take_news();
 }
 
-AlarmEngine::AlarmEngine(AlarmSettings settings) : impl_(std::make_unique<Impl>(settings)) {}
+AlarmEngine::AlarmEngine(const AlarmConfig& settings) : impl_(std::make_unique<Impl>(settings)) {}
 AlarmEngine::~AlarmEngine() = default;
-void AlarmEngine::change(AlarmSettings settings) { impl_->change(settings); }
+void AlarmEngine::change(const AlarmConfig& settings) { impl_->change(settings); }
 void AlarmEngine::note(const Observation& observation) { impl_->note(observation); }
 std::vector<Alarm> AlarmEngine::evaluate(const AlarmInput& input) { return impl_->evaluate(input); }
 AlarmBoard AlarmEngine::board() const { return impl_->board(); }

@@ -16,15 +16,9 @@
 #include "detect/link_monitor.h"
 #include "fleet/fleet_view.h"
 #include "forward/sink_status.h"
+#include "options/daemon_config.h"
 
 namespace holdfast {
-
-struct AlarmSettings {
-    std::chrono::milliseconds window{60'000};
-    unsigned drop_percent = 5;
-    std::size_t drop_least = 20;
-    std::chrono::milliseconds recover_within{120'000};
-};
 
 /// Input of one evaluation of the population, once a second.
 struct AlarmInput {
@@ -43,12 +37,12 @@ struct AlarmInput {
 /// connections and a few KB per listener. One thread.
 class AlarmEngine {
 public:
-    explicit AlarmEngine(AlarmSettings settings);
+    explicit AlarmEngine(const AlarmConfig& settings);
     AlarmEngine(const AlarmEngine&) = delete;
     AlarmEngine& operator=(const AlarmEngine&) = delete;
     ~AlarmEngine();
 
-    void change(AlarmSettings settings);
+    void change(const AlarmConfig& settings);
     /// Records an observation of a reactor: an end, or a change of suspicion. Call it before the evaluation of a status
     /// that counts it.
     void note(const Observation& observation);

@@ -394,13 +394,14 @@ TEST_F(Alarms, DevicesThatShareAnIdAreNamedWithTheirAddresses) {
 }
 
 TEST_F(Alarms, NewSettingsCountAtOnce) {
-    gateway_.engine.change(
-        {.window = seconds(60), .drop_percent = 50, .drop_least = 20, .recover_within = seconds(120)});
+    AlarmConfig settings;
+    settings.drop_percent = 50;
+    gateway_.engine.change(settings);
     gateway_.end("10.1.0.1", 99, CloseReason::too_many_bad_items);
     gateway_.seconds(5);
     EXPECT_THAT(gateway_.active(), IsEmpty());
-    gateway_.engine.change(
-        {.window = seconds(60), .drop_percent = 5, .drop_least = 20, .recover_within = seconds(120)});
+    settings.drop_percent = 5;
+    gateway_.engine.change(settings);
     gateway_.second();
     EXPECT_THAT(only().summary, HasSubstr("99 in under 1 s, all too_many_bad_items"));
     EXPECT_THAT(only().cause, HasSubstr("new firmware"));

@@ -28,7 +28,7 @@ public:
     void gone(AlarmBook& book);
 
     /// Returns how long ends must be kept for it.
-    [[nodiscard]] static std::chrono::milliseconds memory(const AlarmSettings& settings) {
+    [[nodiscard]] static std::chrono::milliseconds memory(const AlarmConfig& settings) {
         return settings.window + settings.recover_within + std::chrono::minutes(1);
     }
 

@@ -31,7 +31,7 @@ std::string phrase_of(const std::vector<ReasonShare>& reasons, std::size_t count
 
 }  // namespace
 
-void StormWatch::note(const Observation& observation, const AlarmSettings& settings) {
+void StormWatch::note(const Observation& observation, const AlarmConfig& settings) {
     if (!row_of(observation.reason).death) return;
     if (observation.lived < std::min<std::chrono::milliseconds>(short_life, settings.window)) ++noted_short_lived_;
 }

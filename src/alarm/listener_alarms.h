@@ -18,7 +18,7 @@ namespace holdfast {
 /// reconnect_storm: within a minute, a large share of the population connects and disconnects.
 class StormWatch {
 public:
-    void note(const Observation& observation, const AlarmSettings& settings);
+    void note(const Observation& observation, const AlarmConfig& settings);
     void evaluate(const Sample& sample, const ListenerStep& step);
     void end(AlarmBook& book) { episode_.end(book); }
 

@@ -48,7 +48,7 @@ private:
 /// State that all watches share in one evaluation.
 struct Sample {
     std::chrono::steady_clock::time_point now;
-    const AlarmSettings& settings;
+    const AlarmConfig& settings;
     const DeathLog& deaths;
     const std::function<std::vector<CensusEntry>()>& census;
     AlarmBook& book;

@@ -12,7 +12,7 @@ ListenerWatch::Counts ListenerWatch::counts_of(const ListenerStatus& status) {
             status.bad_items, status.suspected,           status.recovered};
 }
 
-void ListenerWatch::note(const Observation& observation, const AlarmSettings& settings) {
+void ListenerWatch::note(const Observation& observation, const AlarmConfig& settings) {
     if (observation.kind != Observation::Kind::closed) return silent_.note(observation);
     storm_.note(observation, settings);
     keepalive_.note(observation, plan_);

@@ -22,7 +22,7 @@ public:
     [[nodiscard]] bool is_of(const ListenerStatus& status) const {
         return number_ == status.number && name_ == status.name;
     }
-    void note(const Observation& observation, const AlarmSettings& settings);
+    void note(const Observation& observation, const AlarmConfig& settings);
     void evaluate(const Sample& sample, const ListenerStatus& status);
     void end(AlarmBook& book);
 

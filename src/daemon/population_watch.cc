@@ -7,16 +7,6 @@
 #include "text/units.h"
 
 namespace holdfast {
-namespace {
-
-AlarmSettings settings_of(const AlarmConfig& config) {
-    return {.window = config.window,
-            .drop_percent = config.drop_percent,
-            .drop_least = config.drop_least,
-            .recover_within = config.recover_within};
-}
-
-}  // namespace
 
 PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkStatus()> sink,
                                  std::function<FleetStatus()> fleet, Log& log, EventHub& feed)
@@ -25,8 +15,7 @@ PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, std:
       webhook_url_(config.webhook),
       webhook_(make_webhook(config.webhook)),
       watcher_(std::make_unique<Watcher>(
-          server, Watcher::Options{.alarms = settings_of(config),
-                                   .suspicion = config.suspicion,
+          server, Watcher::Options{.alarms = config,
                                    .sink = std::move(sink),
                                    .fleet = std::move(fleet),
                                    .on_alarm = [this](const Alarm& alarm) { on_alarm(alarm); },
@@ -39,7 +28,7 @@ std::unique_ptr<Webhook> PopulationWatch::make_webhook(const std::string& url) {
 }
 
 void PopulationWatch::change(const AlarmConfig& config) {
-    watcher_->change(settings_of(config), config.suspicion);
+    watcher_->change(config);
     std::unique_ptr<Webhook> former;  // destroyed after the lock is released, because it can wait for a receiver
     const std::lock_guard lock(mutex_);
     if (config.webhook == webhook_url_) return;

@@ -19,7 +19,7 @@ class AlarmGateway {
 public:
     using Time = std::chrono::steady_clock::time_point;
 
-    explicit AlarmGateway(AlarmSettings settings = {}) : engine(settings) {
+    explicit AlarmGateway(const AlarmConfig& settings = {}) : engine(settings) {
         status.listeners.resize(1);
         listener().name = "devices";
         listener().plan = plan_liveness(std::chrono::seconds(30)).value();

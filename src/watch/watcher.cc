@@ -23,7 +23,7 @@ EventTime wall_now() { return std::chrono::floor<milliseconds>(std::chrono::syst
 Watcher::Watcher(Server& server, Options options)
     : server_(server),
       options_(std::move(options)),
-      suspicion_on_(options_.suspicion),
+      suspicion_on_(options_.alarms.suspicion),
       engine_(options_.alarms),
       links_({.peers = [this] { return server_.sample_peers(peers_sampled); },
               .route_to = [this](const IpAddress& peer) { return routes_.route_to(peer); },
@@ -178,10 +178,10 @@ Reconciliation Watcher::reconcile_now() {
     return result;
 }
 
-void Watcher::change(const AlarmSettings& alarms, bool suspicion) {
+void Watcher::change(const AlarmConfig& alarms) {
     const std::lock_guard lock(mutex_);
     new_settings_ = alarms;
-    suspicion_on_ = suspicion;
+    suspicion_on_ = alarms.suspicion;
 }
 
 AlarmBoard Watcher::alarms() {

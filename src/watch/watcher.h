@@ -15,6 +15,7 @@
 #include "alarm/alarm_engine.h"
 #include "detect/failure_detector.h"
 #include "detect/link_monitor.h"
+#include "options/daemon_config.h"
 #include "tcp/route.h"
 #include "trend/trend.h"
 #include "watch/watch_view.h"
@@ -41,8 +42,7 @@ struct PopulationSample {
 class Watcher final : public WatchView {
 public:
     struct Options {
-        AlarmSettings alarms;
-        bool suspicion = true;
+        AlarmConfig alarms;
         std::chrono::milliseconds reconcile_every{60'000};
         std::function<SinkStatus()> sink;  ///< may be empty, as `fleet`
         std::function<FleetStatus()> fleet;
@@ -59,7 +59,7 @@ public:
 
     void stop();
     /// Applies new settings at run time. Any thread.
-    void change(const AlarmSettings& alarms, bool suspicion);
+    void change(const AlarmConfig& alarms);
 
     TrendAnswer trend(const TrendQuery& query) override { return trend_.answer(query); }
     AlarmBoard alarms() override;
@@ -94,7 +94,7 @@ private:
     std::condition_variable stopping_;
     bool stop_ = false;  // guarded by mutex_, as are the members down to reconciled_
     bool suspicion_on_;
-    std::optional<AlarmSettings> new_settings_;
+    std::optional<AlarmConfig> new_settings_;
     AlarmBoard board_;
     SuspicionStatus suspicion_status_;
     std::optional<Reconciliation> reconciled_;
