@@ -1,58 +1,18 @@
 #include "alarm/alarm.h"
 
 namespace holdfast {
+namespace {
 
-const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds{
-    AlarmKind::population_drop, AlarmKind::reconnect_storm,  AlarmKind::bad_items,
-    AlarmKind::accept_paused,   AlarmKind::sink_lag,         AlarmKind::keepalive_ineffective,
-    AlarmKind::registry_drift,  AlarmKind::buffer_pressure,  AlarmKind::peers_silent,
-    AlarmKind::link_down,       AlarmKind::duplicate_device, AlarmKind::session_budget,
-    AlarmKind::stream_loss,     AlarmKind::twin_gateway,     AlarmKind::dead_letter,
-    AlarmKind::fleet_cut_off,   AlarmKind::presence_budget,  AlarmKind::spool_unreadable,
-    AlarmKind::spool_damaged};
+// In the order of the enumerators.
+constexpr std::array<std::string_view, alarm_kind_count> kind_words{
+    "population_drop",       "reconnect_storm", "bad_items",        "accept_paused", "sink_lag",
+    "keepalive_ineffective", "registry_drift",  "buffer_pressure",  "peers_silent",  "link_down",
+    "duplicate_device",      "session_budget",  "stream_loss",      "twin_gateway",  "dead_letter",
+    "fleet_cut_off",         "presence_budget", "spool_unreadable", "spool_damaged"};
+static_assert(!kind_words.back().empty());
 
-std::string_view to_string(AlarmKind kind) noexcept {
-    switch (kind) {
-        case AlarmKind::population_drop:
-            return "population_drop";
-        case AlarmKind::reconnect_storm:
-            return "reconnect_storm";
-        case AlarmKind::bad_items:
-            return "bad_items";
-        case AlarmKind::accept_paused:
-            return "accept_paused";
-        case AlarmKind::sink_lag:
-            return "sink_lag";
-        case AlarmKind::keepalive_ineffective:
-            return "keepalive_ineffective";
-        case AlarmKind::registry_drift:
-            return "registry_drift";
-        case AlarmKind::buffer_pressure:
-            return "buffer_pressure";
-        case AlarmKind::peers_silent:
-            return "peers_silent";
-        case AlarmKind::link_down:
-            return "link_down";
-        case AlarmKind::duplicate_device:
-            return "duplicate_device";
-        case AlarmKind::session_budget:
-            return "session_budget";
-        case AlarmKind::stream_loss:
-            return "stream_loss";
-        case AlarmKind::twin_gateway:
-            return "twin_gateway";
-        case AlarmKind::dead_letter:
-            return "dead_letter";
-        case AlarmKind::fleet_cut_off:
-            return "fleet_cut_off";
-        case AlarmKind::presence_budget:
-            return "presence_budget";
-        case AlarmKind::spool_unreadable:
-            return "spool_unreadable";
-        case AlarmKind::spool_damaged:
-            return "spool_damaged";
-    }
-    return "unknown";
-}
+}  // namespace
+
+std::string_view to_string(AlarmKind kind) noexcept { return kind_words[static_cast<std::size_t>(kind)]; }
 
 }  // namespace holdfast

@@ -39,8 +39,7 @@ enum class AlarmKind : std::uint8_t {
     spool_unreadable,       ///< events in the spool cannot be read at present
     spool_damaged,          ///< events in the spool are damaged
 };
-inline constexpr std::size_t alarm_kind_count = 19;
-extern const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds;
+inline constexpr std::size_t alarm_kind_count = static_cast<std::size_t>(AlarmKind::spool_damaged) + 1;
 [[nodiscard]] std::string_view to_string(AlarmKind kind) noexcept;
 
 struct ReasonShare {
