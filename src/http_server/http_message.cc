@@ -62,6 +62,7 @@ HttpResponse malformed(std::string_view what) {
     return http_error(400, "bad_request", "the request is not valid HTTP/1.1: " + std::string(what));
 }
 
+/// Compares names of headers or of hosts, which have no case.
 bool same_name(std::string_view a, std::string_view b) {
     return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
@@ -213,10 +214,6 @@ std::string_view host_of(std::string_view authority) {
     return authority.substr(0, colon);
 }
 
-bool same_host(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
 bool only_reads(const RequestHead& head) { return head.method == "GET" || head.method == "HEAD"; }
 
 /// Returns true if the request follows a link, such as from a mail about an alarm. Such a request changes nothing, and
@@ -275,8 +272,8 @@ std::optional<HttpResponse> RequestGate::refuse_access(const RequestHead& head, 
 
 bool RequestGate::is_own_name(std::string_view host, const DoorSecrets& secrets) const {
     // HTTP/1.0 allows requests without it; no browser sends one.
-    if (host.empty() || same_host(host, "localhost") || parse_ip_address(host)) return true;
-    const auto same = [host](const std::string& name) { return same_host(name, host); };
+    if (host.empty() || same_name(host, "localhost") || parse_ip_address(host)) return true;
+    const auto same = [host](const std::string& name) { return same_name(name, host); };
     if (std::any_of(settings_.hosts.begin(), settings_.hosts.end(), same)) return true;
     return secrets.tls && is_for(*secrets.tls, host);
 }
