@@ -119,7 +119,7 @@ void Fleet::turn() {
     if (bound_ && link_.connected() && takes_part_) {
         if (clock_.steady() - beaten_ >= beat_interval) beat(false);
         put_what_is_new();
-        look_up_puzzles();
+        look_up_unresolved();
     }
     do_tasks();
     classify();
@@ -336,21 +336,21 @@ void Fleet::settle_former() {
     for (const FormerConnection& life : settled.tell) tell(life.closed_line, life.listener);
 }
 
-void Fleet::look_up_puzzles() {
+void Fleet::look_up_unresolved() {
     const SteadyTime now = clock_.steady();
     {
         const std::lock_guard lock(state_.mutex);
-        for (std::string& id : state_.presence.take_puzzles()) puzzles_.emplace_back(std::move(id), now);
+        for (std::string& id : state_.presence.take_unresolved()) unresolved_.emplace_back(std::move(id), now);
     }
     std::size_t done = 0;
-    while (done < puzzles_.size() && now - puzzles_[done].second >= until_looked_up) {
-        const std::string& id = puzzles_[done].first;
+    while (done < unresolved_.size() && now - unresolved_[done].second >= until_looked_up) {
+        const std::string& id = unresolved_[done].first;
         if (!devices_->fetch(to_token(id))) break;  // waits for the server; repeated in a later turn
         const std::lock_guard lock(state_.mutex);
         state_.presence.retry(id);
         ++done;
     }
-    puzzles_.erase(puzzles_.begin(), puzzles_.begin() + static_cast<std::ptrdiff_t>(done));
+    unresolved_.erase(unresolved_.begin(), unresolved_.begin() + static_cast<std::ptrdiff_t>(done));
 }
 
 /// Forgets what was closed long ago, here and in the bucket.

@@ -74,7 +74,7 @@ private:
     void do_tasks();
     void tell(const std::string& lines, const std::string& listener);
     void classify();
-    void look_up_puzzles();
+    void look_up_unresolved();
     void clean();
     void settle_former();
     void report_lost(const LostLife& life);
@@ -96,7 +96,7 @@ private:
     SteadyTime renewed_{};
     SteadyTime audited_{};
     SteadyTime cleaned_ = clock_.steady();
-    std::vector<std::pair<std::string, SteadyTime>> puzzles_;
+    std::vector<std::pair<std::string, SteadyTime>> unresolved_;
     FormerLives former_;
     std::optional<SteadyTime> complete_since_;
     bool bound_ = false;

@@ -333,7 +333,7 @@ void Presence::refused(const std::string& id) {
     // Another gateway holds the device by now, or a lookup shows that none does.
     if (!entry.held && entry.claimed) {
         entry.dirty = false;
-        if (entry.revision <= done.put.expected) puzzles_.push_back(id);
+        if (entry.revision <= done.put.expected) unresolved_.push_back(id);
         return;
     }
     // The newer record decides once it has been seen. If it does not arrive, it is looked up.
@@ -341,7 +341,7 @@ void Presence::refused(const std::string& id) {
     if (entry.revision > done.put.expected) {
         dirty_.push_back(id);
     } else {
-        puzzles_.push_back(id);
+        unresolved_.push_back(id);
     }
 }
 
@@ -361,7 +361,7 @@ void Presence::failed(const std::string& id) {
         found->second.dirty = found->second.may_be_there = true;
         dirty_.push_back(id);
     } else {
-        puzzles_.push_back(id);  // the bucket may contain it
+        unresolved_.push_back(id);  // the bucket may contain it
     }
 }
 

@@ -153,10 +153,10 @@ public:
     }
 
     [[nodiscard]] PresenceTasks take_tasks() { return std::exchange(tasks_, {}); }
-    /// Puts the record of a device again after its lookup. take_puzzles() returns the devices to look up. Their put was
-    /// refused or failed, and no newer record has been seen.
+    /// Puts the record of a device again after its lookup. take_unresolved() returns the devices to look up. Their put
+    /// was refused or failed, and no newer record has been seen.
     void retry(const std::string& id);
-    [[nodiscard]] std::vector<std::string> take_puzzles() { return std::exchange(puzzles_, {}); }
+    [[nodiscard]] std::vector<std::string> take_unresolved() { return std::exchange(unresolved_, {}); }
 
     struct Found {
         PresenceRecord record;
@@ -342,7 +342,7 @@ private:
     std::unordered_map<std::string, ClockOffset> clocks_;
     SteadyTime now_{};
     WallTime wall_now_{};
-    std::vector<std::string> puzzles_;
+    std::vector<std::string> unresolved_;
     PresenceTasks tasks_;
     bool complete_ = false;
     bool in_snapshot_ = false;

@@ -173,7 +173,7 @@ private:
                 gateway.answer_one();
             }
         }
-        for (const std::string& id : gateway.presence.take_puzzles()) {
+        for (const std::string& id : gateway.presence.take_unresolved()) {
             gateway.check(id);
             gateway.presence.retry(id);
         }

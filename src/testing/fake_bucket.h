@@ -97,7 +97,7 @@ struct Gateway {
         put_all();
         while (!answers.empty()) answer_one();
         while (watched < bucket.log.size()) watch_one();
-        for (const std::string& id : presence.take_puzzles()) {
+        for (const std::string& id : presence.take_unresolved()) {
             check(id);
             presence.retry(id);
         }
