@@ -1,4 +1,4 @@
-"""P0 as a property. While devices vanish at random moments, living ones pass safe outages, round trips up
+"""The promise Hold as a property. While devices vanish at random moments, living ones pass safe outages, round trips up
 to the safe one, and pauses of the daemon. Every vanished device is found in time, and no living one is closed."""
 
 import json
