@@ -93,7 +93,7 @@ void AdminEndpoints::report_addresses() const {
         log_.info("admin", {{"address", to_string(by_address_->address())}});
         log_.info("dashboard", {{"url", dashboard_url(by_address_->address(), !config_.tls_certificate.empty())}});
     }
-    if (!first_item_.empty()) log_.info("first item: " + first_item_);
+    if (!first_item_.empty()) log_.info("first item, from bash: " + first_item_);
 }
 
 Result<AdminEndpoints::Fresh> AdminEndpoints::read_anew() {

@@ -116,7 +116,7 @@ ReloadResult Reloader::apply(DaemonConfig wanted) {
 void Reloader::tell(const ReloadResult& result) {
     for (const std::string& error : result.errors) log_.error("rejected a reload, and nothing has changed: " + error);
     if (!result.errors.empty()) return;
-    for (const std::string& line : result.warnings) log_.warn("reload: warning: " + line);
+    for (const std::string& line : result.warnings) log_.warn("reload: " + line);
     for (const std::string& line : result.applied) log_.info("reload: " + line);
     for (const std::string& line : result.needs_restart) log_.warn("reload: " + line);
     log_.info("reloaded", {{"applied", std::to_string(result.applied.size())},

@@ -19,7 +19,7 @@ def test_serve_prints_the_dashboard_and_a_command_that_sends_an_item():
     with Gateway() as gateway:
         host, port = gateway.admin
         assert f"url=http://{host}:{port}/" in line_with(gateway, "dashboard")
-        command = line_with(gateway, "first item: ").split("first item: ", 1)[1]
+        command = line_with(gateway, "first item, from bash: ").split("first item, from bash: ", 1)[1]
         assert command == gateway.status()["first_item_command"]
         subprocess.run(["bash", "-c", command], check=True, timeout=10)
         until(lambda: gateway.status()["items"] == 1)
@@ -30,7 +30,7 @@ def test_no_command_where_an_item_needs_a_token(tmp_path):
     run("token", "add", "--file", str(tokens), "van")
     with Gateway(config=f'[[listener]]\naddress = "127.0.0.1:0"\ntokens_file = "{tokens}"\n') as gateway:
         assert "first_item_command" not in gateway.status()
-        assert not gateway.log_lines("first item: ")
+        assert not gateway.log_lines("first item, from bash: ")
 
 
 def test_an_empty_dashboard_says_how_to_send_the_first_item():
