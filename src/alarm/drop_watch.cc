@@ -216,7 +216,8 @@ DropFacts DropWatch::facts_since(const Sample& sample, const ListenerStep& step,
                         sample.census);
 }
 
-void DropWatch::raise(const Sample& sample, const ListenerStep& step, const DeathClasses& classes, bool not_back) {
+DropFacts DropWatch::counted_facts(const Sample& sample, const ListenerStep& step, const DeathClasses& classes,
+                                   bool not_back) const {
     const Time since = sample.now - (not_back ? memory(sample.settings) : sample.settings.window);
     DropFacts facts = facts_since(sample, step, classes, since);
     double counted = 0;
@@ -231,6 +232,11 @@ void DropWatch::raise(const Sample& sample, const ListenerStep& step, const Deat
                   return classes[static_cast<std::size_t>(*row_of(death.reason).death)];
               })));
     }
+    return facts;
+}
+
+void DropWatch::raise(const Sample& sample, const ListenerStep& step, const DeathClasses& classes, bool not_back) {
+    const DropFacts facts = counted_facts(sample, step, classes, not_back);
     Alarm alarm;
     alarm.kind = AlarmKind::population_drop;
     alarm.listener = step.name;

@@ -74,6 +74,9 @@ private:
     void raise(const Sample& sample, const ListenerStep& step, const DeathClasses& classes, bool not_back);
     [[nodiscard]] DropFacts facts_since(const Sample& sample, const ListenerStep& step, const DeathClasses& classes,
                                         Time since) const;
+    /// Returns the facts of the ends since then, scaled to the count of the window where not every end was recorded.
+    [[nodiscard]] DropFacts counted_facts(const Sample& sample, const ListenerStep& step, const DeathClasses& classes,
+                                          bool not_back) const;
     void grow(const Sample& sample, const ListenerStep& step, Drop& drop);
     void explain_again(const Sample& sample, const ListenerStep& step, Drop& drop, double grown);
     void forget(Time now);
