@@ -145,7 +145,12 @@ private:
             if (is_latest(id, conn)) latest_.erase(id);
         }
         first_living_ = 1;
+        const std::size_t last_put = bucket_.log.size();
         for (int step = 0; step < 20; ++step) wander();
+        // A gateway is lost after 10 s of silence: by then, the watches have read all that it had put.
+        for (std::size_t i = first_living_; i < 3; ++i) {
+            while (gateways_[i]->watched < last_put) gateways_[i]->watch_one();
+        }
         gateways_[1]->presence.lose("g0", at(time_));
         gateways_[2]->presence.lose("g0", at(time_));
         for (int step = 0; step < 50; ++step) {
