@@ -75,7 +75,7 @@ TEST(DoctorText, ALineForEachAndDetailsOfWhatIsNotWell) {
               "somaxconn: wrong\n"
               "  found   16\n"
               "  why     it drops\n"
-              "  mend    sysctl -w net.core.somaxconn=4096\n"
+              "  command sysctl -w net.core.somaxconn=4096\n"
               "\n"
               "1 wrong, 0 warnings, 1 ok\n"
               "sysctl -w lasts until the next boot; permanently: the name and value in "

@@ -23,7 +23,7 @@ std::string part(const char* title, const std::string& text) {
 std::string detail_text(const Finding& finding) {
     // A command stays on one line, so that it can be copied.
     return "\n" + finding.id + ": " + std::string(to_string(finding.verdict)) + "\n" + part("found", finding.found) +
-           part("why", finding.why) + "  mend    " + finding.command + "\n";
+           part("why", finding.why) + "  command " + finding.command + "\n";
 }
 
 /// Returns the first part of a value, for a table that fits a terminal.

@@ -87,7 +87,7 @@ def test_the_text_has_a_line_for_each_check_and_the_command_for_each_fault(nobod
     for name, one in findings.items():
         assert any(line.split()[:2] == [name, one["verdict"]] for line in lines), name
         if one["verdict"] != "ok":
-            assert f"  mend    {one['command']}" in lines
+            assert f"  command {one['command']}" in lines
 
 
 def test_a_gateway_that_was_named_and_does_not_answer():
