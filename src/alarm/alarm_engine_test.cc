@@ -220,6 +220,7 @@ TEST_F(Alarms, AFailingSinkIsReportedAtOnce) {
     EXPECT_EQ(only().kind, AlarmKind::sink_lag);
     EXPECT_EQ(only().listener, "");
     EXPECT_EQ(only().count, 7U);
+    EXPECT_EQ(only().cause, "The sink cannot write: No space left\\non device.");
     EXPECT_EQ(only().summary, "7 events wait for the sink: No space left\\non device");
     gateway_.sink = {.events = 100, .lag_events = 0, .full = false, .error = ""};
     gateway_.seconds(9);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "alarm/explain.h"
+#include "model/gateway_faults.h"
 #include "text/printable.h"
 #include "text/units.h"
 
@@ -74,7 +75,7 @@ void SinkWatch::explain(Alarm& alarm, const SinkStatus& sink) const {
     alarm.summary = with_commas(alarm.count) + " events wait for the sink: ";
     if (!sink.error.empty()) {
         alarm.summary += printable(sink.error);
-        alarm.cause = "The sink cannot write: " + printable(sink.error) + ".";
+        alarm.cause = as_cause(sink_fault_text(sink.error));
         alarm.advice =
             "Fix the named cause (space, rights, the reader of a pipe); events wait until then and none is lost.";
         return;

@@ -89,6 +89,8 @@ def test_doctor_and_status_agree_on_a_sink_that_cannot_write():
         assert until(lambda: gateway.status()["sink"]["error"])
         status = run("status", "--admin", gateway.admin_flag())
         findings = json.loads(run("doctor", "--json", "--admin", gateway.admin_flag()).stdout)["findings"]
+        cause = until(lambda: [alarm["cause"] for alarm in gateway.ask("GET", "/v1/alarms")["active"] if alarm["alarm"] == "sink_lag"])
         gateway.kill()  # a stop would wait for the sink
     sentence = next(line[2:] for line in status.stdout.splitlines() if line.startswith("! the sink cannot write: "))
     assert [one["found"] for one in findings if one["id"] == "sink"] == [sentence]
+    assert cause == [sentence[0].upper() + sentence[1:] + "."]
