@@ -34,7 +34,7 @@ holdfast_module(api DEPENDS watch server alarm trend fleet forward sink spool ht
 include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec tls tcp reactor model net text base)
 holdfast_module(doctor DEPENDS server tcp model net text base)
-holdfast_module(client DEPENDS http_client net text base LIBRARIES simdjson::simdjson)
+holdfast_module(client DEPENDS http_client model net text base LIBRARIES simdjson::simdjson)
 holdfast_module(top DEPENDS api client model net text LIBRARIES ${ncurses_LINK_LIBRARIES})
 holdfast_module(daemon DEPENDS api watch alarm trend config fleet forward sink spool server codec options model net text base
                 LIBRARIES spdlog::spdlog PkgConfig::capng)

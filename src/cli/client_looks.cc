@@ -198,7 +198,7 @@ Verb make_status_verb() {
             [flags] {
                 if (flags->fleet) return show_fleet(flags->client);
                 return request_and_show(flags->client, {.target = std::string(api_path::status)},
-                                        {.text = status_text, .proof = "/pid"});
+                                        {.text = status_text, .proof = std::string(status_proof)});
             }};
 }
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "cli/command_line.h"
-#include "client/admin_client.h"
+#include "client/admin_reply.h"
 #include "daemon/exit.h"
 
 namespace holdfast {
@@ -33,6 +33,9 @@ struct Showing {
     /// Pointer to a field that every gateway's answer has. Empty: any answer is accepted.
     std::string proof = {};
 };
+
+/// Prints each error of a failure on a line. Returns the exit code.
+int print_failure(const AdminFailure& failure);
 
 /// Sends the request and prints the error or the answer, with --json unchanged. Returns the exit code.
 int request_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing);

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "client/admin_client.h"
+#include "client/admin_reply.h"
 
 namespace holdfast {
 

@@ -1,17 +1,15 @@
 #include "cli/consumer.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "api/api_endpoint.h"
 #include "base/plant.h"
 #include "cli/endpoint_flags.h"
+#include "client/admin_reply.h"
 #include "daemon/exit.h"
 #include "net/url.h"
 #include "text/json_writer.h"
-#include "text/printable.h"
 
 namespace holdfast {
 namespace {
@@ -23,17 +21,8 @@ constexpr milliseconds wait{10'000};  // long poll of one request with --follow
 constexpr milliseconds answer_timeout = wait + milliseconds(20'000);
 constexpr milliseconds between_tries{500};
 
-/// Returns true for an overloaded gateway or a disk error. Both can pass.
-bool may_pass(int status) { return status == 429 || status == 503; }
-
-std::string message_of(const AdminAnswer& answer) {
-    simdjson::dom::parser parser;
-    std::string_view message;
-    if (parser.parse(answer.body)["error"]["message"].get(message))
-        return "the server is not a holdfast gateway (HTTP status " + std::to_string(answer.status) +
-               "); name the admin address with --admin";
-    return printable(message);
-}
+/// Returns true for a missing answer, an overloaded gateway and a disk error. They can pass.
+bool may_pass(int status) { return status == 0 || status == 429 || status == 503; }
 
 }  // namespace
 
@@ -49,8 +38,8 @@ Consumer::Ending Consumer::find_start() {
     std::string body;
     if (const auto ending = request({.target = std::string(api_path::spool_groups)}, body)) return ending;
     const auto position = read_group_position(body, options_.group);
-    if (!position) return give_up(position.error().message, exit_unreachable);
-    after_ = position.value();
+    if (!position) return give_up_on_stranger();
+    after_ = *position;
     has_group_ = !options_.name.empty();
     return std::nullopt;
 }
@@ -66,17 +55,17 @@ Consumer::Ending Consumer::turn() {
     std::string body;
     if (const auto ending = request({.target = next_target(), .timeout = answer_timeout}, body)) return ending;
     const auto page = read_spool_page(body);
-    if (!page) return give_up(page.error().message, exit_unreachable);
-    if (after_ > page.value().newest) {
+    if (!page) return give_up_on_stranger();
+    if (after_ > page->newest) {
         return give_up("position " + std::to_string(after_) + " is beyond the newest event, " +
-                           std::to_string(page.value().newest) +
+                           std::to_string(page->newest) +
                            "; check that the position is of this spool, or begin elsewhere with --from N",
                        exit_answer_is_no);
     }
-    if (page.value().next_after > after_) {
-        if (const auto ending = take(page.value())) return ending;
+    if (page->next_after > after_) {
+        if (const auto ending = take(*page)) return ending;
     }
-    return finished(page.value()) ? Ending(exit_good) : std::nullopt;
+    return finished(*page) ? Ending(exit_good) : std::nullopt;
 }
 
 bool Consumer::finished(const ReadPage& page) const {
@@ -120,21 +109,23 @@ Consumer::Ending Consumer::keep_position(std::uint64_t position) {
 /// Sends the request. With --follow, repeats it until an answer arrives, because a gateway can be restarted.
 Consumer::Ending Consumer::request(const AdminQuestion& question, std::string& body) {
     while (true) {
-        const auto answer = world_.request(question);
-        if (answer && answer.value().status < 300) {
+        auto answer = world_.request(question);
+        const auto failure = failure_of(options_.admin, answer);
+        if (!failure) {
             waiting_ = false;
-            body = answer.value().body;
+            body = std::move(answer.value().body);
             return std::nullopt;
         }
-        const std::string why = answer ? message_of(answer.value()) : answer.error().message;
-        const bool passing = !answer || may_pass(answer.value().status);
-        const int code = !answer || answer.value().status == 503 ? exit_unreachable
-                         : answer.value().status == 400          ? exit_wrong_usage
-                                                                 : exit_answer_is_no;
-        if (!options_.follow || !passing) return give_up(why, code);
-        if (!std::exchange(waiting_, true)) world_.tell(why + "; retrying");
+        if (!options_.follow || !may_pass(failure->status)) return give_up(failure->text(), failure->code);
+        if (!std::exchange(waiting_, true)) world_.tell(failure->text() + "; retrying");
         world_.sleep(between_tries);
     }
+}
+
+Consumer::Ending Consumer::give_up_on_stranger() {
+    constexpr int answered = 200;
+    const AdminFailure failure = not_a_gateway(options_.admin, answered);
+    return give_up(failure.text(), failure.code);
 }
 
 Consumer::Ending Consumer::give_up(std::string_view why, int code) {

@@ -15,6 +15,7 @@
 namespace holdfast {
 
 struct ConsumeOptions {
+    AdminAccess admin = {};                   ///< the gateway, for messages
     std::string group = {};                   ///< empty: no group keeps the position
     std::optional<std::uint64_t> from = {};   ///< first position; absent: that of the group, or the oldest
     std::optional<std::uint64_t> limit = {};  ///< maximum number of events
@@ -51,6 +52,7 @@ private:
     [[nodiscard]] Ending write_out(const ReadPage& page);
     [[nodiscard]] Ending keep_position(std::uint64_t position);
     [[nodiscard]] Ending request(const AdminQuestion& question, std::string& body);
+    [[nodiscard]] Ending give_up_on_stranger();
     [[nodiscard]] Ending give_up(std::string_view why, int code);
     [[nodiscard]] bool finished(const ReadPage& page) const;
     [[nodiscard]] std::string next_target() const;

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "api/api_endpoint.h"
-#include "client/admin_client.h"
 #include "doctor/socket_facts.h"
 #include "text/printable.h"
 
@@ -48,32 +47,16 @@ std::string example_of(const AnswerView& view) {
     return printable(view.text("/kind")) + " " + printable(view.text("/peer"));
 }
 
-/// Sends the request and passes the parsed answer to `read`. Returns nullopt if the gateway does not have this
-/// endpoint.
-template <typename Read>
-Result<bool> request(const AdminAccess& access, const AdminQuestion& question, const Read& read) {
-    const auto answer = call_admin(access, question);
-    if (!answer) return answer.error();
-    const auto& [status, body] = answer.value();
-    simdjson::dom::parser parser;
-    simdjson::dom::element root;
-    if (parser.parse(body).get(root) || !root.is_object()) {
-        return Error{not_a_gateway(access, status)};
-    }
-    if (status == 404) return false;
-    if (status >= 300 && !AnswerView(root).has("/error/message")) return Error{not_a_gateway(access, status)};
-    if (status >= 300) return Error{printable(AnswerView(root).text("/error/message"))};
-    read(AnswerView(root));
-    return true;
-}
-
 void reconcile(const AdminAccess& access, GatewayFacts& facts) {
-    const auto asked = request(
-        access, {.method = "POST", .target = std::string(api_path::reconciliation), .timeout = reconciliation_timeout},
-        [&](const AnswerView& answer) { facts.reconciliation = read_reconciliation(answer); });
-    if (asked) return;
-    facts.reconciliation.emplace();
-    facts.reconciliation->error = asked.error().message;
+    const auto reply = read_reply(access, call_admin(access, {.method = "POST",
+                                                              .target = std::string(api_path::reconciliation),
+                                                              .timeout = reconciliation_timeout}));
+    const auto* const failure = std::get_if<AdminFailure>(&reply);
+    if (failure == nullptr) {
+        facts.reconciliation = read_reconciliation(std::get<AdminReply>(reply).view());
+    } else if (constexpr int unknown_here = 404; failure->status != unknown_here) {
+        facts.reconciliation.emplace().error = failure->text();
+    }
 }
 
 void sample_process(const std::string& address, GatewayAnswer& gateway) {
@@ -122,17 +105,13 @@ ReconciliationSeen read_reconciliation(const AnswerView& answer) {
     return seen;
 }
 
-Result<GatewayAnswer> examine_gateway(const AdminAccess& access) {
-    const std::string& address = access.address;
-    GatewayAnswer gateway;
-    const auto asked = request(access, {.target = std::string(api_path::status)},
-                               [&](const AnswerView& status) { gateway = read_status(status); });
-    if (!asked) return asked.error();
-    constexpr int found = 200, not_found = 404;
-    if (!asked.value() || gateway.pid == 0) return Error{not_a_gateway(access, asked.value() ? found : not_found)};
-    gateway.facts.reached_at = address;
+std::variant<GatewayAnswer, AdminFailure> examine_gateway(const AdminAccess& access) {
+    auto reply = read_reply(access, call_admin(access, {.target = std::string(api_path::status)}), status_proof);
+    if (auto* const failure = std::get_if<AdminFailure>(&reply)) return std::move(*failure);
+    GatewayAnswer gateway = read_status(std::get<AdminReply>(reply).view());
+    gateway.facts.reached_at = access.address;
     reconcile(access, gateway.facts);
-    sample_process(address, gateway);
+    sample_process(access.address, gateway);
     return gateway;
 }
 

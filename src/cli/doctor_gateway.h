@@ -1,10 +1,8 @@
 #pragma once
 
-#include <string>
+#include <variant>
 
-#include <holdfast/result.h>
-
-#include "client/admin_client.h"
+#include "client/admin_reply.h"
 #include "doctor/facts.h"
 
 namespace holdfast {
@@ -24,6 +22,6 @@ struct GatewayAnswer {
 [[nodiscard]] ReconciliationSeen read_reconciliation(const AnswerView& answer);
 
 /// Queries the gateway at `access`. If it runs on this host, inspects its process and its sockets too.
-[[nodiscard]] Result<GatewayAnswer> examine_gateway(const AdminAccess& access);
+[[nodiscard]] std::variant<GatewayAnswer, AdminFailure> examine_gateway(const AdminAccess& access);
 
 }  // namespace holdfast

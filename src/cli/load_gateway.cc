@@ -5,7 +5,7 @@
 
 #include "cli/client_request.h"
 #include "cli/endpoint_flags.h"
-#include "client/admin_client.h"
+#include "client/admin_reply.h"
 
 namespace holdfast {
 
@@ -46,11 +46,7 @@ Result<std::vector<GatewayConnection>> LoadGateway::connections() {
         const auto target = std::string(api_path::connections) + "?sort=age&limit=" + std::to_string(page_rows) +
                             "&offset=" + std::to_string(offset);
         const auto answer = admin_.request({.target = target});
-        if (!answer) return answer.error();
-        if (answer.value().status != 200) {
-            return no_gateway("the list of connections was answered with status " +
-                              std::to_string(answer.value().status));
-        }
+        if (const auto failure = failure_of(access_, answer)) return Error{failure->text()};
         auto page = read_connection_rows(answer.value().body);
         if (!page) return no_gateway(page.error().message);
         auto& rows = page.value().connections;

@@ -23,13 +23,14 @@ struct ConnectionRows {
 /// A gateway's admin API as `holdfast load` uses it. Used by one thread, except break_off().
 class LoadGateway final : public DownlinkGateway {
 public:
-    explicit LoadGateway(AdminClient admin) : admin_(std::move(admin)) {}
+    LoadGateway(AdminAccess access, AdminClient admin) : access_(std::move(access)), admin_(std::move(admin)) {}
 
     Result<std::vector<GatewayConnection>> connections() override;
     Result<int> send(const std::string& id, const std::string& object) override;
     void break_off() noexcept override { admin_.break_off(); }
 
 private:
+    const AdminAccess access_;
     AdminClient admin_;
 };
 

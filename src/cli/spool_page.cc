@@ -53,24 +53,24 @@ bool read(document& answer, ReadPage& page) {
 
 }  // namespace
 
-Result<ReadPage> read_spool_page(const std::string& body) {
+std::optional<ReadPage> read_spool_page(const std::string& body) {
     simdjson::ondemand::parser parser;
     const simdjson::padded_string padded(body);
     document answer;
     ReadPage page;
     page.lines.reserve(body.size());
-    if (parser.iterate(padded).get(answer) || !read(answer, page)) return Error{"the answer is not events of a spool"};
+    if (parser.iterate(padded).get(answer) || !read(answer, page)) return std::nullopt;
     return page;
 }
 
-Result<std::uint64_t> read_group_position(const std::string& body, const std::string& group) {
+std::optional<std::uint64_t> read_group_position(const std::string& body, const std::string& group) {
     simdjson::dom::parser parser;
     simdjson::dom::array groups;
-    if (parser.parse(body)["groups"].get(groups)) return Error{"the answer is not groups of a spool"};
+    if (parser.parse(body)["groups"].get(groups)) return std::nullopt;
     for (const simdjson::dom::element row : groups) {
         std::string_view name;
         std::uint64_t position = 0;
-        if (row["name"].get(name) || row["position"].get(position)) return Error{"the answer is not groups of a spool"};
+        if (row["name"].get(name) || row["position"].get(position)) return std::nullopt;
         if (name == group) return position;
     }
     return std::uint64_t{0};

@@ -1,10 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
-
-#include <holdfast/result.h>
 
 namespace holdfast {
 
@@ -17,10 +16,11 @@ struct ReadPage {
     std::vector<std::string> missing;  ///< "events 5 to 9 are missing: ..."
 };
 
-/// Reads an answer. Returns an error if it is malformed. Pure.
-[[nodiscard]] Result<ReadPage> read_spool_page(const std::string& body);
+/// Reads an answer. Returns nullopt if it is malformed. Pure.
+[[nodiscard]] std::optional<ReadPage> read_spool_page(const std::string& body);
 
-/// Returns the position of a group in an answer of GET /v1/spool/groups, or 0 if the group is absent. Pure.
-[[nodiscard]] Result<std::uint64_t> read_group_position(const std::string& body, const std::string& group);
+/// Returns the position of a group in an answer of GET /v1/spool/groups, 0 if the group is absent, or nullopt if the
+/// answer is malformed. Pure.
+[[nodiscard]] std::optional<std::uint64_t> read_group_position(const std::string& body, const std::string& group);
 
 }  // namespace holdfast

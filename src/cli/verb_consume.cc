@@ -131,7 +131,7 @@ int refuse_usage(const std::string& message) {
 }
 
 int consume_verb(const ConsumeFlags& flags) {
-    ConsumeOptions options{.group = flags.group, .from = {}, .limit = {}, .follow = flags.follow, .name = draw_name()};
+    ConsumeOptions options{.admin = flags.admin, .group = flags.group, .follow = flags.follow, .name = draw_name()};
     if (!is_admin_address(flags.admin.address))
         return refuse_usage("--admin: " + not_an_admin_address(flags.admin.address));
     if (!flags.group.empty() && !is_name(flags.group))

@@ -69,14 +69,6 @@ constexpr auto demo_timeout = 120s;
 constexpr auto alarm_settles_within = 2s;
 constexpr std::string_view nothing_left = "No process, port or file is left.";
 
-/// One answer of the admin API.
-struct DemoAnswer {
-    simdjson::dom::parser parser;
-    simdjson::dom::element root;
-
-    [[nodiscard]] AnswerView view() const { return AnswerView(root); }
-};
-
 /// The story that the verb shows, with the devices in it: sockets of this process. Each step returns an Error if the
 /// demo cannot go on. One thread.
 class Demo {
@@ -103,7 +95,7 @@ private:
 
     [[nodiscard]] std::optional<Error> connect(std::string_view network, std::vector<ProveDevice>& devices) const;
     [[nodiscard]] std::optional<Error> cut_off();
-    [[nodiscard]] std::optional<Error> request(std::string_view target, DemoAnswer& answer);
+    [[nodiscard]] std::optional<Error> request(std::string_view target, std::optional<AdminReply>& reply);
     [[nodiscard]] std::optional<Error> wait_until(const std::string& what, const Reached& reached);
     [[nodiscard]] std::optional<Error> wait_for_alarm(const std::string& kind, std::string& text);
     [[nodiscard]] std::optional<Error> wait_for_all();
@@ -166,11 +158,11 @@ std::optional<Error> Demo::pause(std::chrono::milliseconds time) {
     return std::nullopt;
 }
 
-std::optional<Error> Demo::request(std::string_view target, DemoAnswer& answer) {
-    const auto given = client_->request({.target = std::string(target)});
-    if (!given) return gateway_.ended() ? gateway_ended() : given.error();
-    const auto& [status, body] = given.value();
-    if (status != 200 || answer.parser.parse(body).get(answer.root)) return Error{not_a_gateway(admin_, status)};
+std::optional<Error> Demo::request(std::string_view target, std::optional<AdminReply>& reply) {
+    auto answered = read_reply(admin_, client_->request({.target = std::string(target)}));
+    if (const auto* const failure = std::get_if<AdminFailure>(&answered))
+        return gateway_.ended() ? gateway_ended() : Error{failure->text()};
+    reply = std::get<AdminReply>(std::move(answered));
     return std::nullopt;
 }
 
@@ -178,17 +170,17 @@ std::optional<Error> Demo::wait_until(const std::string& what, const Reached& re
     const DemoTime since = std::chrono::steady_clock::now();
     for (DemoTime reported = since;;) {
         if (auto error = pause(100ms)) return error;
-        DemoAnswer status, alarms;
+        std::optional<AdminReply> status, alarms;
         if (auto error = request(api_path::status, status)) return error;
         if (auto error = request(api_path::alarms, alarms)) return error;
-        if (reached(status.view(), alarms.view())) return std::nullopt;
+        if (reached(status->view(), alarms->view())) return std::nullopt;
         const DemoTime now = std::chrono::steady_clock::now();
         if (now - since > demo_timeout)
             return Error{"the demo waited 2 minutes for " + what + "; run it again when this host is less busy"};
         if (now - reported < progress_interval) continue;
         reported = now;
-        const std::uint64_t silent = status.view().count("/suspects");
-        say("... waiting for " + what + ": " + human_count(status.view().count("/connections")) +
+        const std::uint64_t silent = status->view().count("/suspects");
+        say("... waiting for " + what + ": " + human_count(status->view().count("/connections")) +
             " connections are open, " + (silent > 0 ? human_count(silent) : "none") + " known to be silent.");
     }
 }
@@ -256,13 +248,13 @@ std::optional<Error> Demo::start() {
     auto client = AdminClient::open(admin_);
     if (!client) return client.error();
     client_ = std::move(client).value();
-    DemoAnswer status;
+    std::optional<AdminReply> status;
     if (auto error = request(api_path::status, status)) return error;
-    const auto listener = parse_endpoint(status.view().text("/listeners/0/address"));
+    const auto listener = parse_endpoint(status->view().text("/listeners/0/address"));
     if (!listener) return listener.error();
     listener_ = listener.value();
     say("The gateway listens on " + to_string(listener_) + ", and must detect a silent device within " +
-        printable(status.view().text("/detect_within")) + " (detect_within).\nDashboard: " + url +
+        printable(status->view().text("/detect_within")) + " (detect_within).\nDashboard: " + url +
         "\nTerminal:  export HOLDFAST_ADMIN=" + admin_.address + "   # then: holdfast top, list or alarms" + "\n\n");
     if (auto error = connect(healthy_network, healthy_)) return error;
     return connect(cut_network, cut_);

@@ -11,13 +11,14 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 
 #include "cli/client_request.h"
 #include "cli/doctor_gateway.h"
 #include "cli/doctor_text.h"
 #include "cli/serve_options.h"
 #include "cli/verbs.h"
-#include "client/admin_client.h"
+#include "client/admin_reply.h"
 #include "daemon/exit.h"
 #include "daemon/signals.h"
 #include "doctor/diagnose.h"
@@ -159,32 +160,13 @@ Demand demand_of(const GatewayAnswer& gateway, const HostFacts& host) {
 }
 
 void print_findings(const Findings& findings, const Demand& demand, const GatewayFacts* gateway,
-                    const std::string& note) {
+                    const AdminFailure* failure) {
     std::cout << "This host, for " << printable(demand.source) << ": " << human_count(demand.max_connections)
               << " connections at most";
     if (gateway != nullptr) std::cout << ", " << human_count(gateway->connections) << " now";
-    std::cout << ".\n" << note << '\n' << findings_text(findings);
-}
-
-/// The result of a query. An absent gateway is an error only if the user named its address.
-struct Examined {
-    std::optional<GatewayAnswer> gateway;
-    std::string note;
-    bool unreachable = false;
-};
-
-Examined examine(const AdminPlace& place) {
-    Examined out;
-    if (!place.access) return out;
-    auto gateway = examine_gateway(*place.access);
-    if (gateway) {
-        out.gateway = std::move(gateway).value();
-        return out;
-    }
-    if (place.named) print_error(gateway.error().message);
-    out.unreachable = place.named;
-    out.note = "Only the host was examined: " + printable(gateway.error().message) + "\n";
-    return out;
+    std::cout << ".\n";
+    if (failure != nullptr) std::cout << "Only the host was examined: " << printable(failure->text()) << '\n';
+    std::cout << '\n' << findings_text(findings);
 }
 
 int examine_host(const DoctorFlags& flags, const LoadedConfig& loaded) {
@@ -193,21 +175,25 @@ int examine_host(const DoctorFlags& flags, const LoadedConfig& loaded) {
         print_error("--admin: " + not_an_admin_address(place.access->address));
         return exit_wrong_usage;
     }
-    const Examined seen = examine(place);
-    if (seen.unreachable) return exit_unreachable;
-    const GatewayFacts* gateway = seen.gateway ? &seen.gateway->facts : nullptr;
+    // An absent gateway is an error only if a flag names its address.
+    std::optional<std::variant<GatewayAnswer, AdminFailure>> seen;
+    if (place.access) seen = examine_gateway(*place.access);
+    const auto* const failure = seen ? std::get_if<AdminFailure>(&*seen) : nullptr;
+    if (failure != nullptr && place.named) return print_failure(*failure);
+    const auto* const answer = seen ? std::get_if<GatewayAnswer>(&*seen) : nullptr;
+    const GatewayFacts* gateway = answer != nullptr ? &answer->facts : nullptr;
     const std::optional<int> pid = gateway != nullptr ? gateway->pid : std::nullopt;
     const HostFacts host = read_host_facts(pid);
     Demand demand =
-        seen.gateway && !flags.config
-            ? demand_of(*seen.gateway, host)
+        answer != nullptr && !flags.config
+            ? demand_of(*answer, host)
             : demand_of(loaded.config, flags.config ? loaded.file : "a gateway with defaults", host, pid.has_value());
     try_plans(demand.listeners);
     const Findings findings = diagnose(host, demand, gateway);
     if (flags.json) {
         std::cout << to_json(findings) << '\n';
     } else {
-        print_findings(findings, demand, gateway, seen.note);
+        print_findings(findings, demand, gateway, failure);
     }
     return count_of(findings, Verdict::wrong) > 0 ? exit_answer_is_no : exit_good;
 }

@@ -157,7 +157,7 @@ std::optional<Error> read_admin(LoadFlags& flags) {
     flags.admin.keep = true;
     auto client = AdminClient::open(flags.admin);
     if (!client) return client.error();
-    flags.gateway = std::make_unique<LoadGateway>(std::move(client).value());
+    flags.gateway = std::make_unique<LoadGateway>(flags.admin, std::move(client).value());
     return {};
 }
 

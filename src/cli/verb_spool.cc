@@ -1,11 +1,12 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <variant>
 
 #include "api/api_endpoint.h"
 #include "cli/client_request.h"
 #include "cli/verbs.h"
-#include "client/admin_client.h"
+#include "client/admin_reply.h"
 #include "spool/archive.h"
 #include "text/json_writer.h"
 #include "text/printable.h"
@@ -32,16 +33,12 @@ std::string of_events(Position first, Position last) {
 }
 
 /// Queries the gateway on this machine for the directory of its spool.
-Result<std::string> directory_of_gateway(const AdminAccess& admin) {
-    const auto answer = call_admin(admin, {.target = std::string(api_path::status)});
-    const std::string remedy = "; name the directory with --spool";
-    if (!answer) return Error{answer.error().message + remedy};
-    simdjson::dom::parser parser;
-    simdjson::dom::element root;
-    const bool is_json = !parser.parse(answer.value().body).get(root);
-    const std::string path = is_json ? AnswerView(root).text("/sink/spool/path") : std::string();
-    if (path.empty()) return Error{"the gateway at " + printable(admin.address) + " has no spool" + remedy};
-    return path;
+std::variant<std::string, AdminFailure> directory_of_gateway(const AdminAccess& admin) {
+    auto reply = read_reply(admin, call_admin(admin, {.target = std::string(api_path::status)}), status_proof);
+    if (auto* const failure = std::get_if<AdminFailure>(&reply)) return std::move(*failure);
+    std::string path = std::get<AdminReply>(reply).view().text("/sink/spool/path");
+    if (!path.empty()) return path;
+    return AdminFailure{.lines = {"the gateway at " + printable(admin.address) + " has no spool"}};
 }
 
 void print_copy(const SpoolCopy& copy, const std::string& to) {
@@ -54,8 +51,9 @@ int back_up(const SpoolFlags& flags) {
     std::string from = flags.directory;
     if (from.empty()) {
         auto found = directory_of_gateway(flags.admin);
-        if (!found) return refuse_spool(found.error(), exit_unreachable);
-        from = std::move(found).value();
+        if (const auto* const failure = std::get_if<AdminFailure>(&found))
+            return refuse_spool({failure->text() + "; name the directory with --spool"}, failure->code);
+        from = std::get<std::string>(std::move(found));
     }
     const auto copy = copy_spool(from, flags.copy);
     if (!copy) return refuse_spool(copy.error(), exit_answer_is_no);

@@ -63,10 +63,7 @@ std::string or_null(const std::string& json) { return json.empty() ? "null" : js
 int print_once(const TopFlags& flags, const TopControls& controls) {
     const TopSize size = size_for_once();
     const TopAnswers answers = fetch_top(flags.client.admin, controls, size.lines);
-    if (!answers.trouble.empty()) {
-        print_error(answers.trouble);
-        return exit_unreachable;
-    }
+    if (answers.failure) return print_failure(*answers.failure);
     if (flags.client.json) {
         std::cout << "{\"status\":" << or_null(answers.status) << ",\"trend\":" << or_null(answers.trend)
                   << ",\"recent\":" << or_null(answers.recent) << ",\"alarms\":" << or_null(answers.alarms)
@@ -103,10 +100,7 @@ int watch_live(const TopFlags& flags, const TopControls& controls, std::chrono::
         return exit_wrong_usage;
     }
     TopAnswers answers = fetch_top(flags.client.admin, controls, max_rows);
-    if (!answers.trouble.empty()) {
-        print_error(answers.trouble);
-        return exit_unreachable;
-    }
+    if (answers.failure) return print_failure(*answers.failure);
     {
         TopScreen screen;
         if (!screen.open()) {
@@ -115,9 +109,7 @@ int watch_live(const TopFlags& flags, const TopControls& controls, std::chrono::
         }
         answers = watch(screen, std::move(answers), controls, flags, interval);
     }
-    if (answers.trouble.empty()) return exit_good;
-    print_error(answers.trouble);
-    return exit_unreachable;
+    return answers.failure ? print_failure(*answers.failure) : exit_good;
 }
 
 int top_verb(const TopFlags& flags) {

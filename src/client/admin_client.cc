@@ -82,10 +82,11 @@ std::string why_no_answer(const HttpFailure& failure, const GatewayPlace& to) {
                    " or is not from a known authority; name the file of the authority with --admin-ca";
         case Kind::bad_ca_file:
             return failure.cause + "; name such a file with --admin-ca";
+        case Kind::no_tls:
+            return failure.cause + "; for an address without TLS, write http:// before it";
         case Kind::no_connection:
         case Kind::too_slow:
         case Kind::broken_off:
-        case Kind::no_tls:
             break;
     }
     return failure.cause;
@@ -165,65 +166,10 @@ Result<AdminAnswer> AdminClient::request(const AdminQuestion& question) {
     return AdminAnswer{answer.status, answer.body};
 }
 
-std::string not_a_gateway(const AdminAccess& access, int status) {
-    return "the server at " + printable(access.address) + " is not a holdfast gateway (HTTP status " +
-           std::to_string(status) + "); name the admin address with --admin";
-}
-
 Result<AdminAnswer> call_admin(const AdminAccess& access, const AdminQuestion& question) {
     auto client = AdminClient::open(access);
     if (!client) return client.error();
     return client.value().request(question);
-}
-
-std::string AnswerView::text(std::string_view pointer) const {
-    simdjson::dom::element found;
-    if (element_.at_pointer(pointer).get(found)) return {};
-    std::string_view string;
-    if (!found.get(string)) return std::string(string);
-    return found.is_number() ? std::string(simdjson::minify(found)) : std::string();
-}
-
-std::uint64_t AnswerView::count(std::string_view pointer) const {
-    std::uint64_t value = 0;
-    if (element_.at_pointer(pointer).get(value)) return 0;
-    return value;
-}
-
-double AnswerView::real(std::string_view pointer) const {
-    double value = 0;
-    if (element_.at_pointer(pointer).get(value)) return 0;
-    return value;
-}
-
-bool AnswerView::flag(std::string_view pointer) const {
-    bool value = false;
-    if (element_.at_pointer(pointer).get(value)) return false;
-    return value;
-}
-
-bool AnswerView::has(std::string_view pointer) const {
-    return element_.at_pointer(pointer).error() == simdjson::SUCCESS;
-}
-
-std::vector<AnswerView> AnswerView::list(std::string_view pointer) const {
-    std::vector<AnswerView> out;
-    simdjson::dom::array array;
-    if (element_.at_pointer(pointer).get(array)) return out;
-    for (const simdjson::dom::element element : array) out.emplace_back(element);
-    return out;
-}
-
-std::vector<std::pair<std::string, std::uint64_t>> AnswerView::counts(std::string_view pointer) const {
-    std::vector<std::pair<std::string, std::uint64_t>> out;
-    simdjson::dom::object object;
-    if (element_.at_pointer(pointer).get(object)) return out;
-    for (const auto& [name, value] : object) {
-        std::uint64_t number = 0;
-        if (!value.get(number) && number > 0) out.emplace_back(name, number);
-    }
-    std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-    return out;
 }
 
 }  // namespace holdfast

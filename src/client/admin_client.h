@@ -1,14 +1,11 @@
 #pragma once
 
-#include <simdjson.h>
-
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <holdfast/result.h>
@@ -67,31 +64,7 @@ private:
     std::function<Error(const HttpFailure&)> why_;
 };
 
-/// Returns "the server at ADDRESS is not a holdfast gateway ...": the sentence of every verb.
-[[nodiscard]] std::string not_a_gateway(const AdminAccess& access, int status);
-
 /// Sends one request with a client of its own.
 [[nodiscard]] Result<AdminAnswer> call_admin(const AdminAccess& access, const AdminQuestion& question);
-
-/// Reads the API's JSON by pointers (RFC 6901). An absent value, or one of another type, reads as empty or zero,
-/// because the answer is external input. Refers to the document of its parser and must not outlive it.
-class AnswerView {
-public:
-    explicit AnswerView(simdjson::dom::element element) : element_(element) {}
-
-    /// Returns a string, a number as it is written, or an empty text for null.
-    [[nodiscard]] std::string text(std::string_view pointer) const;
-    [[nodiscard]] std::uint64_t count(std::string_view pointer) const;
-    [[nodiscard]] double real(std::string_view pointer) const;
-    [[nodiscard]] bool flag(std::string_view pointer) const;
-    [[nodiscard]] bool has(std::string_view pointer) const;
-
-    [[nodiscard]] std::vector<AnswerView> list(std::string_view pointer) const;
-    /// Returns the counts of an object without the zeros, largest first.
-    [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> counts(std::string_view pointer) const;
-
-private:
-    simdjson::dom::element element_;
-};
 
 }  // namespace holdfast

@@ -2,15 +2,9 @@
 
 #include <string_view>
 
-namespace holdfast {
+#include "model/exit_code.h"
 
-/// Exit codes of every verb.
-enum ExitCode : int {
-    exit_good = 0,
-    exit_answer_is_no = 1,
-    exit_wrong_usage = 2,
-    exit_unreachable = 3,  ///< the daemon did not answer
-};
+namespace holdfast {
 
 /// Prints "holdfast: MESSAGE" as one line on standard error. Control characters become spaces.
 void print_error(std::string_view message);

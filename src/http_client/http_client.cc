@@ -223,6 +223,10 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
         }
         case CURLE_OPERATION_TIMEDOUT:
             if (!was_connected()) return {Kind::no_connection, std::strerror(ETIMEDOUT)};
+            if (peer_.tls && fact<curl_off_t>(CURLINFO_PRETRANSFER_TIME_T) == 0) {
+                const auto limit = std::min(peer_.connect_timeout, question.timeout);
+                return {Kind::no_tls, "the TLS handshake did not end within " + format_duration(limit)};
+            }
             return {Kind::too_slow, "no answer within " + format_duration(question.timeout)};
         case CURLE_SSL_CONNECT_ERROR:
             return {Kind::no_tls, "the TLS handshake failed"};

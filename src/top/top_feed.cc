@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "api/api_endpoint.h"
-#include "client/admin_client.h"
+#include "client/admin_reply.h"
 
 namespace holdfast {
 namespace {
@@ -15,23 +15,32 @@ class Questions {
 public:
     explicit Questions(const AdminAccess& admin) : admin_(admin) {}
 
+    /// Returns the body of the answer that every gateway has.
+    std::string request_status() {
+        auto reply = read_reply(admin_, call(std::string(api_path::status)), status_proof);
+        if (const auto* const answered = std::get_if<AdminReply>(&reply)) return answered->body();
+        failure_ = std::get<AdminFailure>(std::move(reply));
+        return {};
+    }
+
     /// Returns the body of a 200, or an empty text for another status. A gateway without a watch answers with another
     /// status.
     std::string request(const std::string& target) {
-        if (!trouble_.empty()) return {};
-        const auto answer = call_admin(admin_, {.target = target, .timeout = answer_wait});
-        if (!answer) {
-            trouble_ = answer.error().message;
-            return {};
-        }
-        return answer.value().status == 200 ? answer.value().body : std::string();
+        if (failure_) return {};
+        auto answer = call(target);
+        if (!answer) failure_ = failure_of(admin_, answer);
+        return answer && answer.value().status == 200 ? std::move(answer.value().body) : std::string();
     }
 
-    [[nodiscard]] const std::string& trouble() const { return trouble_; }
+    [[nodiscard]] const std::optional<AdminFailure>& failure() const { return failure_; }
 
 private:
+    [[nodiscard]] Result<AdminAnswer> call(const std::string& target) const {
+        return call_admin(admin_, {.target = target, .timeout = answer_wait});
+    }
+
     const AdminAccess& admin_;
-    std::string trouble_;
+    std::optional<AdminFailure> failure_;
 };
 
 bool finds_any(const std::string& page) {
@@ -46,7 +55,7 @@ TopAnswers fetch_top(const AdminAccess& admin, const TopControls& controls, std:
                      const TopAnswers& before) {
     Questions questions(admin);
     TopAnswers answers;
-    answers.status = questions.request(std::string(api_path::status));
+    answers.status = questions.request_status();
     answers.trend = questions.request(std::string(api_path::trend) + "?window=10m&step=10s");
     answers.recent = questions.request(std::string(api_path::trend) + "?window=10s&step=1s");
     answers.alarms = questions.request(std::string(api_path::alarms));
@@ -54,13 +63,8 @@ TopAnswers fetch_top(const AdminAccess& admin, const TopControls& controls, std:
         answers.connections = questions.request(target);
         if (finds_any(answers.connections)) break;
     }
-    if (!questions.trouble().empty()) answers = before;
-    if (questions.trouble().empty() && answers.status.empty()) {
-        answers.trouble =
-            "the server at " + admin.address + " is not a holdfast gateway; name the admin address with --admin";
-    } else {
-        answers.trouble = questions.trouble();
-    }
+    if (questions.failure()) answers = before;
+    answers.failure = questions.failure();
     return answers;
 }
 

@@ -13,8 +13,8 @@
 
 namespace holdfast {
 
-/// Fetches all answers of one frame. On a failure `trouble` has the reason, and the other answers are those of
-/// `before`.
+/// Fetches all answers of one frame. On a failure, `failure` has the reason, and the other answers are those
+/// of `before`.
 [[nodiscard]] TopAnswers fetch_top(const AdminAccess& admin, const TopControls& controls, std::size_t rows,
                                    const TopAnswers& before = {});
 

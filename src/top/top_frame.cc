@@ -6,7 +6,6 @@
 #include <string_view>
 #include <utility>
 
-#include "client/admin_client.h"
 #include "model/gateway_faults.h"
 #include "text/printable.h"
 #include "text/table.h"
@@ -161,7 +160,7 @@ public:
     std::vector<TopLine> render() {
         if (size_.lines == 0) return {};
         add_title();
-        if (!answers_.trouble.empty()) add("! " + printable(answers_.trouble), TopStyle::warning);
+        if (answers_.failure) add("! " + printable(answers_.failure->text()), TopStyle::warning);
         add_population();
         add_rates();
         add_warnings();

@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "client/admin_reply.h"
 #include "top/top_controls.h"
 
 namespace holdfast {
@@ -16,7 +18,7 @@ struct TopAnswers {
     std::string recent;  ///< trend of the last seconds
     std::string alarms;
     std::string connections;
-    std::string trouble;  ///< reason why the answers are old or absent; empty while they are fresh
+    std::optional<AdminFailure> failure;  ///< why the answers are old or absent; nullopt while they are fresh
 };
 
 struct TopSize {

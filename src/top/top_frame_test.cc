@@ -129,7 +129,7 @@ TEST(TopFrame, BytesOfDevicesAreEscaped) {
 
 TEST(TopFrame, SaysWhatIsWrong) {
     TopAnswers answers = example();
-    answers.trouble = "no gateway answers at 127.0.0.1:7080: Connection refused";
+    answers.failure.emplace().lines = {"no gateway answers at 127.0.0.1:7080: Connection refused"};
     answers.status = R"({"reading_paused":true,"draining":true,"sink":{"error":"No space left on device"},
         "listeners":[{"name":"a","accept_paused":false},{"name":"b","accept_paused":true}]})";
     answers.alarms = R"({"active":[{"alarm":"a1"},{"alarm":"a2"},{"alarm":"a3"},{"alarm":"a4"},{"alarm":"a5"}]})";

@@ -31,9 +31,9 @@ def binary():
     return str(BINARY)
 
 
-def run(*words, timeout=30, **options):
-    """Runs one verb to its end. Returns the completed process with text output."""
-    return subprocess.run([binary(), *words], capture_output=True, text=True, timeout=timeout, check=False,
+def run(*words, timeout=30, command=(), **options):
+    """Runs one verb to its end, by `command` if given. Returns the completed process with text output."""
+    return subprocess.run([*command, binary(), *words], capture_output=True, text=True, timeout=timeout, check=False,
                           stdin=subprocess.DEVNULL, **options)
 
 
