@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <string>
 
 #include "model/gateway_faults.h"
 #include "text/printable.h"
@@ -36,6 +38,20 @@ std::string plan_line(const AnswerView& view) {
            view.text("/plan/interval_s") + "s, " + view.text("/plan/count") + " in all; user timeout " +
            milliseconds_text(view, "/plan/user_timeout_ms") + "; swept every " +
            milliseconds_text(view, "/plan/sweep_period_ms");
+}
+
+/// Returns a line for each plan of the listeners, with their names where there is more than one plan.
+std::string plan_lines(const AnswerView& status) {
+    std::map<std::string, std::string> names;  // by plan
+    for (const AnswerView& listener : status.list("/listeners")) {
+        std::string& of_plan = names[printable(listener.text("/detect_within")) + ": " + plan_line(listener)];
+        of_plan += (of_plan.empty() ? "" : ", ") + printable(listener.text("/name"));
+    }
+    std::string out;
+    for (const auto& [plan, of_plan] : names) {
+        out += line("detect_within", plan + (names.size() > 1 ? " (" + of_plan + ")" : ""));
+    }
+    return out;
 }
 
 std::string sink_line(const AnswerView& status) {
@@ -198,7 +214,7 @@ std::string status_text(const AnswerView& status) {
     if (status.has("/sink/type")) out += line("sink", sink_line(status));
     if (status.has("/sink/spool")) out += spool_text(status);
     if (status.has("/sink/nats/stream")) out += nats_text(status);
-    out += line("detect_within", printable(status.text("/detect_within")) + ": " + plan_line(status));
+    out += plan_lines(status);
     return out + "\n" + listeners_text(status);
 }
 

@@ -87,6 +87,16 @@ TEST_F(ClientVerbs, Status) {
                 testing::AllOf(StartsWith("{\"version\""), testing::EndsWith("}\n")));
 }
 
+TEST_F(ClientVerbs, StatusNamesTheListenersOfEachPlan) {
+    ListenerStatus cameras = gateway_.now.listeners.front();
+    cameras.name = "cameras";
+    cameras.plan = plan_liveness(std::chrono::seconds(9)).value();
+    gateway_.now.listeners.push_back(cameras);
+    EXPECT_THAT(request({"status"}).out,
+                testing::AllOf(testing::ContainsRegex("detect_within  30s: first probe after 10s[^\n]*\\(devices\\)\n"),
+                               testing::ContainsRegex("detect_within  9s: first probe after [^\n]*\\(cameras\\)\n")));
+}
+
 TEST_F(ClientVerbs, ListHandsItsFlagsOn) {
     gateway_.row.key = "a\x1b[31m";
     const Outcome outcome = request({"list", "--peer", "10.2.0.0/16", "--key", "a b&c", "--listener", "devices",
