@@ -330,10 +330,12 @@ void Presence::refused(const std::string& id) {
         if (entry.dirty) dirty_.push_back(id);
         return;
     }
-    // Another gateway holds the device by now, or a lookup shows that none does.
+    // Our connection has ended, and the bucket has a newer record. It may have been seen while the connection existed,
+    // and not kept: the lookup returns it again.
     if (!entry.held && entry.claimed) {
         entry.dirty = false;
-        if (entry.revision <= done.put.expected) unresolved_.push_back(id);
+        entry.revision = std::min(entry.revision, done.put.expected);
+        unresolved_.push_back(id);
         return;
     }
     // The newer record decides once it has been seen. If it does not arrive, it is looked up.
