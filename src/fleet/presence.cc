@@ -330,8 +330,8 @@ void Presence::refused(const std::string& id) {
         if (entry.dirty) dirty_.push_back(id);
         return;
     }
-    // Our connection has ended, and the bucket has a newer record. It may have been seen while the connection existed,
-    // and not kept: the lookup returns it again.
+    // Our connection has ended, and the bucket has a newer record. A record that was seen while the connection existed
+    // was perhaps not kept: the lookup returns the newest one again.
     if (!entry.held && entry.claimed) {
         entry.dirty = false;
         entry.revision = std::min(entry.revision, done.put.expected);
