@@ -325,10 +325,12 @@ void Presence::refused(const std::string& id) {
         if (entry.dirty) dirty_.push_back(id);
         return;
     }
-    // Another gateway has the device by now, or will be seen not to.
+    // Ours has ended, and the bucket has a newer record. One that was seen while ours was there was perhaps not kept:
+    // the newest is read again.
     if (!entry.held && entry.claimed) {
         entry.dirty = false;
-        if (entry.revision <= done.put.expected) puzzles_.push_back(id);
+        entry.revision = std::min(entry.revision, done.put.expected);
+        puzzles_.push_back(id);
         return;
     }
     // Decided when the newer record has been seen; if it does not come, it is read.

@@ -242,6 +242,26 @@ TEST_F(PresenceTest, ProofTakesADeviceFromOneWithout) {
     EXPECT_TRUE(now("d").proved);
 }
 
+/// The newer record was seen before our connection ended, and not kept because ours had proved the id.
+TEST_F(PresenceTest, ARefusedEndAdoptsTheNewerRecord) {
+    one_.presence.here("d", proved({10, 1}, 5));
+    settle();
+    two_.presence.here("d", proved({20, 1}, 6));
+    two_.presence.gone("d", {20, 1}, CloseReason::peer_reset, at(7));
+    two_.presence.here("d", held({20, 2}, 8));
+    two_.put_all();
+    two_.answer_one();
+    one_.watch_one();
+    two_.presence.gone("d", {20, 2}, CloseReason::peer_reset, at(9));
+    two_.put_all();
+    one_.put_all();  // refused: the bucket has the end already
+    one_.watch_one();
+    one_.presence.gone("d", {10, 1}, CloseReason::peer_reset, at(10));
+    settle();
+    EXPECT_EQ(one_.presence.unsettled(), 0U);
+    EXPECT_EQ(one_.presence.find("d")->record, bucket_.find("d")->record);
+}
+
 /// Whichever is in the bucket first, and whoever's clock is ahead.
 TEST_F(PresenceTest, OfTwoAtOnceTheOneWithProofStays) {
     for (const bool proof_is_put_first : {false, true}) {
