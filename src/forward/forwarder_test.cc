@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <set>
+#include <string>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -165,11 +167,11 @@ TEST_F(Forwarding, AWindowOfOneWorks) {
     expect_whole_stream();
 }
 
-/// Replaces JetStream for messages that the server's mapping sends here. Acknowledges the first `staged` messages as
-/// duplicates with sequence 0, and the next ones as stored.
+/// Replaces JetStream for messages that the server's mapping sends here. Acknowledges messages with the id `stored` as
+/// stored, and all others as duplicates with sequence 0.
 class FormerLeader {
 public:
-    FormerLeader(const std::string& url, int staged) : staged_(staged) {
+    FormerLeader(const std::string& url, std::string stored) : stored_(std::move(stored)) {
         natsConnection_ConnectTo(&client_, url.c_str());
         natsConnection_Subscribe(&subscription_, client_, "former.leader", on_message, this);
         natsConnection_Flush(client_);
@@ -193,7 +195,7 @@ private:
         natsMsgHeader_Get(message, "Nats-Msg-Id", &id);
         const std::lock_guard lock(leader.mutex_);
         leader.ids_.emplace_back(id);
-        const bool staged = static_cast<int>(leader.ids_.size()) <= leader.staged_;
+        const bool staged = leader.ids_.back() != leader.stored_;
         natsConnection_PublishString(
             client, natsMsg_GetReply(message),
             staged ? R"({"stream":"holdfast", "seq":0,"duplicate": true})" : R"({"stream":"holdfast", "seq":1000})");
@@ -202,26 +204,26 @@ private:
 
     natsConnection* client_ = nullptr;
     natsSubscription* subscription_ = nullptr;
-    const int staged_;
+    const std::string stored_;
     std::mutex mutex_;
     std::vector<std::string> ids_;  // guarded by mutex_
 };
 
 TEST(ForwardingThroughALeadersDeath, AnIdWithoutItsMessageDoesNotCountAsStored) {
     RealServer server({}, R"(mappings = { "holdfast.devices.item.k3": "former.leader" })");
-    FormerLeader leader(server.url(), 3);
+    const std::string id = "0123456789abcdef-3";
+    FormerLeader leader(server.url(), id + "~2");
     FakeSpool spool;
     auto link = NatsLink::open({.url = server.url(), .fresh = true});
     ASSERT_TRUE(link) << link.error().message;
     for (int n = 1; n <= 5; ++n) spool.add("devices", item(n));
     ForwarderOptions options;
-    options.ack_timeout = milliseconds(20);
+    options.ack_timeout = milliseconds(200);
     const auto forwarder = std::make_unique<Forwarder>(spool, *link.value(), options);
     ASSERT_TRUE(comes_true([&] { return forwarder->status().published == 5; })) << forwarder->status().error;
-    const std::string id = "0123456789abcdef-3";
     auto ids = leader.ids();
     EXPECT_GE(std::count(ids.begin(), ids.end(), id), 2);
-    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());  // an acknowledgement may take longer than 20 ms
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());  // an acknowledgement may take longer than 200 ms
     EXPECT_THAT(ids, testing::ElementsAre(id, id + "~1", id + "~2"));
     EXPECT_GE(forwarder->status().retries, 3U);
     const auto messages = StreamView(server.url()).messages();

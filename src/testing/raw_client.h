@@ -20,7 +20,7 @@
 
 namespace holdfast {
 
-/// A TCP client for tests, which sends what no HTTP library would. Reads give up after ten seconds.
+/// A TCP client for tests, which sends what no HTTP library would. Reads give up after a minute.
 class RawClient {
 public:
     explicit RawClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -111,7 +111,7 @@ private:
 
     template <typename Address>
     void connect(const Address& address) {
-        const timeval timeout{10, 0};
+        const timeval timeout{60, 0};
         ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
         connected_ = ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     }
