@@ -82,6 +82,8 @@ void add_verb(CLI::App& app, const Verb& verb) {
 void set_up(CLI::App& app, const Verb& root) {
     app.set_help_flag(help_flags, help_flag_text);
     app.get_formatter()->column_width(30);
+    app.get_formatter()->label("SUBCOMMAND", "VERB");
+    app.get_formatter()->label("SUBCOMMANDS", "VERBS");
     add_verb(app, root);
 }
 
