@@ -7,12 +7,12 @@
 
 namespace holdfast {
 
-ReactorThread::ReactorThread(const Clock& clock, Admission& admission, ShardOptions shard,
+ReactorThread::ReactorThread(const Clock& clock, Admission& admission, const ShardOptions& shard,
                              std::unique_ptr<Pipeline> pipeline)
     : line_(std::make_shared<Line>()),
       pipeline_(std::move(pipeline)),
       reactor_(clock),
-      shard_(reactor_, *pipeline_, admission, std::move(shard)) {
+      shard_(reactor_, *pipeline_, admission, shard) {
     std::vector<ListenerCounters*> counters;
     for (const auto& each : shard_.listener_counters()) counters.push_back(each.get());
     pipeline_->count_in(std::move(counters));

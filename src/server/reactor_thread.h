@@ -23,7 +23,8 @@ namespace holdfast {
 /// the destructor.
 class ReactorThread {
 public:
-    ReactorThread(const Clock& clock, Admission& admission, ShardOptions shard, std::unique_ptr<Pipeline> pipeline);
+    ReactorThread(const Clock& clock, Admission& admission, const ShardOptions& shard,
+                  std::unique_ptr<Pipeline> pipeline);
     ReactorThread(const ReactorThread&) = delete;
     ReactorThread& operator=(const ReactorThread&) = delete;
     ~ReactorThread();
