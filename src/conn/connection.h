@@ -69,6 +69,8 @@ using UnfinishedItemPtr = std::unique_ptr<UnfinishedItem, FreeUnfinishedItem>;
 /// Appends to `item`, which is allocated or grown as needed. Growth doubles the capacity, so that single bytes take
 /// linear time. Returns false without memory; `item` is unchanged then.
 [[nodiscard]] bool append(UnfinishedItemPtr& item, std::span<const char> bytes) noexcept;
+/// Returns the bytes by which append() of `count` bytes grows the capacity.
+[[nodiscard]] std::size_t growth_by(const UnfinishedItemPtr& item, std::size_t count) noexcept;
 
 /// State of a connection with queued or unacknowledged output. An idle connection has none.
 struct Downlink {

@@ -18,6 +18,7 @@ constexpr std::chrono::seconds takes_within{2};
 
 constexpr std::uint32_t census_slice = 8'192;  // slots per turn
 constexpr unsigned max_shed_at_once = 256;
+constexpr std::size_t max_fits_checked = 256;  // per step: one system call each
 // Each reactor checks the memory at least once a second.
 constexpr std::chrono::milliseconds time_for_others{1'500};
 constexpr std::chrono::milliseconds pause_after_none{20};
@@ -93,8 +94,31 @@ void MemoryPressure::relieve() {
     } else {
         short_since_ = {};
     }
-    if (stage != BufferStage::plenty) return shed_late();
+    if (stage != BufferStage::plenty) {
+        shed_late();
+        if (stage != BufferStage::shed) read_what_fits();
+        return;
+    }
     for (const Token number : std::exchange(short_of_memory_, {})) read_again_if_throttled(number);
+}
+
+/// Reads paused connections again as far as their unread bytes need no memory of the last stage. An item that ends with
+/// these bytes frees its memory. Otherwise, connections that all wait for each other would wait until item_deadline.
+void MemoryPressure::read_what_fits() {
+    const auto count = static_cast<std::ptrdiff_t>(std::min(short_of_memory_.size(), max_fits_checked));
+    const std::vector<Token> first(short_of_memory_.begin(), short_of_memory_.begin() + count);
+    short_of_memory_.erase(short_of_memory_.begin(), short_of_memory_.begin() + count);
+    const BufferBudget& budget = core_.admission.buffers();
+    std::size_t used = budget.used();
+    for (const Token number : first) {
+        const Connection* connection = core_.registry.find(number);
+        if (connection == nullptr || !connection->throttled) continue;
+        const std::size_t unread = unread_bytes(connection->fd);
+        const std::size_t growth = growth_by(connection->unfinished, unread);
+        const bool fits = unread > 0 && budget.stage_at(used + growth) != BufferStage::shed;
+        if (fits) used += growth;
+        fits ? read_again_if_throttled(number) : short_of_memory_.push_back(number);
+    }
 }
 
 /// Sheds connections whose partial item exceeds item_deadline until the others can be read. A paused connection cannot

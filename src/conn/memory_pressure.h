@@ -79,6 +79,7 @@ private:
     [[nodiscard]] bool is_over_rate(const Spent& spent) const;
     void end_second();
     void read_again_if_throttled(Token number);
+    void read_what_fits();
     void shed_late();
     void add_late(const Connection& connection, VictimOrder& late);
     [[nodiscard]] bool is_authenticated(const Connection& connection) const;
@@ -96,7 +97,7 @@ private:
     std::unordered_map<Token, Spent> spent_;  // use of this second, and debts of earlier ones
     SteadyTime second_began_{};
     std::vector<Token> over_rate_;        // paused until the second ends
-    std::vector<Token> short_of_memory_;  // paused until memory suffices, longest wait first
+    std::vector<Token> short_of_memory_;  // paused until memory suffices
     bool blocks_reading_ = false;         // until make_room() succeeds
     std::optional<Census> census_;        // in progress while blocks_reading_
     SteadyTime short_since_{};            // start of uninterrupted shedding; zero: none

@@ -103,6 +103,46 @@ TEST_F(ShortOfMemory, LargeUnfinishedItemsAreNotReadOn) {
     EXPECT_FALSE(rig_.find(peers.back())->throttled);
 }
 
+/// Connections that all wait for each other's memory would otherwise wait until item_deadline, and be shed.
+TEST_F(ShortOfMemory, APausedItemIsReadToItsEnd) {
+    BufferBudget& buffers = rig_.admission.buffers();
+    buffers.set_limit(100 * large);
+    std::vector<int> peers;
+    for (int i = 0; i < 30; ++i) peers.push_back(connect_with(large));
+    for (const int fd : peers) rig_.kernel.send(fd, "x");  // the memory of each doubles
+    rig_.turn();
+    buffers.set_limit(buffers.used() * 4 / 3);  // 75 %
+    for (const int fd : peers) rig_.kernel.send(fd, "y");
+    rig_.turn();
+    ASSERT_EQ(buffers.stage(), BufferStage::pause_largest);
+    for (const int fd : peers) ASSERT_TRUE(rig_.find(fd)->throttled);
+    for (const int fd : peers) rig_.kernel.send(fd, "z\n");
+    rig_.pass(milliseconds(300));
+    EXPECT_EQ(rig_.handler.items.size(), peers.size());
+    EXPECT_THAT(rig_.reasons(), IsEmpty());
+}
+
+/// Shows the same where the last stage leaves memory for the rest of a few items only.
+TEST_F(ShortOfMemory, APausedItemIsReadToItsEndWithTheMemoryThatIsLeft) {
+    BufferBudget& buffers = rig_.admission.buffers();
+    buffers.set_limit(100 * large);
+    std::vector<int> peers;
+    for (int i = 0; i < 30; ++i) peers.push_back(connect_with(large));
+    buffers.set_limit(buffers.used() * 4 / 3);
+    for (const int fd : peers) {
+        rig_.kernel.send(fd, "y");  // its memory doubles, and it is paused
+        rig_.turn();
+        if (buffers.stage() == BufferStage::refuse_sessions) break;
+    }
+    std::size_t paused = 0;
+    for (const int fd : peers) paused += rig_.find(fd)->throttled ? 1 : 0;
+    ASSERT_GT(paused, 0U);
+    for (const int fd : peers) rig_.kernel.send(fd, "z\n");
+    rig_.pass(milliseconds(2'000));
+    EXPECT_EQ(rig_.handler.items.size(), peers.size());
+    EXPECT_THAT(rig_.reasons(), IsEmpty());
+}
+
 TEST_F(ShortOfMemory, AtTheEndOfTheBudgetSomeAreShedAndTheOthersLive) {
     const int small = connect_with(100);
     for (int i = 0; i < 40; ++i) connect_with(200 << 10);
