@@ -21,6 +21,8 @@ def connect(to, *, lab=None, source=None, receive_buffer=None, nodelay=True, tim
         if source is not None:
             sock.setsockopt(socket.SOL_IP, getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24), 1)
             sock.bind(source if isinstance(source, tuple) else (source, 0))
+        elif lab:  # a port that no connection to another listener has: the lab silences peers by address and port
+            sock.bind(("", 0))
         sock.settimeout(timeout)
         sock.connect(to)
     except BaseException:

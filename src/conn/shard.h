@@ -240,6 +240,7 @@ private:
     void relieve();
     [[nodiscard]] bool wants_relief() const;
     void read_again_if_throttled(Token number);
+    void read_what_fits();
     void shed_late_ones();
     void add_late_one(const Connection& connection, VictimOrder& late);
 
@@ -420,7 +421,7 @@ private:
     std::unordered_map<Token, Spent> spent_;  // in this second, and debts from earlier ones
     SteadyTime second_began_{};
     std::vector<Token> over_rate_;       // not read until the second is over
-    std::vector<Token> squeezed_;        // not read until there is memory again, the longest waiting first
+    std::vector<Token> squeezed_;        // not read until there is memory again
     bool out_of_buffers_ = false;        // nobody is read until make_room()
     std::optional<Census> census_;       // under way, while out_of_buffers_
     SteadyTime short_since_{};           // memory has been short without a break; zero: it is not

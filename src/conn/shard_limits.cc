@@ -5,8 +5,15 @@
 #include <utility>
 
 #include "conn/shard.h"
+#include "tcp/socket_options.h"
 
 namespace holdfast {
+
+namespace {
+
+constexpr std::size_t most_fits_looked_at = 256;  // in a step: a system call each
+
+}  // namespace
 
 /// Beyond its share of the second it is not read until that is over; what it took too much is a debt.
 void Shard::charge(Connection& connection, std::uint64_t items, std::uint64_t bytes) {
@@ -82,8 +89,31 @@ void Shard::relieve() {
     } else {
         short_since_ = {};
     }
-    if (stage != BufferStage::plenty) return shed_late_ones();
+    if (stage != BufferStage::plenty) {
+        shed_late_ones();
+        if (stage != BufferStage::shed) read_what_fits();
+        return;
+    }
     for (const Token number : std::exchange(squeezed_, {})) read_again_if_throttled(number);
+}
+
+/// Reads those paused again whose unread bytes need no memory of the last stage: an item that ends with them frees its
+/// memory. Else connections that all wait for each other would wait until item_deadline, and be shed.
+void Shard::read_what_fits() {
+    const auto count = static_cast<std::ptrdiff_t>(std::min(squeezed_.size(), most_fits_looked_at));
+    const std::vector<Token> first(squeezed_.begin(), squeezed_.begin() + count);
+    squeezed_.erase(squeezed_.begin(), squeezed_.begin() + count);
+    const BufferBudget& budget = admission_.buffers();
+    std::size_t used = budget.used();
+    for (const Token number : first) {
+        const Connection* connection = registry_.find(number);
+        if (connection == nullptr || !connection->throttled) continue;
+        const std::size_t unread = unread_bytes(connection->fd);
+        const std::size_t growth = growth_by(connection->unfinished, unread);
+        const bool fits = unread > 0 && budget.stage_at(used + growth) != BufferStage::shed;
+        if (fits) used += growth;
+        fits ? read_again_if_throttled(number) : squeezed_.push_back(number);
+    }
 }
 
 /// A paused connection cannot finish its item, and one that never meant to would keep the others waiting for ever:

@@ -30,5 +30,7 @@ using UnfinishedItemPtr = std::unique_ptr<UnfinishedItem, FreeUnfinishedItem>;
 /// Appends to `item`, which is made or grown as needed (by doubling, so that a byte at a time stays linear). False: no
 /// memory, and `item` is as before.
 [[nodiscard]] bool append(UnfinishedItemPtr& item, std::span<const char> bytes) noexcept;
+/// By how much append() of so many bytes grows its capacity.
+[[nodiscard]] std::size_t growth_by(const UnfinishedItemPtr& item, std::size_t count) noexcept;
 
 }  // namespace holdfast

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gateway import Gateway, listener
+from gateway import Gateway, listener, until
 from lab import device
 
 ITEM = device.item("10.0.0.1")
@@ -113,6 +113,35 @@ def test_a_short_budget_sheds_the_holders_and_serves_the_rest():
             lambda: all(r.items or r.closed for r in gateway.events.by_id.values()), 20)
         assert {r.reason for r in gateway.events.records() if r.closed} <= {"shed"}
         gateway.wait_status(lambda status: status["buffers"]["bytes"] == 0 and status["buffers"]["stage"] == 0)
+
+
+def test_paused_items_are_read_to_their_ends():
+    """Each holds 40 KB and is paused. Nothing but the end of one of them frees memory."""
+    with Gateway("--reactors", "1", config=limits(buffer_budget="2MiB")) as gateway, contextlib.ExitStack() as stack:
+        def stage():
+            return gateway.status()["buffers"]["stage"]
+
+        def wait_for_bytes(count):
+            assert until(lambda: gateway.status()["buffers"]["bytes"] >= count), (count, gateway.status()["buffers"])
+
+        holders = []
+        while stage() == 0 and len(holders) < 100:
+            sock = connect(stack, gateway)
+            sock.sendall(b'{"ip":"10.0.0.2","more":"' + b"x" * 20_000)
+            holders.append(sock)
+            wait_for_bytes(20_000 * len(holders))
+            sock.sendall(b"x")  # its memory doubles
+            wait_for_bytes(40_000 * len(holders))
+        assert stage() == 1
+        for sock in holders:
+            sock.sendall(b"y")
+        time.sleep(0.5)
+        for sock in holders:
+            sock.sendall(b'"}\n')
+        records = [gateway.connected(device.name_of(sock)) for sock in holders]
+        assert gateway.events.wait(lambda: all(record.items for record in records), 10), \
+            f"{sum(bool(record.items) for record in records)} of {len(records)}{gateway.tail()}"
+        assert not any(record.closed for record in records)
 
 
 def test_shed_is_told_and_frees_memory():
