@@ -250,8 +250,7 @@ private:
         std::size_t bytes = 0;
         std::size_t loose = 0;  ///< of these, what is no idle session's
     };
-    /// Keeps the books while what a connection holds may change. One within another for the same connection does
-    /// nothing.
+    /// Keeps the books while what a connection holds may change. One within another of the same does nothing.
     class HoldingNote {
     public:
         HoldingNote(Shard& shard, const Connection& connection)
