@@ -78,6 +78,8 @@ public:
 
     /// Returns its approximate memory on the heap (docs/explanation/performance.md has the measurement).
     [[nodiscard]] std::size_t memory() const noexcept { return memory_; }
+    /// Returns the bytes of a record that are decrypted and not read. Makes no system call.
+    [[nodiscard]] std::size_t decrypted_unread() const noexcept;
 
     [[nodiscard]] bool is_in_handshake() const noexcept { return memory_ == memory_in_handshake; }
     /// Returns true if the peer sent a valid certificate.
