@@ -209,6 +209,8 @@ def test_a_restarted_gateway_reports_connections_of_its_former_run(one):
             devices_at_east = devices_at(east, "d", 50)
             assert until(lambda: west.count("online", "east") == 50)
             connections = {row["conn"] for row in west.fleet(gateway="east", limit=1000)["devices"]}
+            # Those that its spool does not know have neither event.
+            assert until(lambda: {event["conn"] for event in east.spooled()} == connections)
             east.crash()
         with FleetGateway("east", one.url, f"{directory}/east") as east:
             again = devices_at(east, "d", 30)
