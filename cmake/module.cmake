@@ -4,6 +4,7 @@
 # code as well, so that a program may link them without.
 # ALONE: these files are compiled one by one where HOLDFAST_UNITY compiles a module in one go.
 # SIMULATES: its tests compute hours or millions of things: a debug build optimises it, or it would not end in time.
+# Four files of tests are compiled in one go, so they must not define the same name in their unnamed namespaces.
 add_library(holdfast_flags INTERFACE)
 target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow)
 if(HOLDFAST_WERROR)
@@ -70,6 +71,7 @@ function(holdfast_module name)
   if(HOLDFAST_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE holdfast_${name} holdfast_flags GTest::gtest_main GTest::gmock)
+    set_target_properties(${name}_test PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
     if(ARG_SIMULATES)
       target_compile_options(${name}_test PRIVATE $<$<CONFIG:Debug>:-O1>)
     elseif(HOLDFAST_PRECOMPILE)

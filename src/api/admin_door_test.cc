@@ -19,7 +19,7 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-constexpr const char* known = "/v1/connections/7f2c91a0-1";
+constexpr const char* known_path = "/v1/connections/7f2c91a0-1";
 constexpr const char* write_token = "write-0123456789abcdef";
 constexpr const char* read_token = "read-0123456789abcdef";
 
@@ -47,7 +47,7 @@ protected:
     }
 
     int get(const char* path, const TestClient::Headers& headers = {}) { return client_->get(path, headers).status; }
-    int remove(const TestClient::Headers& headers) { return client_->remove(known, headers).status; }
+    int remove(const TestClient::Headers& headers) { return client_->remove(known_path, headers).status; }
 
     FakeControlPlane gateway_;
     EventHub hub_;
@@ -106,7 +106,7 @@ TEST_F(AdminDoor, ARefusalSaysHowToComeIn) {
 TEST_F(AdminDoor, TheBodyOfARefusedRequestIsNotRead) {
     open({.secrets = tokens()});
     RawClient client(server_->address().port);
-    client.send("POST " + std::string(known) +
+    client.send("POST " + std::string(known_path) +
                 "/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\nExpect: 100-continue\r\n\r\n");
     EXPECT_THAT(client.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 401 "));
 }
@@ -154,7 +154,7 @@ TEST_F(AdminDoor, UnderTlsTheCertificatesNamesAreItsOwn) {
     named.emplace("Host", "evil.example");
     EXPECT_EQ(client.get("/v1/status", named).status, 403);
     const std::string large = "{\"a\":\"" + std::string(60'000, 'x') + "\"}";
-    EXPECT_EQ(client.post(std::string(known) + "/messages", large, with(write_token)).status, 202);
+    EXPECT_EQ(client.post(std::string(known_path) + "/messages", large, with(write_token)).status, 202);
     EXPECT_THAT(gateway_.sent, testing::ElementsAre(large));
 }
 
@@ -164,7 +164,7 @@ TEST_F(AdminDoor, TheUnixSocketNeedsNoTokenOfThoseWhoMayOpenIt) {
     open({}, "unix:" + path);
     TestClient client(path);
     EXPECT_EQ(client.get("/v1/status").status, 200);
-    EXPECT_EQ(client.remove(known).status, 200);
+    EXPECT_EQ(client.remove(known_path).status, 200);
     EXPECT_EQ(client.get("/v1/status", {{"Host", "whatever"}}).status, 200);
     server_->stop();
     EXPECT_FALSE(std::filesystem::exists(path));

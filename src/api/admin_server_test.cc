@@ -21,7 +21,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-constexpr const char* known = "/v1/connections/7f2c91a0-1";
+constexpr const char* connection_path = "/v1/connections/7f2c91a0-1";
 
 class AdminServerTest : public testing::Test {
 protected:
@@ -52,7 +52,7 @@ void expect_error(const TestClient::Reply& answer, int status, std::string_view 
 
 TEST_F(AdminServerTest, AnswersEveryPath) {
     for (const char* path :
-         {"/", "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/connections", known, "/v1/closed"}) {
+         {"/", "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/connections", connection_path, "/v1/closed"}) {
         const auto answer = client_->get(path);
         EXPECT_EQ(answer.status, 200) << path;
         EXPECT_EQ(answer.header("Cache-Control"), "no-store");
@@ -61,11 +61,11 @@ TEST_F(AdminServerTest, AnswersEveryPath) {
         EXPECT_TRUE(head.body.empty());
         EXPECT_EQ(head.header("Content-Type"), answer.header("Content-Type"));
     }
-    EXPECT_EQ(client_->remove(known).status, 200);
+    EXPECT_EQ(client_->remove(connection_path).status, 200);
     EXPECT_EQ(client_->remove("/v1/connections?peer=10.2.0.0/16").status, 200);
-    EXPECT_EQ(client_->post(std::string(known) + "/probe").status, 200);
+    EXPECT_EQ(client_->post(std::string(connection_path) + "/probe").status, 200);
     EXPECT_EQ(client_->post("/v1/probe?all=true").status, 200);
-    EXPECT_EQ(client_->post(std::string(known) + "/messages", "{\"cmd\":1}").status, 202);
+    EXPECT_EQ(client_->post(std::string(connection_path) + "/messages", "{\"cmd\":1}").status, 202);
     EXPECT_THAT(gateway_.sent, testing::ElementsAre("{\"cmd\":1}"));
 }
 
@@ -85,7 +85,7 @@ TEST_F(AdminServerTest, ErrorsHaveTheirForm) {
 }
 
 TEST_F(AdminServerTest, HostileBodies) {
-    const std::string messages = std::string(known) + "/messages";
+    const std::string messages = std::string(connection_path) + "/messages";
     expect_error(client_->post(messages, "{\"a\":\"\xff\"}"), 400, "not_json");
     expect_error(client_->post(messages, std::string("{}\0", 3)), 400, "not_json");
     expect_error(client_->post(messages, std::string(33 * 1024, ' ')), 413, "too_large");
@@ -102,7 +102,7 @@ TEST_F(AdminServerTest, HostileBodies) {
 TEST_F(AdminServerTest, ADeleteWithoutALengthIsAnsweredAtOnce) {
     RawClient client(port());
     const auto began = std::chrono::steady_clock::now();
-    client.send("DELETE " + std::string(known) + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    client.send("DELETE " + std::string(connection_path) + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_THAT(client.read_until("true}"), StartsWith("HTTP/1.1 200 "));
     EXPECT_LT(std::chrono::steady_clock::now() - began, 1s);
 }

@@ -25,14 +25,14 @@ using testing::StartsWith;
 
 constexpr const char* known = "7f2c91a0-1";
 
-struct Outcome {
+struct VerbOutcome {
     int code = -1;
     std::string out;
     std::string err;
 };
 
 /// Runs one verb as the command does.
-Outcome run(std::vector<std::string> words) {
+VerbOutcome run(std::vector<std::string> words) {
     Verb root{.name = "holdfast", .help = ""};
     fill_verbs(root);
     std::vector<const char*> line{"holdfast"};
@@ -40,7 +40,7 @@ Outcome run(std::vector<std::string> words) {
     const Command command = read_command_line(root, static_cast<int>(line.size()), line.data());
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
-    Outcome outcome;
+    VerbOutcome outcome;
     outcome.code = command.verb->run();
     outcome.out = testing::internal::GetCapturedStdout();
     outcome.err = testing::internal::GetCapturedStderr();
@@ -56,7 +56,7 @@ protected:
         server_ = std::move(started.value());
     }
 
-    Outcome request(std::vector<std::string> words) {
+    VerbOutcome request(std::vector<std::string> words) {
         words.insert(words.end(), {"--admin", to_string(server_->address())});
         return run(std::move(words));
     }
@@ -67,7 +67,7 @@ protected:
     std::unique_ptr<AdminServer> server_;
 };
 
-void expect_one_line(const Outcome& outcome, int code, std::string_view part) {
+void expect_one_line(const VerbOutcome& outcome, int code, std::string_view part) {
     EXPECT_EQ(outcome.code, code) << outcome.err;
     EXPECT_THAT(outcome.out, IsEmpty());
     EXPECT_THAT(outcome.err, StartsWith("holdfast: "));
@@ -78,7 +78,7 @@ void expect_one_line(const Outcome& outcome, int code, std::string_view part) {
 TEST_F(ClientVerbs, Status) {
     gateway_.now.listeners.front().connections = 12'345;
     gateway_.now.listeners.front().closed[static_cast<std::size_t>(CloseReason::peer_reset)] = 7;
-    const Outcome outcome = request({"status"});
+    const VerbOutcome outcome = request({"status"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("12,345 of at most"));
     EXPECT_THAT(outcome.out, HasSubstr("7 (7 peer_reset)"));
@@ -99,7 +99,7 @@ TEST_F(ClientVerbs, StatusNamesTheListenersOfEachPlan) {
 
 TEST_F(ClientVerbs, ListHandsItsFlagsOn) {
     gateway_.row.key = "a\x1b[31m";
-    const Outcome outcome = request({"list", "--peer", "10.2.0.0/16", "--key", "a b&c", "--listener", "devices",
+    const VerbOutcome outcome = request({"list", "--peer", "10.2.0.0/16", "--key", "a b&c", "--listener", "devices",
                                      "--sort", "items", "--reverse", "--limit", "5", "--offset", "2"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("a\\x1b[31m"));
@@ -134,7 +134,7 @@ TEST_F(ClientVerbs, Closed) {
     life.conn = FakeControlPlane::known;
     life.reason = CloseReason::keepalive_expired;
     life.detail = "\x1b]0;owned\x07";
-    const Outcome outcome =
+    const VerbOutcome outcome =
         request({"closed", "--reason", "keepalive_expired", "--peer", "10.0.0.0/8", "--limit", "3"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("keepalive_expired"));
@@ -150,7 +150,7 @@ TEST_F(ClientVerbs, ProbeExitsByItsAnswer) {
     EXPECT_EQ(request({"probe", known, "--timeout", "500ms"}).code, 1);
     EXPECT_EQ(gateway_.last_timeout, std::chrono::milliseconds(500));
     EXPECT_EQ(request({"probe", known, "--json"}).code, 1);
-    const Outcome some = request({"probe", "--all"});
+    const VerbOutcome some = request({"probe", "--all"});
     EXPECT_EQ(some.code, 1);
     EXPECT_EQ(some.out, "3 probed, 2 alive, 1 silent, in 2s\nsilent 7f2c91a0-1\n");
     EXPECT_EQ(request({"probe", "--peer", "10.0.0.0/8"}).code, 1);
@@ -201,7 +201,7 @@ TEST_F(ClientVerbs, ADeviceIsFoundByItsOwnId) {
 
 TEST_F(ClientVerbs, SendToADeviceSaysHowFarItGot) {
     gateway_.row.id = "van";
-    const Outcome acked = request({"send", "--id", "van", "--wait", "2s", "{\"a\": 1}"});
+    const VerbOutcome acked = request({"send", "--id", "van", "--wait", "2s", "{\"a\": 1}"});
     EXPECT_EQ(acked.out, "acked: the kernel of van received the message\n") << acked.err;
     EXPECT_EQ(gateway_.last_timeout, std::chrono::seconds(2));
     EXPECT_THAT(gateway_.sent, testing::ElementsAre("{\"a\":1}"));
@@ -222,7 +222,7 @@ TEST_F(ClientVerbs, SendReadsStandardInput) {
     ::close(ends[1]);
     ::dup2(ends[0], STDIN_FILENO);
     ::close(ends[0]);
-    const Outcome outcome = request({"send", known, "-"});
+    const VerbOutcome outcome = request({"send", known, "-"});
     ::dup2(saved.get(), STDIN_FILENO);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(gateway_.sent, testing::ElementsAre("{\"b\":2}"));
@@ -232,7 +232,7 @@ TEST_F(ClientVerbs, AlarmsExplainThemselves) {
     EXPECT_EQ(request({"alarms"}).out, "no alarm is active\n");
     EXPECT_EQ(request({"alarms"}).code, 0);
     watch_.board.active.push_back(example_alarm());
-    const Outcome outcome = request({"alarms"});
+    const VerbOutcome outcome = request({"alarms"});
     EXPECT_EQ(outcome.code, 1);
     EXPECT_EQ(outcome.out,
               "population_drop on listener devices, since 2026-11-22T08:00:00.123Z\n"
@@ -254,7 +254,7 @@ TEST_F(ClientVerbs, AlarmsOfThePast) {
     past.summary = "\x1b[2J";
     past.elsewhere = 5;
     watch_.board.recent.push_back(past);
-    const Outcome outcome = request({"alarms", "--recent"});
+    const VerbOutcome outcome = request({"alarms", "--recent"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("2026-11-22T08:00:00.123Z to 2026-11-22T08:02:00.123Z\n"));
     EXPECT_THAT(outcome.out, HasSubstr("\\x1b[2J"));
@@ -275,7 +275,7 @@ TEST_F(ClientVerbs, ReloadSaysWhatItDid) {
     EXPECT_EQ(request({"reload"}).out, "applied: log.level is debug\nneeds a restart: reactors\nwarning: w\n");
     EXPECT_THAT(request({"reload", "--json"}).out, StartsWith("{\"applied\":["));
     reloaded_.errors = {"a.toml:3: one", "a.toml:9: t\x1bwo"};
-    const Outcome bad = request({"reload"});
+    const VerbOutcome bad = request({"reload"});
     EXPECT_EQ(bad.code, 1);
     EXPECT_EQ(bad.err, "holdfast: a.toml:3: one\nholdfast: a.toml:9: t wo\n");
     server_->stop();
@@ -283,7 +283,7 @@ TEST_F(ClientVerbs, ReloadSaysWhatItDid) {
 }
 
 TEST_F(ClientVerbs, AnEndpointWithoutATextOfItsOwnPrintsItsAnswer) {
-    const Outcome outcome = request({"trend", "--window", "10m", "--step", "10s"});
+    const VerbOutcome outcome = request({"trend", "--window", "10m", "--step", "10s"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.out, StartsWith("{\"window_s\":600,"));
     EXPECT_EQ(watch_.queries.back().step, std::chrono::seconds(10));
@@ -293,7 +293,7 @@ TEST_F(ClientVerbs, AnEndpointWithoutATextOfItsOwnPrintsItsAnswer) {
 TEST_F(ClientVerbs, TopPrintsOneFrame) {
     gateway_.row.key = "a\x1b[31m";
     gateway_.now.listeners.front().connections = 12'345;
-    const Outcome outcome = request({"top", "--once"});
+    const VerbOutcome outcome = request({"top", "--once"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.out, HasSubstr("12,345 of at most"));
     EXPECT_THAT(outcome.out, HasSubstr("a\\x1b[31m"));
@@ -326,7 +326,7 @@ TEST_F(ClientVerbs, TheAddressMayComeFromTheEnvironment) {
 TEST_F(ClientVerbs, AGatewayThatIsNotThereIsCode3) {
     const std::string address = to_string(server_->address());
     server_->stop();
-    const Outcome outcome = run({"status", "--admin", address});
+    const VerbOutcome outcome = run({"status", "--admin", address});
     expect_one_line(outcome, 3,
                     "no gateway answers at " + address + ": Connection refused; start one with `holdfast serve`");
     expect_one_line(run({"status", "--admin", "nonsense"}), 2, "is not an address with a port");

@@ -12,10 +12,10 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t max_item = 20'000;
-constexpr unsigned max_depth = 5;
+constexpr unsigned batch_depth = 5;
 
 std::vector<LineVerdict> verdicts(const std::vector<std::string>& chunks, bool ahead, char padding = ' ') {
-    static ItemDecoder decoder("ip", max_depth, max_item);
+    static ItemDecoder decoder("ip", batch_depth, max_item);
     return line_verdicts(decoder, chunks, max_item, padding, ahead);
 }
 
@@ -144,7 +144,7 @@ public:
 private:
     std::size_t size_;
     std::string memory_;
-    LineBatch batch_{max_depth};
+    LineBatch batch_{batch_depth};
 };
 
 TEST(LineBatch, GivesEachLineOfTwoOrMore) {
@@ -181,7 +181,7 @@ TEST(LineBatch, ForgetsAWindow) {
     std::string first = "{\"ip\":\"a\"}\n{\"ip\":\"b\"}\n";
     const std::size_t size = first.size();
     first.append(item_padding, ' ');
-    ItemDecoder decoder("ip", max_depth, max_item);
+    ItemDecoder decoder("ip", batch_depth, max_item);
     decoder.expect_lines({first.data(), size});
     EXPECT_EQ(decoder.decode({first.data(), 10}).key, "a");
     first.replace(11, 10, "{\"ip\":0  }");

@@ -1,5 +1,6 @@
 #include "conn/finalizer.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "testing/shard_rig.h"

@@ -12,7 +12,7 @@ using testing::ElementsAre;
 using Holder = VictimOrder::Holder;
 using Rank = VictimOrder::Rank;
 
-IpAddress ip(const char* text) { return parse_ip_address(text).value(); }
+IpAddress ip_of(const char* text) { return parse_ip_address(text).value(); }
 
 /// Returns the order in which holders end. The bytes of a source are the sum of its holders without idle sessions.
 std::vector<Token> order_of(std::vector<Holder> holders, bool authenticated_too = true) {
@@ -30,7 +30,7 @@ std::vector<Token> order_of(std::vector<Holder> holders, bool authenticated_too 
 
 Holder holder(Token number, const char* source, std::size_t bytes, bool authenticated = false,
               Rank rank = Rank::holds) {
-    return {.number = number, .source = ip(source), .bytes = bytes, .authenticated = authenticated, .rank = rank};
+    return {.number = number, .source = ip_of(source), .bytes = bytes, .authenticated = authenticated, .rank = rank};
 }
 
 TEST(VictimOrder, UnauthenticatedComeFirstHoweverLittleTheyHold) {
@@ -81,7 +81,7 @@ TEST(VictimOrder, AHandshakeThatHasJustBegunWaitsForAllThatIsUnfinished) {
 TEST(VictimOrder, OfVeryManyTheFirstAreChosenRightly) {
     VictimOrder order;
     const auto add = [&order](Token number, std::size_t bytes, bool authenticated) {
-        IpAddress source = ip("10.0.0.0");
+        IpAddress source = ip_of("10.0.0.0");
         source.bytes[13] = static_cast<std::uint8_t>(number >> 16);
         source.bytes[14] = static_cast<std::uint8_t>(number >> 8);
         source.bytes[15] = static_cast<std::uint8_t>(number);

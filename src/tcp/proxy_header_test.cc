@@ -33,14 +33,14 @@ std::string with_checksum(const std::string& behind) {
     return bytes;
 }
 
-struct Case {
+struct HeaderCase {
     std::string bytes;
     Kind kind;
     std::string peer_or_detail;  ///< the whole peer, or a part of the detail
 };
 
-void expect(ProxyProtocol version, const std::vector<Case>& cases) {
-    for (const Case& one : cases) {
+void expect(ProxyProtocol version, const std::vector<HeaderCase>& cases) {
+    for (const HeaderCase& one : cases) {
         const std::string items = R"({"ip":"10.0.0.1"})";
         const ProxyHeader got = parse_proxy_header(version, one.bytes + items);
         SCOPED_TRACE(testing::PrintToString(one.bytes));
