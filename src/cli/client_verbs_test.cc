@@ -100,7 +100,7 @@ TEST_F(ClientVerbs, StatusNamesTheListenersOfEachPlan) {
 TEST_F(ClientVerbs, ListHandsItsFlagsOn) {
     gateway_.row.key = "a\x1b[31m";
     const VerbOutcome outcome = request({"list", "--peer", "10.2.0.0/16", "--key", "a b&c", "--listener", "devices",
-                                     "--sort", "items", "--reverse", "--limit", "5", "--offset", "2"});
+                                         "--sort", "items", "--reverse", "--limit", "5", "--offset", "2"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("a\\x1b[31m"));
     EXPECT_THAT(outcome.out, HasSubstr("1 of 1 connections\n"));
