@@ -30,6 +30,10 @@ if(HOLDFAST_SANITIZE)
   target_link_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE})
 endif()
 
+# Behind holdfast_flags: a test file sees the unnamed namespaces of those that are compiled with it.
+add_library(holdfast_test_flags INTERFACE)
+target_compile_options(holdfast_test_flags INTERFACE -Wno-shadow)
+
 # One precompiled header for all modules, and one for all tests. The release build finds forgotten includes.
 if(HOLDFAST_PRECOMPILE)
   set(standard_headers <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <filesystem> <fstream> <functional>
@@ -70,9 +74,8 @@ function(holdfast_module name)
   endif()
   if(HOLDFAST_TESTS AND tests)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE holdfast_${name} holdfast_flags GTest::gtest_main GTest::gmock)
+    target_link_libraries(${name}_test PRIVATE holdfast_${name} holdfast_flags holdfast_test_flags GTest::gtest_main GTest::gmock)
     set_target_properties(${name}_test PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
-    target_compile_options(${name}_test PRIVATE -Wno-shadow)
     if(ARG_SIMULATES)
       target_compile_options(${name}_test PRIVATE $<$<CONFIG:Debug>:-O1>)
     elseif(HOLDFAST_PRECOMPILE)
