@@ -170,7 +170,7 @@ def test_half_open_handshakes():
         refused = status["refused"]["max_handshakes"] - (tried - 1)
         scene.closed(tls_failed=count - refused, peer_closed=1)
         print(f"{count - refused} of {count} were held for 5 s; a newcomer was in after {waited:.1f} s, at attempt {tried}")
-        assert waited < 3, "it need not wait for the end of their five seconds"
+        assert waited < 4.5, "it need not wait for the end of their five seconds"
         assert refused >= (count - places if count < 2 * places else 1)
         assert scene.grown_mib() < 16 + places * 64 / 1024, "64 KiB a handshake at most"
 
@@ -472,21 +472,20 @@ def test_large_halves_that_keep_the_budget_at_its_first_stage():
     item, which waited beside them, arrives."""
     budget, half = 8, b'{"ip":"10.0.0.66","more":"' + b"x" * 40_000
     count = int(0.72 * budget * 2**20 / len(half))
-    text = config(f'[limits]\nbuffer_budget = "{budget}MiB"\n', item_deadline="3s")
+    text = config(f'[limits]\nbuffer_budget = "{budget}MiB"\n', item_deadline="12s")
     with Scene("large halves, up to the first stage", text) as scene, Crowd(scene.gateway) as crowd:
         with scene.attack(2 * count):
             first = [crowd.connect(half) for _ in range(count)]
             scene.gateway.wait_status(lambda status: status["buffers"]["stage"] == 1)
-            for number, sock in enumerate(first):  # each is replaced by a connection that arrives under memory pressure
-                crowd.connect(half)
-                bytes_in = (number + 2 + count) * len(half)
-                scene.gateway.wait_status(lambda status, least=bytes_in: status["received_bytes"] > least - len(half))
+            for sock in first:  # each is replaced by a connection that arrives under memory pressure
+                peer = device.name_of(crowd.connect(half))
+                assert until(lambda peer=peer: row_of(scene.gateway, peer, bytes_in=len(half))), scene.gateway.status()["buffers"]
                 sock.close()
             honest = crowd.connect(half + b'"}')
             assert scene.gateway.status()["buffers"]["stage"] == 1, "else this shows nothing"
             time.sleep(0.2)
             honest.sendall(b"\n")
-            honest_row = until(lambda: row_of(scene.gateway, device.name_of(honest), items=1), 20)
+            honest_row = until(lambda: row_of(scene.gateway, device.name_of(honest), items=1), 40)
             assert honest_row, scene.gateway.status()["buffers"]
         scene.gateway.wait_status(lambda status: status["buffers"]["bytes"] == 0)
         closed = scene.gateway.status()["closed"]
@@ -494,9 +493,10 @@ def test_large_halves_that_keep_the_budget_at_its_first_stage():
         assert closed["shed"] > 0
 
 
-def row_of(gateway, peer, items):
+def row_of(gateway, peer, **values):
+    """Returns the row of this peer, or None if there is none with these values."""
     rows = gateway.ask("GET", "/v1/connections?limit=10000")["connections"]
-    return next((row for row in rows if row["peer"] == peer and row["items"] == items), None)
+    return next((row for row in rows if row["peer"] == peer and values.items() <= row.items()), None)
 
 
 # Floods of packets
@@ -569,7 +569,7 @@ def test_descriptors_that_run_out():
     others close."""
     count, allowed = size(4_000, 300), size(1_000, 200)
     limits = "[limits]\nmax_connections = 100000\n"
-    with Scene("descriptors exhausted", config(limits, read_idle="2s"), descriptors=allowed) as scene, \
+    with Scene("descriptors exhausted", config(limits, read_idle="5s"), descriptors=allowed) as scene, \
             Crowd(scene.gateway) as crowd:
         with scene.attack(count, lasts=2):
             for _ in range(count):
@@ -617,16 +617,16 @@ def test_a_wall_clock_that_jumps(tmp_path):
         pytest.skip("a sanitizer wants to be the first library that is loaded")
     clock = WallClock(tmp_path)
     day = 86_400
-    with Scene("the wall clock jumps by a day", config(read_idle="2s"), env=clock.env) as scene, Crowd(scene.gateway) as crowd:
+    with Scene("the wall clock jumps by a day", config(read_idle="5s"), env=clock.env) as scene, Crowd(scene.gateway) as crowd:
         jumps = [day, -day, 0, -2 * day, 2 * day, 0]
         with scene.attack(len(jumps)):
             for jump in jumps:
                 clock.jump(jump)
                 began = time.monotonic()
                 silent = crowd.connect(ITEM)
-                assert until(lambda sock=silent: ended(sock), 10), "silence is found, whatever the wall clock says"
+                assert until(lambda sock=silent: ended(sock), 20), "silence is found, whatever the wall clock says"
                 lasted = time.monotonic() - began
-                assert lasted >= 1.9, f"after {lasted:.1f} s: not by the wall clock either"
+                assert lasted >= 4.9, f"after {lasted:.1f} s: not by the wall clock either"
                 trend = scene.gateway.ask("GET", "/v1/trend?window=1m")
                 assert trend, trend
         scene.closed(read_idle=len(jumps))

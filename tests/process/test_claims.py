@@ -204,7 +204,7 @@ def test_a_claim_that_waits_is_decided_and_its_items_arrive(tmp_path):
     """Also if the device numbers its items, and if the waiting connection ends before the decision."""
     config = listener(acks=True) + f'[sink]\ntype = "spool"\npath = "{tmp_path}/spool"\n'
     with Gateway(config=config) as gateway, contextlib.ExitStack() as stack:
-        for number in range(34):
+        for number in range(37):  # the 38th waits 3.2 s
             sock = stack.enter_context(device.connect(gateway.address))
             sock.sendall(hello("d", session=f"s{number}") + device.item("10.0.0.1", seq=1))
             stream = stack.enter_context(sock.makefile("rb"))
@@ -212,7 +212,7 @@ def test_a_claim_that_waits_is_decided_and_its_items_arrive(tmp_path):
         assert gateway.status()["delayed_claims"] > 0
         given_up = stack.enter_context(device.connect(gateway.address))
         given_up.sendall(hello("d"))
-        gateway.wait_status(lambda status: status["accepted"] == 35)
+        gateway.wait_status(lambda status: status["accepted"] == 38)
         given_up.close()
         status = gateway.wait_status(lambda status: status["closed"]["peer_closed"] == 1)
-        assert lives(sock) and status["items"] == 34 and status["closed"]["superseded"] == 33
+        assert lives(sock) and status["items"] == 37 and status["closed"]["superseded"] == 36

@@ -1,6 +1,7 @@
 """holdfast drain against a living gateway: its connections end one by one over the window, each with a time to come
 back."""
 
+import datetime
 import json
 import socket
 import statistics
@@ -10,7 +11,7 @@ import time
 from gateway import Gateway, binary, until
 
 DEVICES = 60
-WINDOW_S = 3.0
+WINDOW_S = 12.0
 
 
 def verb(gateway, *words):
@@ -56,13 +57,14 @@ def test_ends_are_spread_over_the_window_and_so_are_the_returns():
             assert gateway.events.wait(lambda: gateway.events.closed_count() == DEVICES, 30)
             closed = [record.closed for record in gateway.events.records() if record.closed]
             assert [event["reason"] for event in closed] == ["drained"] * DEVICES
-            at = sorted(_seconds(event["at"]) for event in closed)
-            # By the gateway's own clock, to a turn: no third of the window has more than its share and a few.
-            for third in range(3):
-                share = sum(at[0] + third * WINDOW_S / 3 <= each < at[0] + (third + 1) * WINDOW_S / 3 for each in at)
-                assert abs(share - DEVICES / 3) <= 8, f"{share} of {DEVICES} in third {third}: {at}"
+            began = _seconds(drain["began_at"])
+            after = sorted(_seconds(event["at"]) - began for event in closed)
+            # By the gateway's own clock. None is early by more than a few turns; a busy machine makes some late.
+            turn = WINDOW_S / DEVICES
+            for number, each in enumerate(after):
+                assert (number - 3) * turn < each < number * turn + 5, f"end {number} of {DEVICES}: {after}"
             shown = verb(gateway, "--status")
-            assert shown.stdout.startswith(f"done: all over 3s; {DEVICES} of {DEVICES} ended"), shown
+            assert shown.stdout.startswith(f"done: all over 12s; {DEVICES} of {DEVICES} ended"), shown
         assert verb(gateway, "--cancel").returncode == 0
         assert gateway.request("GET", "/readyz")[0] == 200
 
@@ -82,5 +84,4 @@ def test_what_had_arrived_is_delivered_and_wait_waits():
 
 
 def _seconds(at):
-    hours, minutes, seconds = at[at.index("T") + 1:-1].split(":")
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    return datetime.datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp()

@@ -281,7 +281,7 @@ def test_a_second_signal_stops_at_once():
 def test_a_stop_delivers_items_of_a_waiting_claim(tmp_path):
     path = tmp_path / "events.ndjson"
     with Gateway("--sink", f"file:{path}", config=listener()) as gateway, contextlib.ExitStack() as stack:
-        for _ in range(33):
+        for _ in range(37):  # the next claim waits 3.2 s
             holder = stack.enter_context(device.connect(gateway.address))
             holder.sendall(hello("d"))
             assert until(lambda s=holder: [row for row in gateway.ask("GET", "/v1/connections?id=d")["connections"]
