@@ -82,7 +82,9 @@ def test_an_alarm_is_posted_and_tried_again_after_a_failure():
         assert again["id"] == first["id"], "what failed comes first"
         receiver.bodies.put((path, kind, again))
         alarm = drop_told(receiver)[2]
-        assert alarm["reasons"] == {"peer_reset": 60} and alarm["cleared_at"] is None
+        # Evaluated once a second, the drop may be raised from the 20th end on.
+        assert 20 <= alarm["count"] <= 60 and alarm["reasons"] == {"peer_reset": alarm["count"]}
+        assert alarm["cleared_at"] is None
 
 
 def test_a_receiver_that_hangs_delays_nothing():
