@@ -126,7 +126,7 @@ class PresenceLog:
         return [change["state"] for key, change in self.read() if key == nats.token(id)]
 
 
-def command(client, id, message, timeout=2.0):
+def command(client, id, message, timeout=15.0):
     """Returns (answer, seconds)."""
     since = time.monotonic()
     answer = client.request(f"holdfast.cmd.{nats.token(id)}", message, timeout=timeout).json()

@@ -109,6 +109,6 @@ def test_a_removed_lock_lets_no_second_gateway_in(tmp_path):
             (directory / "lock").unlink()
             second = run("serve", "--listen", "127.0.0.1:0", "--admin", "off", *spool_flags(directory))
             assert second.returncode == 2 and "uses the spool in" in second.stderr, second.stderr
-            assert until(lambda: (directory / "lock").exists())
+            assert until(lambda: (directory / "lock").exists() and (directory / "lock").read_bytes())
             second = run("serve", "--listen", "127.0.0.1:0", "--admin", "off", *spool_flags(directory))
             assert f"process {gateway.process.pid} uses the spool in {directory}" in second.stderr, second.stderr

@@ -4,6 +4,7 @@ import contextlib
 import json
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -97,6 +98,7 @@ def test_pause(gateway):
         terminal.shows("8 of at most")
         terminal.press("p")
         terminal.shows("PAUSED")
+        time.sleep(1)  # a fetch may be under way; no event can confirm that none is
         with device.connect(gateway.address) as sock:
             gateway.connected(device.name_of(sock))
             # Five intervals bring nothing; keys are still accepted.
@@ -188,6 +190,7 @@ def test_an_unknown_terminal(gateway):
 
 
 def test_once(gateway):
+    gateway.wait_status(lambda status: status["connections"] == 8)
     shown = run("top", "--once", "--sort", "items", "--admin", gateway.admin_flag())
     assert shown.returncode == 0 and shown.stderr == ""
     assert "\x1b" not in shown.stdout
@@ -201,6 +204,7 @@ def test_once(gateway):
 
 
 def test_once_as_json(gateway):
+    gateway.wait_status(lambda status: status["connections"] == 8)
     shown = json.loads(run("top", "--once", "--json", "--filter", "10.9.0.5", "--admin", gateway.admin_flag()).stdout)
     assert set(shown) == {"status", "trend", "recent", "alarms", "connections"}
     assert shown["status"]["connections"] == 8
