@@ -90,6 +90,11 @@ class Pair:
     def heard_ms(self):
         return tcp_info(self.gateway).last_ack_recv
 
+    def alive_at(self):
+        """Returns the time of the last sign of life, by the kernel's count: this thread may be late."""
+        now = time.monotonic()
+        return now - self.heard_ms() / 1000
+
 
 def set_keepalive(sock, idle, interval, count):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -200,13 +205,15 @@ def icmp_no_host_idle(lab):
 
 def stalled(lab, user_timeout):
     pair = Pair(lab, keepalive=(1, 1, 3), user_timeout=user_timeout, receive_buffer=4096)
+    since = time.monotonic()
     fill(pair.gateway)
-    return pair
+    return pair, since
 
 
 def zero_window(lab):
-    with stalled(lab, 5) as pair:
-        return pair.death("zero window, UT 5 s", time.monotonic(), 20)
+    pair, since = stalled(lab, 5)
+    with pair:
+        return pair.death("zero window, UT 5 s", since, 20)
 
 
 def so_error_after_rst(lab):
@@ -246,7 +253,7 @@ def idle_plan(name):
     def row(lab):
         idle, interval, count, user_timeout = IDLE_PLANS[name]
         with Pair(lab, (idle, interval, count), user_timeout) as pair:
-            since = time.monotonic()
+            since = pair.alive_at()
             lab.silence(pair.peer)
             return pair.death(name, since, 40)
     return row
@@ -271,7 +278,8 @@ def in_flight_without_user_timeout(lab):
 
 
 def zero_window_without_user_timeout(lab):
-    with stalled(lab, 0) as pair:
+    pair, _ = stalled(lab, 0)
+    with pair:
         return pair.death("zero window, keep-alive 1/1/3, no UT", time.monotonic(), 20)
 
 
@@ -319,7 +327,7 @@ def forced_probe_rate_limit(lab):
 
 def forced_probes_kill(lab):
     with Pair(lab, keepalive=(20, 60, 9), user_timeout=2.6) as pair:
-        since = time.monotonic()
+        since = pair.alive_at()
         lab.silence(pair.peer)
         time.sleep(1.0)
         while time.monotonic() < since + 10:

