@@ -17,18 +17,9 @@ import tempfile
 import threading
 import time
 
+from ports import free_ports
+
 PATIENCE = 30.0
-
-
-def free_ports(count):
-    """Returns ports that were free a moment ago, for servers that must know their peers' ports before the start."""
-    with contextlib.ExitStack() as stack:
-        found = []
-        for _ in range(count):
-            sock = stack.enter_context(socket.socket())
-            sock.bind(("127.0.0.1", 0))
-            found.append(sock.getsockname()[1])
-        return found
 
 
 class NatsServer:

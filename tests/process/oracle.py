@@ -3,18 +3,17 @@ with what the devices were told is safe. docs/explanation/delivery.md has the pr
 the Verdict."""
 
 import collections
-import contextlib
 import dataclasses
 import json
 import os
 import random
-import socket
 import subprocess
 import threading
 import time
 
 from gateway import BINARY, PATIENCE, Gateway, listener, until
 from oracle_devices import Fleet
+from ports import free_ports
 
 GROUP = "oracle"
 
@@ -37,24 +36,12 @@ class Verdict:
                 f"{len(self.violations)} violations {self.violations[:5]}")
 
 
-def two_ports():
-    """Returns ports below those of outgoing connections: a device that connects in vain must not receive the gateway's
-    own."""
-    found = []
-    while len(found) < 2:
-        port = random.SystemRandom().randrange(20000, 30000)
-        with contextlib.suppress(OSError), socket.socket() as sock:
-            sock.bind(("127.0.0.1", port))
-            found.append(port)
-    return found
-
-
 class Daemon:
     """One gateway after another, at the same addresses and with the same spool."""
 
     def __init__(self, directory, binary, env, sink):
         self._directory, self._binary, self._env, self._sink = directory, str(binary), env, sink
-        self._address, self._admin = (f"127.0.0.1:{port}" for port in two_ports())
+        self._address, self._admin = (f"127.0.0.1:{port}" for port in free_ports(2))
         self.gateway = None
 
     def start(self, wait=True):
@@ -303,6 +290,7 @@ def try_it(directory, seed, kills, binary=BINARY, plant="", devices=24, nats=Non
     try:
         done = kill_at_random(daemon, kills, random.Random(f"{seed}/kills"))
         fleet.finish()
+        daemon.wait_quiet()  # the ends of the devices are events, too
         consumer.finish()
         truth, missing = read_all(daemon)
         messages = stream_of(nats, daemon) if nats else None

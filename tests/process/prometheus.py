@@ -3,7 +3,6 @@
 import json
 import pathlib
 import re
-import socket
 import subprocess
 import tempfile
 import urllib.error
@@ -12,6 +11,7 @@ import urllib.request
 
 from conftest import ROOT
 from gateway import until
+from ports import free_address
 
 DEPLOY = ROOT / "deploy"
 # Selector of one of the gateway's metrics; `up` is Prometheus's own.
@@ -29,8 +29,7 @@ class Prometheus:
         text = text.replace("127.0.0.1:7080", f"{target[0]}:{target[1]}").replace("15s", "1s")
         (directory / "scrape.yml").write_text(text)
         (directory / "holdfast.rules.yml").write_text((DEPLOY / "prometheus" / "holdfast.rules.yml").read_text())
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.address = free_address()
         self._log = open(directory / "log", "w+")
         self.process = subprocess.Popen(
             ["prometheus", f"--config.file={directory}/scrape.yml", f"--storage.tsdb.path={directory}/data",

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 
 import pytest
@@ -19,6 +18,7 @@ from gateway import PATIENCE, Gateway, binary, listener
 from lab import device
 from lab.netlab import GATEWAY4, device_address
 from population import connect_all, disconnect_all
+from ports import free_address
 
 PICTURES = os.environ.get("HOLDFAST_SCREENSHOTS")  # folder of the pictures; without it, none are kept
 CONFIG = listener() + listener("meters", read_idle="off") + '[alarm]\ndrop_least = 20\n'
@@ -272,9 +272,7 @@ def test_bytes_of_devices_are_shown_as_text(page, gateway):
 
 
 def test_a_lost_feed_is_noticed_and_resumed(browser):
-    with socket.socket() as probe:  # a port that both gateways can have
-        probe.bind(("127.0.0.1", 0))
-        admin = "127.0.0.1:%d" % probe.getsockname()[1]
+    admin = free_address()  # that both gateways can have
     with Gateway("--admin", admin, config=CONFIG) as gateway:
         opened(browser, gateway)
         members = connect_all(gateway, 2)

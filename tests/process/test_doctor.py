@@ -19,6 +19,7 @@ from lab import device
 from lab.netlab import GATEWAY4
 from lab.nft import Nft
 from open_sockets import accepted_socket
+from ports import free_address
 
 ALWAYS = {"descriptors", "nr_open", "file_max", "epoll_watches", "memory", "tcp_mem", "cgroup_memory", "cgroup_pids",
           "somaxconn", "syn_backlog", "netdev_backlog", "mtu_probing", "invalid_ratelimit", "retries2", "port_range",
@@ -63,12 +64,6 @@ def nobody_there(tmp_path):
     path = tmp_path / "alone.toml"
     path.write_text(f'[admin]\naddress = "{free_address()}"\n')
     return "--config", str(path)
-
-
-def free_address():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return "127.0.0.1:%d" % sock.getsockname()[1]
 
 
 # The host alone

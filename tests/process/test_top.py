@@ -10,6 +10,7 @@ import pytest
 
 from gateway import Gateway, binary, run
 from lab import device
+from ports import free_address
 from terminal import Terminal
 
 LEAVE_ALTERNATE_SCREEN = b"\x1b[?1049l"
@@ -145,8 +146,8 @@ def test_control_c_puts_the_terminal_back(gateway):
 
 
 def test_a_lost_gateway_is_reported_and_a_restarted_one_shown():
-    with Gateway() as first:
-        address = first.admin_flag()
+    address = free_address()
+    with Gateway("--admin", address) as first:
         with Terminal(binary(), "top", "--admin", address, "--interval", "200ms") as terminal:
             terminal.shows("0 of at most")
             first.stop()
