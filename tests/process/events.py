@@ -2,10 +2,12 @@
 1, exactly one `closed`."""
 
 import dataclasses
+import datetime
 import json
 import pathlib
 import re
 import threading
+import time
 
 import jsonschema
 
@@ -24,20 +26,42 @@ def kind_in_schema(event):
     raise AssertionError(f"no kind of events.schema.json has {event}")
 
 
+def _clock_difference():
+    """Returns how far the wall clock is ahead of the monotonic one, measured without a stall in between."""
+    measured = []
+    for _ in range(20):
+        before = time.monotonic()
+        wall = time.time()
+        after = time.monotonic()
+        measured.append((after - before, wall - before))
+    return min(measured)[1]
+
+
+CLOCK_DIFFERENCE = _clock_difference()
+
+
+def time_of(event):
+    """Returns the event's own time on the monotonic clock: its arrival may be late on a busy machine."""
+    return datetime.datetime.fromisoformat(event["at"].replace("Z", "+00:00")).timestamp() - CLOCK_DIFFERENCE
+
+
 @dataclasses.dataclass
 class Item:
     n: int
     key: str
     raw: bytes  # the device's object as it stands in the event
+    at: float
 
 
 @dataclasses.dataclass
 class Record:
-    """One connection by its events; the `_at` are monotonic arrival times."""
+    """One connection by its events. `connected_at` is a monotonic arrival time; `opened_at` and `closed_at` are the
+    events' own times, see time_of()."""
     conn: str
     listener: str
     peer: str
     connected_at: float
+    opened_at: float
     id: str = None  # of the device
     items: list = dataclasses.field(default_factory=list)
     closed: dict = None
@@ -98,7 +122,7 @@ class EventLog:
         if kind == "connected":
             if event["conn"] in self.by_id:
                 raise ValueError("connected twice")
-            record = Record(event["conn"], event["listener"], event["peer"], now, event.get("id"))
+            record = Record(event["conn"], event["listener"], event["peer"], now, time_of(event), event.get("id"))
             self.by_id[record.conn] = self.by_peer[record.peer] = record
             self.by_listener[record.listener, record.peer] = record
             return
@@ -112,18 +136,19 @@ class EventLog:
         if record.id != event.get("id"):
             raise ValueError(f"the device was {record.id} before")
         if kind != "identified":
-            self._take_item(record, line, event) if kind == "item" else self._take_closed(record, event, now)
+            self._take_item(record, line, event) if kind == "item" else self._take_closed(record, event)
 
     def _take_item(self, record, line, event):
         # The key precedes the item and `at` follows it, so the first and the last of these are not the device's.
         raw = line[line.index(b',"item":') + 8:line.rindex(b',"at":"')]
-        record.items.append(Item(event["n"], event["key"], raw))
+        record.items.append(Item(event["n"], event["key"], raw, time_of(event)))
         self.item_count += 1
         if event["n"] != len(record.items):
             raise ValueError(f"item number {event['n']} after {len(record.items) - 1}")
 
-    def _take_closed(self, record, event, now):
-        record.closed, record.closed_at = event, now
+    def _take_closed(self, record, event):
+        record.closed_at = time_of(event)
+        record.closed = event
         if set(event["evidence"]) != EVIDENCE or not all(type(v) is int and v >= 0 for v in event["evidence"].values()):
             raise ValueError(f"evidence {event['evidence']}")
         if event["items"] != len(record.items):

@@ -1,7 +1,10 @@
 """Many devices at once, and actions on them at set times."""
 
+import contextlib
 import heapq
 import itertools
+import pathlib
+import threading
 import time
 
 from lab import device
@@ -27,6 +30,51 @@ class Timeline:
             action(*arguments)
 
 
+class Stalls:
+    """Notes, within `with`, when the gateway's threads or this process waited for a processor: a death is then found as
+    much later. `overlap` of a span of time is how much of it that was."""
+
+    EVERY_S = 0.02
+    LEAST_S = 0.1  # the tests allow for shorter ones
+
+    def __init__(self, gateway):
+        self._threads = list(pathlib.Path(f"/proc/{gateway.process.pid}/task").iterdir())
+        self._waited = {}
+        self.spans = []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
+
+    def overlap(self, begin, end):
+        return sum(max(0.0, min(end, after) - max(begin, before)) for before, after in list(self.spans))
+
+    def _run(self):
+        latest = time.monotonic()
+        while not self._end.wait(self.EVERY_S):
+            now = time.monotonic()
+            stalled = max(now - latest - self.EVERY_S, self._longest_wait())
+            latest = now
+            if stalled >= self.LEAST_S:
+                self.spans.append((now - stalled, now))
+
+    def _longest_wait(self):
+        """Returns the longest time that one of the gateway's threads has waited for a processor since the last call."""
+        longest = 0.0
+        for thread in self._threads:
+            with contextlib.suppress(OSError):
+                waited = int((thread / "schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+                longest = max(longest, waited - self._waited.get(thread, waited))
+                self._waited[thread] = waited
+        return longest
+
+
 class Member:
     """One device of a population and the gateway's record of it."""
 
@@ -34,18 +82,22 @@ class Member:
         self.sock = sock
         self.record = record
         self.silenced_at = None
+        self.silent_at = None
         self.downlinks = []  # (monotonic time, HTTP status)
 
     def silence(self, lab):
-        self.silenced_at = time.monotonic()  # before the command: the strict interpretation
+        self.silenced_at = time.monotonic()  # before the command
         lab.silence(self.sock.getsockname())
+        self.silent_at = time.monotonic()
 
     def downlink(self, gateway, message):
         self.downlinks.append((time.monotonic(), gateway.send(self.record.conn, message)))
 
     @property
     def found_after(self):
-        return self.record.closed_at - self.silenced_at
+        """Returns the seconds from the silence to the end; negative if the end was before the command for it."""
+        since = self.silenced_at if self.record.closed_at < self.silenced_at else self.silent_at
+        return self.record.closed_at - since
 
 
 def connect_all(gateway, count, lab=None, sources=None, to=None, first_item=False):

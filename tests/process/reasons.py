@@ -71,7 +71,7 @@ class Stage:
 @dataclasses.dataclass
 class Outcome:
     record: object
-    since: float = 0.0  # when the fault began
+    since: float = 0.0  # when the fault began, on the monotonic clock as record.closed_at
     sent: bytes = b""
 
     @property
@@ -156,10 +156,10 @@ def silenced_then_downlink(stage):
 
 
 def silenced_then_downlink_amid_probing(stage):
-    sock, record = stage.device("fast")
+    sock, record = stage.device("patient")
     since = time.monotonic()
     stage.lab.silence(sock.getsockname())
-    time.sleep(3.2)
+    time.sleep(5)  # seconds after the first probe, and before the last
     stage.downlink(record)
     return ended(stage, record, since, 30)
 
@@ -257,7 +257,7 @@ def nothing_sent(stage):
 
 def one_item_then_nothing(stage):
     _, record = stage.device("quiet")
-    return ended(stage, record, time.monotonic(), 10)
+    return ended(stage, record, record.items[0].at, 10)
 
 
 def blank_lines_are_no_items(stage):
