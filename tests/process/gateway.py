@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -70,6 +71,7 @@ class Gateway:
         self._directory = tempfile.TemporaryDirectory(prefix="holdfast-test-")
         self.config_path = pathlib.Path(self._directory.name) / "holdfast.toml"
         self._may_read = threading.Event()
+        self._reading = threading.Lock()
         if read_events:
             self._may_read.set()
         self._ready = threading.Condition()
@@ -175,9 +177,15 @@ class Gateway:
 
     def _read_stdout(self):
         rest = b""
+        arrival = select.poll()
+        arrival.register(self.process.stdout, select.POLLIN)
         while True:
             self._may_read.wait()
-            chunk = os.read(self.process.stdout.fileno(), 1 << 18)
+            arrival.poll()
+            with self._reading:
+                if not self._may_read.is_set():
+                    continue
+                chunk = os.read(self.process.stdout.fileno(), 1 << 18)
             if not chunk:
                 break
             *lines, rest = (rest + chunk).split(b"\n")
@@ -186,7 +194,10 @@ class Gateway:
             self.events.violate(f"the last line has no end: {rest[:200]!r}")
 
     def pause_reading(self):
+        """Stops reading: nothing more is taken from the pipe after the return."""
         self._may_read.clear()
+        with self._reading:  # a read that is under way
+            pass
 
     def resume_reading(self):
         self._may_read.set()

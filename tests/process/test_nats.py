@@ -30,6 +30,22 @@ def nats_status(gateway):
     return gateway.status()["sink"]["nats"]
 
 
+def wait_taken(gateway, events, timeout=PATIENCE):
+    """Waits until the sink has taken so many events. A device can see its connection end before: the gateway closes the
+    socket first, and hands the events over at the end of its turn."""
+    assert until(lambda: gateway.status()["sink"]["events"] >= events, timeout), f"{gateway.status()['sink']}{gateway.tail()}"
+
+
+def send_and_end(gateway, items):
+    """Sends items, bytes each, over one connection, until the sink has taken them and the connection's two events."""
+    before = gateway.status()["sink"]["events"]
+    with socket.create_connection(gateway.address, timeout=PATIENCE) as sock:
+        sock.sendall(b"".join(item + b"\n" for item in items))
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(1) == b""
+    wait_taken(gateway, before + len(items) + 2)
+
+
 def wait_published(gateway, timeout=60, load=None):
     """Waits until NATS has every event that the gateway has taken."""
     def caught_up():
@@ -39,6 +55,8 @@ def wait_published(gateway, timeout=60, load=None):
     # The kernel may still hold items of devices that have closed.
     assert load is None or until(lambda: gateway.status()["items"] == sum(load.sent.values()), timeout), \
         f"{gateway.status()['items']} of {sum(load.sent.values())} items{gateway.tail()}"
+    if load:
+        wait_taken(gateway, sum(load.sent.values()) + 2 * len(load.sent), timeout)
     assert until(caught_up, timeout), f"not published: {gateway.status()['sink']}{gateway.tail()}"
 
 
@@ -105,7 +123,7 @@ def test_events_arrive_in_order_with_subjects_ids_and_positions(tmp_path):
             for n in range(100):
                 device.sendall(b'{"ip":"10.0.0.%d","i":%d}\n' % (n % 3, n))
             assert until(lambda: running.status()["items"] == 100)
-        assert until(lambda: running.status()["connections"] == 0)
+        wait_taken(running, 103)  # with `connected`, `identified` and `closed`
         wait_published(running)
         spool = running.status()["sink"]["spool"]["id"]
         with server.client() as client:
@@ -303,6 +321,7 @@ def test_batches(tmp_path):
 def assert_publishes(running, server, **client):
     with socket.create_connection(running.address) as device:
         device.sendall(b'{"ip":"a"}\n')
+        wait_taken(running, 2)
         wait_published(running)
         with server.client(**client) as reader:
             assert reader.stream_size() >= 2
@@ -332,6 +351,7 @@ def test_credentials_of_an_account(tmp_path):
     with NatsServer(config) as server, gateway(tmp_path, server.url, credentials=str(tmp_path / "gateway.creds")) as running:
         with socket.create_connection(running.address) as device:
             device.sendall(b'{"ip":"a"}\n')
+            wait_taken(running, 2)
             wait_published(running)
         assert nats_status(running)["published_position"] >= 2
 
@@ -370,10 +390,7 @@ def test_tls_is_not_given_to_a_stranger(tmp_path, fault):
 def test_an_item_that_nats_rejects_is_a_dead_letter_and_delays_none(tmp_path):
     """max_payload counts the event and its headers; the event of an item within item.max_bytes can be larger."""
     def send(running, *items):
-        with socket.create_connection(running.address, timeout=PATIENCE) as sock:
-            sock.sendall(b"".join(json.dumps(item, ensure_ascii=False).encode() + b"\n" for item in items))
-            sock.shutdown(socket.SHUT_WR)
-            assert sock.recv(1) == b""
+        send_and_end(running, [json.dumps(item, ensure_ascii=False).encode() for item in items])
 
     large = {"ip": "k", "fill": "x" * 40_000}
     with NatsServer("max_payload: 30000") as server, gateway(tmp_path, server.url) as running:

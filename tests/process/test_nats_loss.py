@@ -3,21 +3,17 @@ has."""
 
 import json
 import shutil
-import socket
 
 import pytest
 
-from gateway import PATIENCE, run, until
+from gateway import run, until
 from nats import NatsServer
-from test_nats import gateway, nats_status, wait_published
+from test_nats import gateway, nats_status, send_and_end, wait_published
 
 
 def send(running, first, last):
     """Sends numbered items over one connection, until the gateway has them all."""
-    with socket.create_connection(running.address, timeout=PATIENCE) as sock:
-        sock.sendall(b"".join(b'{"ip":"d","i":%d}\n' % n for n in range(first, last + 1)))
-        sock.shutdown(socket.SHUT_WR)
-        assert sock.recv(1) == b""
+    send_and_end(running, [b'{"ip":"d","i":%d}' % n for n in range(first, last + 1)])
 
 
 def items_in(server, stream="holdfast"):
@@ -97,20 +93,42 @@ def test_a_server_that_loses_messages_by_a_power_cut(tmp_path):
 
 
 def test_answers_of_a_foreign_stream_are_ignored(tmp_path):
+    for attempt in map(str, range(4)):
+        (tmp_path / attempt).mkdir()
+        if foreign_answers_are_ignored(tmp_path / attempt):
+            return
+    pytest.fail("no foreign stream has answered")
+
+
+def foreign_answers_are_ignored(tmp_path):
+    """Returns False if the gateway has missed its stream before it published anything: then it waits, and gets no
+    foreign answer."""
     with NatsServer() as server, gateway(tmp_path, server.url) as running:
         send(running, 1, 50)
         wait_published(running)
         before = nats_status(running)["published_position"]
         with server.client() as client:
-            assert client.js("STREAM.DELETE.holdfast")["success"]
-            client.add_stream("foreign", ["holdfast.>"], storage="file")
+            replace_stream(client, "foreign")
             send(running, 51, 100)
-            assert until(lambda: nats_status(running)["foreign_acks"] > 0, 20), nats_status(running)
+            assert until(lambda: nats_status(running)["foreign_acks"] or nats_status(running)["error"], 20), \
+                nats_status(running)
+            if nats_status(running)["foreign_acks"] == 0:
+                return False
             assert until(lambda: nats_status(running)["error"], 20)
             assert nats_status(running)["published_position"] <= before and client.stream_size("foreign") == 0
             assert "holdfast_nats_foreign_acks_total 0\n" not in running.ask("GET", "/metrics")
             assert client.js("STREAM.DELETE.foreign")["success"]
         assert_comes_again(running, server, 100, "was deleted and recreated")
+        return True
+
+
+def replace_stream(client, name):
+    """Gives the subjects to another stream; a check of the gateway in between may recreate its own."""
+    def replaced():
+        client.js("STREAM.DELETE.holdfast")
+        return "error" not in client.js(f"STREAM.CREATE.{name}", {"name": name, "subjects": ["holdfast.>"], "storage": "file"})
+
+    assert until(replaced)
 
 
 def test_a_forbidden_setting_of_a_stream_is_named_while_the_gateway_runs(tmp_path):

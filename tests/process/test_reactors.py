@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from gateway import Gateway, listener, until
+from gateway import PATIENCE, Gateway, listener, until
 from lab import device
 from population import connect_all, disconnect_all
 
@@ -116,6 +116,10 @@ def test_queries_and_commands_while_connections_open_and_close(gateway):
         answers = sum((one.result(60) for one in questions), collections.Counter())
     assert set(answers) <= {200, 404}, answers
     assert until(lambda: gateway.status()["connections"] == 0), gateway.status()
+    accepted = gateway.status()["accepted"]
+    by_id = gateway.events.by_id  # events come a moment after the count
+    assert gateway.events.wait(lambda: len(by_id) == accepted and all(record.closed for record in by_id.values()), PATIENCE), \
+        f"{len(gateway.events.open_ids())} of {len(by_id)} records are open, {accepted} accepted{gateway.tail()}"
     status = gateway.status()
     assert status["accepted"] == sum(status["closed"].values()) == len(gateway.events.records()), status
     assert set(record.reason for record in gateway.events.records()) <= {"peer_closed", "peer_reset", "kicked"}
