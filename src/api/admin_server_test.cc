@@ -25,9 +25,12 @@ constexpr const char* connection_path = "/v1/connections/7f2c91a0-1";
 
 class AdminServerTest : public testing::Test {
 protected:
-    void SetUp() override {
-        auto started =
-            AdminServer::start("127.0.0.1:0", gateway_, {.max_message_bytes = 32 * 1024, .sink = {}, .not_ready = {}});
+    void SetUp() override { serve({}); }
+
+    void serve(const HttpLimits& limits) {
+        server_.reset();
+        auto started = AdminServer::start(
+            "127.0.0.1:0", gateway_, {.max_message_bytes = 32 * 1024, .sink = {}, .not_ready = {}}, {.limits = limits});
         ASSERT_TRUE(started) << started.error().message;
         server_ = std::move(started.value());
         client_ = std::make_unique<TestClient>(port());
@@ -100,11 +103,12 @@ TEST_F(AdminServerTest, HostileBodies) {
 }
 
 TEST_F(AdminServerTest, ADeleteWithoutALengthIsAnsweredAtOnce) {
+    serve({.idle = 1h, .head = 1h, .body = 1h});
     RawClient client(port());
     const auto began = std::chrono::steady_clock::now();
     client.send("DELETE " + std::string(connection_path) + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_THAT(client.read_until("true}"), StartsWith("HTTP/1.1 200 "));
-    EXPECT_LT(std::chrono::steady_clock::now() - began, 1s);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 10s);
 }
 
 TEST_F(AdminServerTest, SlowClientsDoNotStarveTheOthers) {
@@ -146,6 +150,7 @@ TEST_F(AdminServerTest, ServesOnDescriptorsPastAThousand) {
 }
 
 TEST_F(AdminServerTest, StopsWithClientsConnected) {
+    serve({.idle = 1h, .head = 1h, .body = 1h});
     RawClient idle(port());
     RawClient partial(port());
     partial.send("GET /");
@@ -153,7 +158,7 @@ TEST_F(AdminServerTest, StopsWithClientsConnected) {
     const auto began = std::chrono::steady_clock::now();
     server_->stop();
     server_->stop();
-    EXPECT_LT(std::chrono::steady_clock::now() - began, 2s);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 10s);
     EXPECT_FALSE(RawClient(port()).connected());
 }
 

