@@ -1,7 +1,5 @@
 #include "daemon/log.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -93,15 +91,13 @@ void use_standard_error() {
 
 Log::Log(const LogConfig& config) : Log(config, system_clock_) {}
 
-Log::Log(const LogConfig& config, const Clock& clock)
-    : clock_(clock), level_(config.level), format_(config.format), process_id_(config.process_id) {
+Log::Log(const LogConfig& config, const Clock& clock) : clock_(clock), level_(config.level), format_(config.format) {
     use_standard_error();
 }
 
 void Log::change(const LogConfig& config) {
     level_ = config.level;
     format_ = config.format;
-    process_id_ = config.process_id;
 }
 
 void Log::write(LogLevel level, std::string_view what, Fields fields) {
@@ -133,12 +129,10 @@ void Log::put(LogLevel level, std::string_view what, Fields fields) const {
     if (format_ == LogFormat::json) {
         JsonWriter json;
         json.begin_object().field("at", line).field("level", word_of(level)).field("message", what);
-        if (process_id_) json.field("pid", ::getpid());
         for (const auto& [name, value] : fields) json.field(name, value);
         line = json.end_object().take();
     } else {
         line += " " + std::string(word_of(level)) + " " + printable(what);
-        if (process_id_) line += " pid=" + std::to_string(::getpid());
         for (const auto& [name, value] : fields) line += " " + std::string(name) + "=" + field_value(value);
     }
     spdlog::default_logger_raw()->log(spdlog::level::critical, line);

@@ -88,7 +88,6 @@ private:
     const Clock& clock_;
     std::atomic<LogLevel> level_;
     std::atomic<LogFormat> format_;
-    std::atomic<bool> process_id_;
     std::mutex mutex_;
     LogLimiter limiter_;  // guarded by mutex_
 };

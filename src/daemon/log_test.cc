@@ -1,7 +1,5 @@
 #include "daemon/log.h"
 
-#include <unistd.h>
-
 #include <chrono>
 #include <functional>
 #include <string>
@@ -33,13 +31,6 @@ TEST(Log, JsonIsOneObjectALine) {
     EXPECT_TRUE(line.ends_with(R"(,"level":"info","message":"listening","listener":"devices"})"
                                "\n"))
         << line;
-}
-
-TEST(Log, EachLineHasTheProcessIdOnRequest) {
-    const std::string pid = std::to_string(::getpid());
-    EXPECT_TRUE(logged({.process_id = true}, "x", {{"a", "b"}}).ends_with(" info x pid=" + pid + " a=b\n"));
-    const std::string json = logged({.format = LogFormat::json, .process_id = true}, "x", {});
-    EXPECT_TRUE(json.ends_with(R"("message":"x","pid":)" + pid + "}\n")) << json;
 }
 
 TEST(Log, BelowItsLevelIsSilent) {

@@ -96,7 +96,6 @@ inline constexpr std::array<std::string_view, 2> words_of<LogFormat>{"text", "js
 struct LogConfig {
     LogLevel level = LogLevel::info;
     LogFormat format = LogFormat::text;
-    bool process_id = false;  ///< each line has the id of the process
 };
 
 struct ProcessConfig {

@@ -159,8 +159,6 @@ constexpr auto rows = std::to_array<Option>({
      .effect = "from the next line on", .help = "least severe level that is logged, to standard error", .example = "warn"},
     {.section = Section::log, .key = "format", .place = at<&D::log, &LogConfig::format>, .flag = "--log-format",
      .effect = "from the next line on", .help = "text for people, json for machines", .example = "json"},
-    {.section = Section::log, .key = "process_id", .place = at<&D::log, &LogConfig::process_id>, .flag = "--log-process-id",
-     .effect = "from the next line on", .help = "process id of the gateway in each line", .example = "true"},
 
     {.section = Section::process, .key = "user", .place = at<&D::process, &ProcessConfig::user>, .form = "name of a user",
      .flag = "--user", .reload = OnReload::restart,
