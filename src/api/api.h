@@ -96,7 +96,6 @@ private:
     ApiAnswer device_close(const ApiCall& call);
     ApiAnswer device_probe(const ApiCall& call);
     ApiAnswer device_send(const ApiCall& call);
-    ApiAnswer listeners(const ApiCall& call);
     ApiAnswer trend(const ApiCall& call);
     ApiAnswer alarms(const ApiCall& call);
     ApiAnswer events(const ApiCall& call);

@@ -122,7 +122,6 @@ constexpr Parameter fleet_filters[] = {
     offset,
 };
 
-constexpr Parameter listener_filters[] = {text("name", "NAME", "name of the listener; default: all")};
 constexpr Parameter close_scope[] = {required(scope_peer)};
 constexpr Parameter probe_timeout[] = {timeout};
 constexpr Parameter probe_scope[] = {scope_peer, boolean("all", "all connections"), timeout};
@@ -306,14 +305,6 @@ const ApiEndpoint Api::table[] = {
      .handler = &Api::closed,
      .parameters = closed_filters,
      .verb = "closed"},
-    {.method = "GET",
-     .path = "/v1/listeners",
-     .right = Right::read,
-     .help = "the listeners and their addresses",
-     .handler = &Api::listeners,
-     .parameters = listener_filters,
-     .example = R"({"listeners":[{"name":"devices","address":"127.0.0.1:7000","detect_within_ms":30000}]})",
-     .verb = "listeners"},
     {.method = "GET",
      .path = api_path::trend,
      .right = Right::read,

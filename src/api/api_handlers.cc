@@ -121,18 +121,6 @@ ApiAnswer Api::status(const ApiCall& /*call*/) {
     return json_answer(std::move(text));
 }
 
-ApiAnswer Api::listeners(const ApiCall& call) {
-    const auto name = call.arguments.get<std::string>("name");
-    JsonWriter json;
-    json.begin_object().key("listeners").begin_array();
-    for (const ListenerStatus& listener : gateway_.status().listeners) {
-        if (listener.removed || (name && *name != listener.name)) continue;
-        json.begin_object().field("name", listener.name).field("address", to_string(listener.bound));
-        json.field("detect_within_ms", listener.plan.detect_within.count()).end_object();
-    }
-    return json_answer(json.end_array().end_object().take());
-}
-
 ApiAnswer Api::list(const ApiCall& call) {
     return json_answer(render_connections(gateway_.list(read_connection_query(call.arguments))));
 }

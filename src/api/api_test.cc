@@ -53,13 +53,6 @@ TEST_F(ApiTest, IndexNamesEveryPath) {
     }
 }
 
-TEST_F(ApiTest, ListenersAreFilteredByName) {
-    const std::string all = get("/v1/listeners").body;
-    EXPECT_THAT(all, StartsWith(R"({"listeners":[{"name":"devices","address":")"));
-    EXPECT_EQ(get("/v1/listeners?name=devices").body, all);
-    EXPECT_EQ(get("/v1/listeners?name=other").body, R"({"listeners":[]})");
-}
-
 TEST_F(ApiTest, HealthFollowsTheSink) {
     EXPECT_EQ(get("/healthz").body, R"({"status":"ok"})");
     sink_.error = "No space left on device";
