@@ -13,8 +13,8 @@ endif()
 # GCC 12 warns about its own std::string at -O2 (GCC bug 105651).
 target_compile_options(holdfast_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 if(HOLDFAST_UNITY)
-  # In a unity build, later files see the unnamed namespaces of earlier ones. The preset dev, which compiles each file
-  # alone, has these warnings.
+  # In a unity build, later files see the unnamed namespaces of earlier ones. The preset dev has these warnings: outside
+  # CI, it compiles each file alone.
   target_compile_options(holdfast_flags INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
 # Clang includes it in -Wconversion; GCC, for C++, does not.
