@@ -152,10 +152,8 @@ def names_in_two_headers(paths):
             yield f"{name} is a type of {' and of '.join(sorted(where))}: rename one"
 
 
-def places_that_abort(paths):
-    """Compares the places that end the process with tests/checks_allowed.txt, which has their number per file, and why
-    no input reaches them."""
-    table = "tests/checks_allowed.txt"
+def places_not_listed(paths, table, pattern, advice):
+    """Compares the places of a pattern with a table, which has their number per file, and the reason."""
     allowed = {}
     for line in (ROOT / table).read_text().splitlines():
         if line and not line.startswith("#"):
@@ -166,14 +164,24 @@ def places_that_abort(paths):
         name = str(path.relative_to(ROOT))
         if not name.startswith(("src/", "include/")) or name.endswith("_test.cc"):
             continue
-        code = re.sub(r"//.*", "", path.read_text())
-        count = len(re.findall(r"\bHOLDFAST_CHECK\(|(?<!static_)\bassert\(|\babort\(\)|\bterminate\(\)", code))
+        count = len(re.findall(pattern, re.sub(r"//.*", "", path.read_text())))
         if count:
             found[name] = count
     for name in sorted(found.keys() | allowed.keys()):
         if found.get(name, 0) != allowed.get(name, 0):
-            yield (f"{name}: {found.get(name, 0)} places end the process, {table} allows {allowed.get(name, 0)}: return a Result for what a "
-                   "file, a library, the kernel or a peer can cause; else list it with the reason")
+            yield f"{name}: {found.get(name, 0)} places {advice}, {table} allows {allowed.get(name, 0)}"
+
+
+def places_that_abort(paths):
+    yield from places_not_listed(
+        paths, "tests/checks_allowed.txt", r"\bHOLDFAST_CHECK\(|(?<!static_)\bassert\(|\babort\(\)|\bterminate\(\)",
+        "end the process (return a Result for what a file, a library, the kernel or a peer can cause; else list it with the reason)")
+
+
+def places_that_throw(paths):
+    yield from places_not_listed(
+        paths, "tests/exceptions_allowed.txt", r"\bthrow\b(?! when)|\bthrow_errno\(|\bcatch \(",
+        "throw or catch (return a Result; else list it with the reason, docs/decisions/0028)")
 
 
 def decisions_with_one_number():
@@ -234,6 +242,7 @@ def main():
     for path in data_path():
         faults += direct_kernel_calls(path)
     faults += places_that_abort(paths)
+    faults += places_that_throw(paths)
     faults += decisions_with_one_number()
     faults += dead_links(ROOT)
     faults += page_faults(ROOT)
