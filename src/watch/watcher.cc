@@ -1,6 +1,7 @@
 #include "watch/watcher.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "base/start_thread.h"
