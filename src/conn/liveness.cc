@@ -17,7 +17,8 @@ std::optional<CloseReason> classify_deadlines(const DeadlineView& view, const Li
 }
 
 std::optional<milliseconds> probe_round(const LivenessPlan& plan) {
-    // A round must exceed the second of silence after which a probe can be forced.
+    // A round must exceed the second of silence after which a probe can be forced (net/ipv4/tcp.c,
+    // tcp_sock_set_keepidle_locked).
     const milliseconds round = milliseconds(plan.idle) * 48 / 100;
     if (round <= probe_not_needed_within) return std::nullopt;
     return round;
@@ -30,7 +31,8 @@ bool was_probed(const Evidence& evidence) {
 
 namespace {
 
-// Unanswered window probes that prove that a peer with a closed window is gone; one or two may be lost.
+// Unanswered window probes that prove that a peer with a closed window is gone; one or two may be lost. RFC 9293, 3.8.4
+// forbids a verdict on a single probe.
 constexpr unsigned window_probes_in_vain = 3;
 
 milliseconds silence_of(const WatchedFacts& view) {
@@ -57,7 +59,8 @@ WatchVerdict classify_watch(const WatchedFacts& view, const ListenerPolicy& poli
     const milliseconds limit = policy.plan.silence_limit;
     if (is_probed(view) && silence_of(view) >= limit) return WatchVerdict::silent;
     const milliseconds unprogressed = std::min(view.unprogressed, view.plan_age);
-    // Window probes back off without a cap, so a closed window makes long silences normal and has its own limit.
+    // Window probes back off without a cap (RFC 9293, 3.8.6.1), so a closed window makes long silences normal and has
+    // its own limit.
     if (view.held_up()) {
         const bool out = unprogressed > stall_limit(policy, view.longest_step);
         return out ? WatchVerdict::stalled_out : WatchVerdict::stalled;
