@@ -38,9 +38,7 @@ Argument to_argument(const Option& option, ConfigSource& options) {
     } else if (option.flag == "--sink") {
         argument.value = "SINK";
         argument.help =
-            "destination of events: stdout, file:PATH, spool:DIR (durable), nats:URL (durable, and to NATS JetStream), "
-            "or "
-            "none (for measurements) (stdout)";
+            std::string(option.help) + ": " + std::string(sink_flag_values) + " (" + default_text(option) + ")";
     } else if (option.type() == OptionType::boolean) {
         argument.target = [&option, &flags] { flags.push_back({&option, "true"}); };
         argument.help = option.help;

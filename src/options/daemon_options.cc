@@ -31,9 +31,7 @@ bool path_is_fixed(Object running, Object wanted) {
 constexpr auto rows = std::to_array<Option>({
     {.section = Section::sink, .key = "type", .place = at<&D::sink, &SinkConfig::type>, .flag = "--sink",
      .reload = OnReload::restart, .help = "destination of events",
-     .more = "`stdout`: standard output. `file`: a file. `none`: discarded, for measurements. `spool`: a durable log on this "
-             "machine. `nats`: through a spool to NATS JetStream.",
-     .example = "spool"},
+     .more = sink_word_meanings, .example = "spool"},
     {.section = Section::sink, .key = "path", .place = at<&D::sink, &SinkConfig::path>, .form = "path", .of_sinks = with_path,
      .waits = path_is_fixed, .effect = "file: at once; earlier events go to the old file. spool, nats: with a restart",
      .help = "file for events, or directory of the spool",

@@ -101,6 +101,13 @@ std::string complaint(Section section, std::string_view key, const RawValue& raw
     return *found;
 }
 
+TEST(OptionTable, TheSinksHelpHasEachOfItsWords) {
+    for (const std::string_view word : words_of<SinkType>) {
+        EXPECT_NE(sink_word_meanings.find("`" + std::string(word) + "`: "), std::string_view::npos) << word;
+        EXPECT_NE(sink_flag_values.find(word), std::string_view::npos) << word;
+    }
+}
+
 TEST(StoreValue, SaysWhatIsWrongAndWhatToWrite) {
     using namespace std::string_literals;
     EXPECT_EQ(complaint(Section::listener, "read_idle", std::int64_t{30}),
