@@ -20,7 +20,6 @@ std::optional<Error> Sinks::start(const SinkConfig& config, std::size_t max_item
     type_ = config.type;
     switch (config.type) {
         case SinkType::stdout_:
-        case SinkType::stderr_:
         case SinkType::file:
             return start_stream(config);
         case SinkType::spool:
@@ -45,7 +44,7 @@ std::optional<std::string> Sinks::lack_of_space(const SinkConfig& config) {
 std::optional<Error> Sinks::start_stream(const SinkConfig& config) {
     StreamSink::Options options;
     options.path = config.type == SinkType::file ? config.path : std::string();
-    options.descriptor = config.type == SinkType::stderr_ ? STDERR_FILENO : STDOUT_FILENO;
+    options.descriptor = STDOUT_FILENO;
     options.queue_bytes = config.queue_bytes;
     options.on_trouble = [this](const std::string& error) { log_.error(error); };
     options.on_recovered = [this] { log_.info("writing to the sink resumed"); };

@@ -20,20 +20,17 @@ enum class SinkType : std::uint8_t {
     none,     ///< discarded, for measurements
     spool,    ///< the embedded durable log
     nats,     ///< NATS JetStream, by way of that log
-    stderr_,  ///< lines on standard error
 };
 
 template <>
-inline constexpr std::array<std::string_view, 6> words_of<SinkType>{"stdout", "file", "none",
-                                                                    "spool",  "nats", "stderr"};
+inline constexpr std::array<std::string_view, 5> words_of<SinkType>{"stdout", "file", "none", "spool", "nats"};
 /// Values of the flag `--sink`, for its help.
 inline constexpr std::string_view sink_flag_values =
-    "stdout, stderr, file:PATH, spool:DIR (durable), nats:URL (durable, and to NATS JetStream), or none (for "
-    "measurements)";
+    "stdout, file:PATH, spool:DIR (durable), nats:URL (durable, and to NATS JetStream), or none (for measurements)";
 /// Meanings of the words, for docs/reference/options.md.
 inline constexpr std::string_view sink_word_meanings =
     "`stdout`: standard output. `file`: a file. `none`: discarded, for measurements. `spool`: a durable log on this "
-    "machine. `nats`: through a spool to NATS JetStream. `stderr`: standard error, between the lines of the log.";
+    "machine. `nats`: through a spool to NATS JetStream.";
 
 /// Returns true if events survive a crash, so that devices can be sent acknowledgements.
 [[nodiscard]] constexpr bool is_durable(SinkType type) { return type == SinkType::spool || type == SinkType::nats; }

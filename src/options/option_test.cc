@@ -131,7 +131,7 @@ TEST(StoreValue, SaysWhatIsWrongAndWhatToWrite) {
     EXPECT_EQ(complaint(Section::item, "key", Other{"an array"}),
               R"(an array is given; write a text in quotes, e.g. "serial")");
     EXPECT_EQ(complaint(Section::sink, "type", "kafka"s),
-              R"("kafka" is unknown; write "stdout", "file", "none", "spool", "nats" or "stderr")");
+              R"("kafka" is unknown; write "stdout", "file", "none", "spool" or "nats")");
     EXPECT_EQ(complaint(Section::log, "format", std::int64_t{1}), R"(1 is a number; write "text" or "json")");
 }
 

@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -296,10 +295,7 @@ bool StreamSink::take_next_file() {
     return in(queue_);
 }
 
-std::string StreamSink::name() const {
-    if (!path_.empty()) return path_;
-    return options_.descriptor == STDERR_FILENO ? "stderr" : "stdout";
-}
+std::string StreamSink::name() const { return path_.empty() ? "stdout" : path_; }
 
 void StreamSink::note_trouble(int error) {
     std::string message = "cannot write events to " + name() + ": " + std::strerror(error);
