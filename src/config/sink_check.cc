@@ -89,7 +89,7 @@ private:
     /// Reports keys that this type of sink does not have.
     void check_belonging() {
         DaemonConfig copy = config_;
-        const std::string_view type = word_of(sink_.type);
+        const std::string_view type = to_string(sink_.type);
         for (const Option& option : daemon_options()) {
             if (option.of_sinks.empty() || stored_text(option, copy) == default_text(option)) continue;
             if (std::find(option.of_sinks.begin(), option.of_sinks.end(), type) != option.of_sinks.end()) continue;

@@ -128,11 +128,11 @@ void Log::put(LogLevel level, std::string_view what, Fields fields) const {
     append_time(line, clock_.wall());
     if (format_ == LogFormat::json) {
         JsonWriter json;
-        json.begin_object().field("at", line).field("level", word_of(level)).field("message", what);
+        json.begin_object().field("at", line).field("level", to_string(level)).field("message", what);
         for (const auto& [name, value] : fields) json.field(name, value);
         line = json.end_object().take();
     } else {
-        line += " " + std::string(word_of(level)) + " " + printable(what);
+        line += " " + std::string(to_string(level)) + " " + printable(what);
         for (const auto& [name, value] : fields) line += " " + std::string(name) + "=" + field_value(value);
     }
     spdlog::default_logger_raw()->log(spdlog::level::critical, line);

@@ -125,7 +125,7 @@ Result<std::function<void()>> Sinks::prepare_change(const SinkConfig& config) {
 }
 
 SinkStatus Sinks::status() const {
-    SinkStatus status{.type = std::string(word_of(type_))};
+    SinkStatus status{.type = std::string(to_string(type_))};
     const SinkFigures figures = sink_->figures();
     status.events = figures.events;
     status.lag_events = figures.events - figures.written;

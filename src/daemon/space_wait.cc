@@ -69,7 +69,7 @@ std::string SpaceWait::lack() const {
 }
 
 SinkStatus SpaceWait::sink_status() const {
-    return {.type = std::string(word_of(config_.sink.type)),
+    return {.type = std::string(to_string(config_.sink.type)),
             .full = true,
             .error = "the spool cannot be opened, and the listeners are closed: " + lack()};
 }

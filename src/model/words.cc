@@ -19,10 +19,10 @@ constexpr std::array<std::string_view, 4> delivery_words{"absent", "queue_full",
 
 }  // namespace
 
-std::string_view to_string(Framing framing) noexcept { return word_of(framing); }
-std::string_view to_string(ProxyProtocol version) noexcept { return word_of(version); }
-std::string_view to_string(TlsClient client) noexcept { return word_of(client); }
-std::string_view to_string(TlsId id) noexcept { return word_of(id); }
+std::string_view to_string(Framing framing) noexcept { return to_string<>(framing); }
+std::string_view to_string(ProxyProtocol version) noexcept { return to_string<>(version); }
+std::string_view to_string(TlsClient client) noexcept { return to_string<>(client); }
+std::string_view to_string(TlsId id) noexcept { return to_string<>(id); }
 
 std::string_view to_string(LivenessOf liveness) noexcept { return liveness == LivenessOf::path ? "path" : "device"; }
 std::string_view to_string(BadItem kind) noexcept { return bad_item_words.at(static_cast<std::size_t>(kind)); }

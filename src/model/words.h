@@ -24,9 +24,12 @@ inline constexpr std::array<std::string_view, 3> words_of<TlsClient>{"off", "opt
 template <>
 inline constexpr std::array<std::string_view, 4> words_of<TlsId>{"cn", "san:dns", "san:uri", "san:email"};
 
-/// Returns the word of one enumerator. Pure.
 template <typename Enumeration>
-[[nodiscard]] constexpr std::string_view word_of(Enumeration value) noexcept {
+concept HasWords = !words_of<Enumeration>.empty();
+
+/// Returns the word of one enumerator. Pure.
+template <HasWords Enumeration>
+[[nodiscard]] constexpr std::string_view to_string(Enumeration value) noexcept {
     return words_of<Enumeration>[static_cast<std::size_t>(value)];
 }
 
