@@ -62,7 +62,7 @@ public:
     virtual void on_end_while_held(Connection& connection, Token number, EndedBy by) = 0;
     /// Reports a connection that has been open for at least a second and is still `connected_pending`.
     virtual void on_connected_pending(Connection& connection, Token number, const TurnTime& time) = 0;
-    virtual void on_close(Connection& connection, Token number, const CloseInfo& death, const TurnTime& time) = 0;
+    virtual void on_close(Connection& connection, Token number, const CloseInfo& info, const TurnTime& time) = 0;
     virtual void on_turn_end() = 0;
 
     /// Returns false if no device may be read now. Called before each read.

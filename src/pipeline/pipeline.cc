@@ -231,16 +231,16 @@ EventTime Pipeline::established(const Connection& connection, const TurnTime& ti
     return connection.encrypted ? std::min(by_kernel, by_slot + error) : by_kernel;
 }
 
-void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& death, const TurnTime& time) {
+void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& info, const TurnTime& time) {
     if (connection.connected_pending) give_connected(connection, number, time);
     const Device* device = connection.identified ? devices_.find(number) : nullptr;
     if (device != nullptr && !device->given) give_identity(connection, number, time);
-    const std::string detail = detail_of(connection, death);
+    const std::string detail = detail_of(connection, info);
     const ConnectionEnd end{.conn = {run_, number},
                             .peer = connection.peer,
-                            .reason = death.reason,
-                            .error = death.error,
-                            .evidence = death.evidence,
+                            .reason = info.reason,
+                            .error = info.error,
+                            .evidence = info.evidence,
                             .items = connection.items,
                             .bytes_in = connection.bytes_in,
                             .bytes_out = connection.bytes_out,
@@ -256,8 +256,8 @@ void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& d
 }
 
 /// Counts the rest of an unfinished item, and adds it to the detail.
-std::string Pipeline::detail_of(const Connection& connection, const CloseInfo& death) {
-    std::string detail(death.detail);
+std::string Pipeline::detail_of(const Connection& connection, const CloseInfo& info) {
+    std::string detail(info.detail);
     if (!connection.unfinished) return detail;
     const Frame left = last_frame(listeners_[connection.listener].framing, connection.unfinished->bytes());
     if (left.begin == left.end) return detail;
@@ -266,7 +266,7 @@ std::string Pipeline::detail_of(const Connection& connection, const CloseInfo& d
     const std::string bytes = std::to_string(left.end - left.begin) + " bytes";
     detail += connection.paused ? bytes + " after the hello were left over"
                                 : "an unfinished item of " + bytes + " was left over";
-    const auto why = death.reason == CloseReason::peer_closed ? why_unfinished(connection) : std::string_view();
+    const auto why = info.reason == CloseReason::peer_closed ? why_unfinished(connection) : std::string_view();
     return why.empty() ? detail : detail + ": " + std::string(why);
 }
 

@@ -89,7 +89,7 @@ public:
         devices_.end_wait(connection, number, by);
     }
     void on_connected_pending(Connection& connection, Token number, const TurnTime& time) override;
-    void on_close(Connection& connection, Token number, const CloseInfo& death, const TurnTime& time) override;
+    void on_close(Connection& connection, Token number, const CloseInfo& info, const TurnTime& time) override;
     void on_turn_end() override {
         events_->on_turn_end();
         devices_.on_turn_end(given_);
@@ -131,7 +131,7 @@ private:
     [[nodiscard]] static Next deny(Arrival& arrival, std::string_view why);
     [[nodiscard]] Next on_bad_item(Arrival& arrival, BadItem kind);
     void give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq);
-    [[nodiscard]] std::string detail_of(const Connection& connection, const CloseInfo& death);
+    [[nodiscard]] std::string detail_of(const Connection& connection, const CloseInfo& info);
     void give_connected(Connection& connection, Token number, const TurnTime& time);
     void give_identity(Connection& connection, Token number, const TurnTime& time);
     [[nodiscard]] EventTime established(const Connection& connection, const TurnTime& time) const;
