@@ -147,7 +147,7 @@ void AckInbox::on_message(natsConnection*, natsSubscription*, natsMsg* message, 
         if (read_reply_subject(natsMsg_GetSubject(message), arrival.round, arrival.ack.number)) {
             const std::uint64_t number = arrival.ack.number;
             if (natsMsg_IsNoResponders(message)) {
-                arrival.ack.kind = PublishAck::Kind::nobody;
+                arrival.ack.kind = PublishAck::Kind::no_responders;
             } else {
                 arrival.ack = read_publish_ack(
                     {natsMsg_GetData(message), static_cast<std::size_t>(natsMsg_GetDataLength(message))},

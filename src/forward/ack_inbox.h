@@ -28,7 +28,7 @@ struct PublishAck {
         staged,     ///< its id belongs to a message that may not be stored: no proof
         refused,
         unfit,  ///< refused for good: too large for the stream
-        nobody,
+        no_responders,
         foreign,  ///< from another stream, or from none: no proof
     };
 

@@ -60,7 +60,7 @@ void Forwarder::take_ack(const PublishAck& ack) {
                 goes_back_ = true;
             }
             return;
-        case PublishAck::Kind::nobody:
+        case PublishAck::Kind::no_responders:
             if (refusal_.empty()) {
                 refusal_ =
                     "no stream receives it: the stream " + in_quotes(options_.stream) + " or its leader is unavailable";
