@@ -16,12 +16,12 @@ void SessionBook::note(const std::vector<Watermark>& marks) {
 void SessionBook::keep(const SessionName& name, std::uint64_t seq) {
     std::uint64_t& kept = fresh_[name];
     kept = std::max(kept, seq);
-    if (fresh_.size() > most_) fresh_.erase(fresh_.begin());
+    if (fresh_.size() > max_sessions_) fresh_.erase(fresh_.begin());
 }
 
 void SessionBook::limit(std::uint64_t max) {
     const std::lock_guard lock(mutex_);
-    most_ = std::max<std::uint64_t>(max, 1);
+    max_sessions_ = std::max<std::uint64_t>(max, 1);
 }
 
 std::optional<std::uint64_t> SessionBook::seq_of(const SessionName& name) const {

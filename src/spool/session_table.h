@@ -34,9 +34,9 @@ private:
     void keep(const SessionName& name, std::uint64_t seq);
 
     mutable std::mutex mutex_;
-    std::uint64_t most_ = SessionBudget{}.overall;  // guarded by mutex_
-    Numbers fresh_;                                 // guarded by mutex_
-    Numbers saving_;                                // changed under mutex_, by the saving thread
+    std::uint64_t max_sessions_ = SessionBudget{}.overall;  // guarded by mutex_
+    Numbers fresh_;                                         // guarded by mutex_
+    Numbers saving_;                                        // changed under mutex_, by the saving thread
 };
 
 /// The table of sessions in spool.db: the last number of each, within a budget for each id and one for all. Owns its
