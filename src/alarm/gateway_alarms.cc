@@ -233,7 +233,7 @@ void DuplicateWatch::explain(Alarm& alarm, const std::vector<DuplicateDevice>& d
         "Each device reconnects as soon as the other has superseded it: their configuration was cloned, or "
         "one of them is an impostor.";
     alarm.advice =
-        "Give each device its own id, and require tokens or certificates if one of them is a stranger. Until then "
+        "Give each device its own id, and require tokens or certificates if one of them is an impostor. Until then "
         "takeovers of such an id are delayed by up to 10 s.";
 }
 

@@ -89,10 +89,9 @@ void SessionWatch::explain(Alarm& alarm, const SessionFigures& sessions) {
     alarm.summary = "more than " + with_commas(sessions.max) +
                     " sessions of devices: " + with_commas(sessions.evicted_unauthenticated) + " unauthenticated and " +
                     with_commas(sessions.evicted_authenticated) + " authenticated ones were evicted";
-    alarm.cause =
-        sessions.evicted_authenticated > 0
-            ? "More authenticated devices than max_sessions number their items."
-            : "Many unauthenticated sessions were opened: strangers, or devices that start a new session often.";
+    alarm.cause = sessions.evicted_authenticated > 0
+                      ? "More authenticated devices than max_sessions number their items."
+                      : "Unauthenticated connections opened many sessions, or devices start a new session often.";
     alarm.advice =
         "An evicted session causes repetitions, but loses no item. Raise max_sessions in [sink] if the devices are "
         "yours; "

@@ -133,7 +133,7 @@ constexpr std::array<ReasonRow, close_reason_count> rows{{
      .color = {"#3f0f66", "#8a50b8"},
      .meaning = "The connection did not prove its id, or another one has proved it.",
      .evidence = "`detail` says what was missing or wrong. No item was admitted, and `connected` comes with `closed`.",
-     .one = "A stranger, or a device without a token.",
+     .one = "A peer that is no device, or a device without a token.",
      .many =
          "After a change of tokens: reload the gateway, and hand out new tokens first. From few addresses: an attack; "
          "set `max_connections_per_peer`."},
@@ -145,7 +145,7 @@ constexpr std::array<ReasonRow, close_reason_count> rows{{
      .color = {"#b66c02", "#ca8907"},
      .meaning = "An item exceeded `item.max_bytes`.",
      .evidence = "`bytes_in` is at least the limit.",
-     .one = "A stranger.",
+     .one = "A peer that is no device.",
      .many = "Raise the limit; or the clients write no newline, or use another framing."},
     {.reason = CloseReason::too_many_bad_items,
      .word = "too_many_bad_items",
@@ -155,7 +155,7 @@ constexpr std::array<ReasonRow, close_reason_count> rows{{
      .color = {"#7a4702", "#ffbd59"},
      .meaning = "`max_bad_items` bad items arrived in a row.",
      .evidence = "`holdfast_bad_items_total` counts them by `kind`.",
-     .one = "A stranger: a scanner, or HTTP.",
+     .one = "A peer that is no device: a scanner, or HTTP.",
      .many = "`no_key`: another `item.key`. `not_json`: another framing, or TLS on a plain port."},
     {.reason = CloseReason::tls_failed,
      .word = "tls_failed",
