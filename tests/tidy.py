@@ -57,6 +57,11 @@ def commented():
 def include_faults(path):
     parts = path.relative_to(ROOT).parts
     if parts[0] == "include":
+        module = PUBLIC.get(path.name, "model")
+        for rest in re.findall(r"^#include <holdfast/(\w+\.h)>", path.read_text(), re.M):
+            other = PUBLIC.get(rest, "model")
+            if other != module and other not in MAY_INCLUDE[module]:
+                yield f"{path.relative_to(ROOT)}: a header of {module} must not include holdfast/{rest}, which is of {other}"
         for line in path.read_text().splitlines():
             if line.startswith('#include "'):
                 yield f"{path.relative_to(ROOT)}: a public header includes {line.split()[1]}, which is not installed"
