@@ -172,6 +172,15 @@ def test_the_sections_name_only_codes_of_the_table():
     assert all(f"`{code}`" in endpoints for code in named)
 
 
+def test_the_dashboard_requests_only_paths_of_the_table(document):
+    known = {re.sub(r"\{\w+\}", "{}", path) for path in document["paths"]}
+    requested = set()
+    for path in (ROOT / "src" / "api" / "dashboard").glob("*.js"):
+        code = re.sub(r"//.*", "", path.read_text(encoding="utf-8")).replace("${onePath(id)}", "/v1/connections/${id}")
+        requested |= {re.sub(r"\$\{.*?\}", "{}", found) for found in re.findall(r"['\"`](/v1/[\w/{}$()]*)", code)}
+    assert len(requested) >= 10 and requested <= known, requested - known
+
+
 def test_a_path_is_written_in_one_place():
     """Holds the number of files of docs/CONTRIBUTING.md, "Add an endpoint"."""
     places = {}
