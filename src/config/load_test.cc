@@ -174,6 +174,19 @@ TEST_F(LoadConfig, WhatIsNotTomlIsNamedWithItsLine) {
     }
 }
 
+TEST_F(LoadConfig, DescriptionsOfWhatIsNotTomlAreEscapedOnce) {
+    const auto description = [this](const std::string& text) {
+        const auto found = errors(text);
+        const std::string message = found.size() == 1 ? found[0] : std::to_string(found.size()) + " errors";
+        return message.substr(0, message.find("; correct"))
+            .substr(std::min(message.size(), message.find("TOML: ") + 6));
+    };
+    EXPECT_EQ(description("reactors\n"), "Error while parsing key-value pair: expected '=', saw '\\n'");
+    EXPECT_EQ(description("reactors \x1b[31m\n"), "Error while parsing key-value pair: expected '=', saw '\\u001B'");
+    EXPECT_EQ(description("reactors \xc2\x9b\n"), "Error while parsing key-value pair: expected '=', saw '\\x9b'");
+    EXPECT_EQ(description("a = \"\\q\"\n"), "Error while parsing string: unknown escape sequence '\\q'");
+}
+
 TEST_F(LoadConfig, HostileFilesAreErrorsAndNothingWorse) {
     EXPECT_EQ(errors(std::string(100'000, '[')).size(), 1U);
     EXPECT_EQ(errors("a = " + std::string(100'000, '[')).size(), 1U);

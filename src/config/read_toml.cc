@@ -157,14 +157,22 @@ private:
     Draft& draft_;
 };
 
+/// Returns the parser's description for one line of a terminal. The parser escapes ASCII control characters itself, so
+/// backslashes stay single.
+std::string one_line_of(std::string_view description) {
+    std::string text = printable(description);
+    for (std::size_t at = 0; (at = text.find("\\\\", at)) != std::string::npos; ++at) text.erase(at, 1);
+    return text;
+}
+
 }  // namespace
 
 void read_toml(std::string_view text, Draft& draft) {
     try {
         Reader(draft).read(toml::parse(text, draft.loaded.file));
     } catch (const toml::parse_error& error) {
-        const std::string what = printable(std::string(error.description()));
-        draft.error_at(error.source().begin.line, "this is not TOML: " + what + "; correct the line");
+        draft.error_at(error.source().begin.line,
+                       "this is not TOML: " + one_line_of(error.description()) + "; correct the line");
     }
 }
 
