@@ -150,6 +150,11 @@ Result<ApiArguments::Value> ApiArguments::parse(const Parameter& parameter, cons
     return Value(text);
 }
 
+std::optional<Error> ApiArguments::fault_of(const Parameter& parameter, const std::string& text) {
+    const auto parsed = parse(parameter, text);
+    return parsed ? std::nullopt : std::optional(parsed.error());
+}
+
 std::optional<Error> ApiArguments::take(const Parameter& parameter, const std::optional<std::string>& text) {
     if (!text && parameter.default_value.empty()) {
         if (!parameter.required) return std::nullopt;

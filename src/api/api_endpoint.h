@@ -61,6 +61,8 @@ public:
     [[nodiscard]] static Result<ApiArguments> read(std::span<const Parameter> parameters, const RequestTarget& target);
     /// Reads the members of a JSON object; an empty body has none.
     [[nodiscard]] static Result<ApiArguments> read_body(std::span<const Parameter> fields, std::string_view body);
+    /// Returns why `text` is not a value of the parameter, or nullopt if it is one.
+    [[nodiscard]] static std::optional<Error> fault_of(const Parameter& parameter, const std::string& text);
 
     /// Returns the value or its default; nullopt if it has neither. T: std::string (text, word), Prefix, bool,
     /// std::uint64_t (count), std::chrono::milliseconds (duration, seconds), std::vector<std::string> (words).

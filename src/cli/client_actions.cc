@@ -75,12 +75,7 @@ int probe_verb(const ScopeFlags& flags) {
         print_error("no connection is selected; give an ID, --id DEVICE, --peer PREFIX or --all");
         return exit_wrong_usage;
     }
-    const auto timeout = parse_duration(flags.api.value("timeout"));
-    if (!timeout) {
-        print_error("--timeout: " + timeout.error().message);
-        return exit_wrong_usage;
-    }
-    const auto answer_limit = timeout.value() + answer_margin;
+    const auto answer_limit = flags.api.duration("timeout") + answer_margin;
     return flags.is_of_one() ? probe_one(flags, answer_limit) : probe_many(flags, answer_limit);
 }
 
@@ -130,14 +125,9 @@ std::string delivered_text(const AnswerView& answer) {
 }
 
 int send_to_device(const SendFlags& flags, std::string body) {
-    const auto wait = parse_duration(flags.api.value("wait"));
-    if (!wait) {
-        print_error("--wait: " + wait.error().message);
-        return exit_wrong_usage;
-    }
     AdminQuestion question = flags.api.question("POST", api_path::device_messages, flags.device);
     question.body = std::move(body);
-    question.timeout = wait.value() + answer_margin;
+    question.timeout = flags.api.duration("wait") + answer_margin;
     return request_and_show(flags.client, question, {.text = delivered_text});
 }
 

@@ -156,7 +156,7 @@ std::string closed_text(const AnswerView& answer) {
     return table.size() > 0 ? table.text(false) : "no closed connection matches\n";
 }
 
-/// Returns the API's `order` that reverses the sort's default. The gateway rejects an unknown sort.
+/// Returns the API's `order` that reverses the sort's default.
 std::string other_order(const std::string& sort_word) {
     const auto sort = parse_connection_sort(sort_word);
     return sort && descends_by_itself(*sort) ? "asc" : "desc";

@@ -12,6 +12,7 @@
 #include "api/admin_server.h"
 #include "base/unique_fd.h"
 #include "cli/verbs.h"
+#include "client/admin_reply.h"
 #include "testing/fake_control_plane.h"
 #include "testing/fake_watch_view.h"
 #include "testing/raw_client.h"
@@ -37,11 +38,11 @@ VerbOutcome run(std::vector<std::string> words) {
     fill_verbs(root);
     std::vector<const char*> line{"holdfast"};
     for (const std::string& word : words) line.push_back(word.c_str());
-    const Command command = read_command_line(root, static_cast<int>(line.size()), line.data());
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
+    const Command command = read_command_line(root, static_cast<int>(line.size()), line.data());
     VerbOutcome outcome;
-    outcome.code = command.verb->run();
+    outcome.code = command.verb != nullptr ? command.verb->run() : command.code;
     outcome.out = testing::internal::GetCapturedStdout();
     outcome.err = testing::internal::GetCapturedStderr();
     return outcome;
@@ -122,6 +123,33 @@ TEST_F(ClientVerbs, ListHandsItsFlagsOn) {
     expect_one_line(request({"list", "--sort", "colour", "--reverse"}), 2, "allowed are age,");
 }
 
+TEST_F(ClientVerbs, BadValuesAreRefusedWithoutAGatewayInItsWords) {
+    AdminAccess access;
+    access.address = to_string(server_->address());
+    const auto words_of_the_gateway = [&](std::string_view target) {
+        return failure_of(access, call_admin(access, {.target = std::string(target)}))->text();
+    };
+    const auto refuse = [](std::vector<std::string> words) {
+        words.insert(words.end(), {"--admin", "127.0.0.1:1"});
+        return run(std::move(words));
+    };
+    const std::vector<std::pair<std::vector<std::string>, std::string>> rows{
+        {{"list", "--limit", "abc"}, "/v1/connections?limit=abc"},
+        {{"list", "--fleet", "--state", "gone"}, "/v1/fleet?state=gone"},
+        {{"list", "--peer", ""}, "/v1/connections?peer="},
+        {{"closed", "--reason", "timeout"}, "/v1/closed?reason=timeout"},
+        {{"trend", "--window", "100d"}, "/v1/trend?window=100d"},
+    };
+    for (const auto& [words, target] : rows) {
+        const VerbOutcome outcome = refuse(words);
+        EXPECT_EQ(outcome.code, 2) << target;
+        EXPECT_EQ(outcome.err, "holdfast: " + words_of_the_gateway(target) + "\n");
+    }
+    expect_one_line(refuse({"drain", "--over", "1y"}), 2, "over=\"1y\" is not a time; write e.g. 500ms or 3s");
+    expect_one_line(refuse({"send", "--id", "van", "--wait", "1h", "{}"}), 2, "wait=\"1h\" is not a time to wait");
+    expect_one_line(refuse({"list", "--limit", "7"}), 3, "no gateway answers");
+}
+
 TEST_F(ClientVerbs, Show) {
     EXPECT_THAT(request({"show", known}).out, HasSubstr("peer           10.2.0.9:51514\n"));
     expect_one_line(request({"show", "7f2c91a0-2"}), 1, "unknown connection \"7f2c91a0-2\"");
@@ -158,7 +186,7 @@ TEST_F(ClientVerbs, ProbeExitsByItsAnswer) {
     expect_one_line(request({"probe", "7f2c91a0-2"}), 1, "unknown connection");
     expect_one_line(request({"probe"}), 2, "no connection is selected");
     expect_one_line(request({"probe", known, "--all"}), 2, "no connection is selected");
-    expect_one_line(request({"probe", "--all", "--timeout", "soon"}), 2, "--timeout");
+    expect_one_line(request({"probe", "--all", "--timeout", "soon"}), 2, "timeout=\"soon\"");
     expect_one_line(request({"probe", "--all", "--timeout", "1h"}), 2, "timeout=\"1h\"");
 }
 
@@ -359,33 +387,17 @@ TEST(ClientVerbsElsewhere, AStrangerIsNotTakenForAGateway) {
 }
 
 using namespace std::chrono_literals;
-using testing::HasSubstr;
-using testing::StartsWith;
 
-class ClientDrain : public testing::Test {
+class ClientDrain : public ClientVerbs {
 protected:
-    void SetUp() override {
-        auto started = AdminServer::start("127.0.0.1:0", gateway_, {});
-        ASSERT_TRUE(started) << started.error().message;
-        server_ = std::move(started.value());
-    }
     int run(std::vector<std::string> words) {
-        words.insert(words.begin(), {"holdfast", "drain"});
-        words.insert(words.end(), {"--admin", to_string(server_->address())});
-        std::vector<const char*> line;
-        for (const std::string& word : words) line.push_back(word.c_str());
-        Verb root{.name = "holdfast", .help = "", .parts = {make_drain_verb()}};
-        const Command command = read_command_line(root, static_cast<int>(line.size()), line.data());
-        testing::internal::CaptureStdout();
-        testing::internal::CaptureStderr();
-        const int code = command.verb->run();
-        out_ = testing::internal::GetCapturedStdout();
-        err_ = testing::internal::GetCapturedStderr();
-        return code;
+        words.insert(words.begin(), "drain");
+        const VerbOutcome outcome = request(std::move(words));
+        out_ = outcome.out;
+        err_ = outcome.err;
+        return outcome.code;
     }
 
-    FakeControlPlane gateway_;
-    std::unique_ptr<AdminServer> server_;
     std::string out_;
     std::string err_;
 };

@@ -51,6 +51,11 @@ struct AddOption {
     }
 };
 
+/// A value that its argument does not allow. CLI11 would begin the text of an error that a check returns with the flag.
+struct BadValue final : CLI::ParseError {
+    explicit BadValue(const holdfast::Error& error) : ParseError("BadValue", error.message, exit_wrong_usage) {}
+};
+
 void add_argument(CLI::App& app, const Argument& argument) {
     CLI::Option& option = *std::visit(AddOption{app, argument}, argument.target);
     const ArgumentRules& rules = argument.rules;
@@ -58,6 +63,12 @@ void add_argument(CLI::App& app, const Argument& argument) {
     if (!rules.environment.empty()) option.envname(rules.environment);
     if (!rules.group.empty()) option.group(rules.group);
     option.required(rules.required);
+    if (rules.fault_of) {
+        option.check([fault_of = rules.fault_of](const std::string& text) -> std::string {
+            if (const auto fault = fault_of(text)) throw BadValue(*fault);
+            return {};
+        });
+    }
     if (rules.shows_default) option.capture_default_str();
 }
 
@@ -216,6 +227,9 @@ Command read_command_line(const Verb& root, int argc, const char* const* argv) {
         app.parse(argc, argv);
     } catch (const CLI::Success& wanted) {
         return {.code = app.exit(wanted)};  // --help
+    } catch (const BadValue& error) {
+        print_error(error.what());
+        return {.code = error.get_exit_code()};
     } catch (const CLI::ParseError& error) {
         return {.code = refuse_arguments(app, error)};
     }

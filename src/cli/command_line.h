@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include <holdfast/result.h>
+
 namespace holdfast {
 
 /// Range of a number; without a maximum, any that is not negative.
@@ -26,6 +28,8 @@ struct ArgumentRules {
     bool shows_default = false;              ///< prints the target's initial text
     std::vector<std::string> needs = {};     ///< required flags
     std::vector<std::string> excludes = {};  ///< excluded flags
+    /// Returns the whole error for a value that is not allowed, or nullopt.
+    std::function<std::optional<Error>(const std::string&)> fault_of = {};
 };
 
 /// A flag ("--limit") or a positional argument ("ID") of a verb.

@@ -9,6 +9,7 @@
 #include "cli/client_request.h"
 #include "net/url.h"
 #include "text/json_writer.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {
@@ -84,7 +85,8 @@ Argument EndpointFlags::argument_of(const Parameter& parameter, std::string_view
             &value.text,
             std::string(parameter.value),
             std::string(prefix) + std::string(parameter.help),
-            {.shows_default = !value.default_text.empty()}};
+            {.shows_default = !value.default_text.empty(),
+             .fault_of = [&parameter](const std::string& text) { return ApiArguments::fault_of(parameter, text); }}};
 }
 
 Arguments EndpointFlags::of(std::string_view method, std::string_view path, std::string_view prefix) {
@@ -101,6 +103,10 @@ Arguments EndpointFlags::of(std::string_view method, std::string_view path, std:
 bool EndpointFlags::given(std::string_view name) const {
     const auto found = values_.find(name);
     return found != values_.end() && (found->second.on || found->second.text != found->second.default_text);
+}
+
+std::chrono::milliseconds EndpointFlags::duration(std::string_view name) const {
+    return parse_duration(value(name)).value();
 }
 
 bool EndpointFlags::fit(std::string_view method, std::string_view path) const {

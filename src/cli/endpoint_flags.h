@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ public:
     /// Returns true if the value on the command line differs from the default.
     [[nodiscard]] bool given(std::string_view name) const;
     [[nodiscard]] const std::string& value(std::string_view name) const { return values_.at(name).text; }
+    /// Returns the value of a duration. The command line accepts valid ones only.
+    [[nodiscard]] std::chrono::milliseconds duration(std::string_view name) const;
     void set(std::string_view name, std::string_view text) { values_.at(name).text = text; }
     /// Returns true if the endpoint accepts every given flag.
     [[nodiscard]] bool fit(std::string_view method, std::string_view path) const;
