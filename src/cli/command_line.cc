@@ -205,10 +205,12 @@ Arguments operator+(Arguments first, const Arguments& second) {
     return first;
 }
 
-std::string help_text(const Verb& root, const std::string& verb) {
+std::string help_text(const Verb& root, const std::string& verb, const std::string& part) {
     CLI::App app(root.help, root.name);
     set_up(app, root);
-    return verb.empty() ? app.help() : app.get_subcommand(verb)->help(root.name);
+    if (verb.empty()) return app.help();
+    const CLI::App& chosen = *app.get_subcommand(verb);
+    return part.empty() ? chosen.help(root.name) : chosen.get_subcommand(part)->help(root.name + " " + verb);
 }
 
 bool knows_verb(const Verb& root, std::string_view name) {

@@ -79,8 +79,8 @@ struct Command {
 constexpr const char* help_flags = "-h,--help";
 constexpr const char* help_flag_text = "print this help and exit";
 
-/// Returns the help text of a verb, or of the command if `verb` is empty.
-[[nodiscard]] std::string help_text(const Verb& root, const std::string& verb = "");
+/// Returns the help text of a verb or of its part, or of the command if `verb` is empty.
+[[nodiscard]] std::string help_text(const Verb& root, const std::string& verb = "", const std::string& part = "");
 
 /// Returns true if `root` has this verb; otherwise reports the unknown verb with the nearest one.
 [[nodiscard]] bool knows_verb(const Verb& root, std::string_view name);

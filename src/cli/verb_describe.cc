@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <array>
 #include <iostream>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "api/api.h"
 #include "api/api_endpoint.h"
@@ -74,6 +76,19 @@ int print_manual(const Verb& root, const std::string& page) {
     return exit_good;
 }
 
+int print_help(const Verb& root, const std::string& verb, const std::string& part) {
+    const bool is_of_command = verb.empty() && part.empty();
+    if (!is_of_command && !knows_verb(root, verb)) return exit_wrong_usage;
+    if (!part.empty()) {
+        Verb chosen = *std::find_if(root.parts.begin(), root.parts.end(),
+                                    [&verb](const Verb& each) { return each.name == verb; });
+        chosen.name = root.name + " " + verb;
+        if (!knows_verb(chosen, part)) return exit_wrong_usage;
+    }
+    std::cout << help_text(root, verb, part);
+    return exit_good;
+}
+
 }  // namespace
 
 Verb make_completions_verb(const Verb& root) {
@@ -93,15 +108,12 @@ Verb make_manual_verb(const Verb& root) {
 }
 
 Verb make_help_verb(const Verb& root) {
-    const auto verb = std::make_shared<std::string>();
+    const auto words = std::make_shared<std::pair<std::string, std::string>>();
     return {"help",
             "print the help text of a verb",
-            {{"VERB", verb.get(), "", "verb; default: the list of verbs"}},
-            [&root, verb] {
-                if (!verb->empty() && !knows_verb(root, *verb)) return exit_wrong_usage;
-                std::cout << help_text(root, *verb);
-                return exit_good;
-            }};
+            {{"VERB", &words->first, "", "verb; default: the list of verbs"},
+             {"PART", &words->second, "", "part of the verb, e.g. add of token"}},
+            [&root, words] { return print_help(root, words->first, words->second); }};
 }
 
 Verb make_describe_verb() {

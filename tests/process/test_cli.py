@@ -53,6 +53,17 @@ def test_help_has_the_usual_ways():
         assert shown.stdout == holdfast(verb, "-h").stdout == holdfast(verb, "--help").stdout
         assert f"Usage: holdfast {verb}" in shown.stdout
     assert_refused(holdfast("help", "plam"), 'holdfast: unknown verb "plam"; did you mean plan?')
+    assert_refused(holdfast("help", "", "add"), 'holdfast: unknown verb ""; see holdfast --help')
+
+
+def test_help_shows_a_part_of_a_verb():
+    for part in ("add", "list", "revoke"):
+        shown = holdfast("help", "token", part)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert shown.stdout == holdfast("token", part, "--help").stdout
+        assert f"Usage: holdfast token {part} " in shown.stdout
+    assert_refused(holdfast("help", "token", "ad"), 'holdfast: unknown verb "ad"; did you mean add?')
+    assert_refused(holdfast("help", "serve", "add"), 'holdfast: unknown verb "add"; see holdfast serve --help')
 
 
 def test_an_unknown_verb_names_the_nearest():
