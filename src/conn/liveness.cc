@@ -59,8 +59,8 @@ WatchVerdict classify_watch(const WatchedFacts& view, const ListenerPolicy& poli
     const milliseconds limit = policy.plan.silence_limit;
     if (is_probed(view) && silence_of(view) >= limit) return WatchVerdict::silent;
     const milliseconds unprogressed = std::min(view.unprogressed, view.plan_age);
-    // Window probes back off without a cap (RFC 9293, 3.8.6.1), so a closed window makes long silences normal and has
-    // its own limit.
+    // Window probes back off (RFC 9293, 3.8.6.1), up to two minutes where the kernel has no TCP_RTO_MAX_MS. Therefore a
+    // closed window makes long silences normal and has its own limit.
     if (view.held_up()) {
         const bool out = unprogressed > stall_limit(policy, view.longest_step);
         return out ? WatchVerdict::stalled_out : WatchVerdict::stalled;
