@@ -174,23 +174,19 @@ void drop_removed(const std::string& from, const std::string& to, std::vector<Po
     });
 }
 
-}  // namespace
-
-/// Copies spool.db first, because a start reads newer content from the files of events. The list of these files
-/// follows: all but the last have ended and do not change, and the last is copied as of one moment. Files that the
-/// gateway begins later are left out, or a hole could precede them.
-Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to) {
+std::optional<Error> check_source(const std::string& from) {
     if (SpoolDirectory::is_missing(control_in(from))) {
         return Error{from + " contains no spool: spool.db is missing; name the directory of sink.path"};
     }
     if (!SpoolDirectory::is_missing(from + "/" + SpoolDirectory::incomplete)) {
         return Error{from + " is incomplete: a backup or a restore into it did not finish; run that again"};
     }
-    auto target = Target::open(to);
-    if (!target) return target.error();
-    SpoolCopy copy;
-    const auto control = take(control_in(from), control_in(to), target.value(), copy);
-    if (!control) return control.error();
+    return std::nullopt;
+}
+
+/// Copies the files of events and counts them.
+std::optional<Error> take_segments(const std::string& from, const std::string& to, const Target& target,
+                                   SpoolCopy& copy) {
     SpoolDirectory::Contents contents;
     if (const auto failed = SpoolDirectory::list_in(from, contents)) {
         return Error{failed->message + "; see the kernel's log for the disk"};
@@ -198,7 +194,7 @@ Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to) {
     std::vector<Position> files;
     for (const Position first : contents.segments) {
         const auto copied = take(SpoolDirectory::segment_path_in(from, first),
-                                 SpoolDirectory::segment_path_in(to, first), target.value(), copy);
+                                 SpoolDirectory::segment_path_in(to, first), target, copy);
         if (!copied) return copied.error();
         if (copied.value() == Copied::missing) {
             drop_removed(from, to, files, copy);
@@ -208,6 +204,22 @@ Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to) {
     }
     copy.files = files.size();
     if (!files.empty()) copy.first = files.front();
+    return std::nullopt;
+}
+
+}  // namespace
+
+/// Copies spool.db first, because a start reads newer content from the files of events. The list of these files
+/// follows: all but the last have ended and do not change, and the last is copied as of one moment. Files that the
+/// gateway begins later are left out, or a hole could precede them.
+Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to) {
+    if (auto unfit = check_source(from)) return *unfit;
+    auto target = Target::open(to);
+    if (!target) return target.error();
+    SpoolCopy copy;
+    const auto control = take(control_in(from), control_in(to), target.value(), copy);
+    if (!control) return control.error();
+    if (auto failed = take_segments(from, to, target.value(), copy)) return *failed;
     DbError error;
     if (auto database = Database::open(control_in(to), Database::Use::read, error)) {
         copy.id = database->value_of("SELECT value FROM about WHERE key = 'id'").value_or("");

@@ -14,6 +14,20 @@ Error cannot_open(const std::string& path, const DbError& error) {
                  "; make it writable for this user, free some space, or see the kernel's log for the disk"};
 }
 
+/// Checks spool.db. Content that differs in a fresh read was not damaged.
+std::optional<DbError> check_patiently(const Manifest::Opening& opening, ManifestCheck& check) {
+    const std::string path = opening.directory.control_path();
+    return opening.retries.run([&]() -> std::optional<DbError> {
+        check = check_manifest(path);
+        for (const auto pause : pauses_before_damage) {
+            if (check.state != ControlState::damaged) break;
+            std::this_thread::sleep_for(pause);
+            check = check_manifest(path);
+        }
+        return check.state == ControlState::unreadable ? std::optional(check.error) : std::nullopt;
+    });
+}
+
 }  // namespace
 
 std::optional<DbError> Manifest::open_present(const Opening& opening, std::unique_ptr<Manifest>& control) {
@@ -76,17 +90,7 @@ Manifest::Opened Manifest::open(Opening& opening) {
     const std::string path = opening.directory.control_path();
     if (!opening.contents.control) return make_lost(opening);
     ManifestCheck check;
-    const auto unreadable = opening.retries.run([&]() -> std::optional<DbError> {
-        check = check_manifest(path);
-        // Content that differs in a fresh read was not damaged.
-        for (const auto pause : pauses_before_damage) {
-            if (check.state != ControlState::damaged) break;
-            std::this_thread::sleep_for(pause);
-            check = check_manifest(path);
-        }
-        return check.state == ControlState::unreadable ? std::optional(check.error) : std::nullopt;
-    });
-    if (unreadable) return cannot_open(path, *unreadable);
+    if (const auto unreadable = check_patiently(opening, check)) return cannot_open(path, *unreadable);
     switch (check.state) {
         case ControlState::whole:
         case ControlState::unreadable:

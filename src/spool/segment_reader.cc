@@ -15,6 +15,17 @@ namespace {
 constexpr Position longest_step = Position{1} << 16;
 constexpr int max_strays = 4'096;  // bounds the time of the search
 
+/// Crosses positions from which the tree cannot be read, in growing steps.
+struct Crossing {
+    Position damaged_at = 0;  ///< newest such position; 0: none
+    Position step = 1;
+
+    [[nodiscard]] Position next(Position from) {
+        damaged_at = from;
+        return from + std::exchange(step, std::min(step * 2, longest_step));
+    }
+};
+
 }  // namespace
 
 std::optional<SegmentReader> SegmentReader::open(const std::string& path, DbError& error) {
@@ -143,11 +154,16 @@ SegmentReader::Sample SegmentReader::fetch_behind(Position from, Position end) {
     return Sample::damaged;
 }
 
+/// Returns the row of head_ if it is good and ends before `end`, else nullptr with the cause in why_ or failed_.
+SegmentReader::Row SegmentReader::load_before(Position end) {
+    Row row = load(head_.first);
+    return row && row->last() < end ? row : nullptr;
+}
+
 /// Reads the first good row at or after `from` and before `end`. Leaves `row` empty if there is none.
 SegmentReader::Sample SegmentReader::next_good(Position from, Position end, Row& row) {
-    Position step = 1;
-    Position damaged_at = 0;  // newest position from which the tree could not be read
-    int strays = 0;           // steps of one position before a bad row
+    Crossing crossing;
+    int strays = 0;  // steps of one position before a bad row
     std::string why;
     while (from < end) {
         const Sample found = fetch_behind(from, end);
@@ -155,23 +171,20 @@ SegmentReader::Sample SegmentReader::next_good(Position from, Position end, Row&
         if (found == Sample::nothing) break;
         if (found == Sample::damaged) {
             if (why.empty()) why = why_;
-            damaged_at = from;
-            from += step;
-            step = std::min(step * 2, longest_step);
+            from = crossing.next(from);
             continue;
         }
-        if (damaged_at != 0) {
-            from = first_readable(std::exchange(damaged_at, 0), from, end);
+        if (crossing.damaged_at != 0) {
+            from = first_readable(crossing.damaged_at, from, end);
             if (failed_) return Sample::failed;
-            step = 1;
+            crossing = {};
             continue;
         }
         const Position first = head_.first;
-        row = load(first);
+        row = load_before(end);
         if (failed_) return Sample::failed;
-        if (row && row->last() < end) break;
+        if (row) break;
         if (why.empty()) why = why_;
-        row.reset();
         // The key of a bad row may itself be damaged: good rows may precede it.
         from = first > from && strays++ < max_strays ? from + 1 : first + 1;
     }

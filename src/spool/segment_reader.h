@@ -48,6 +48,7 @@ private:
     [[nodiscard]] Sample fetch(Statement& statement, Position position);
     /// Returns the content of a row, or nullptr if it is damaged (sets why_) or cannot be read.
     [[nodiscard]] Row load(Position first);
+    [[nodiscard]] Row load_before(Position end);
     [[nodiscard]] Sample note_failure(Statement& statement);
     [[nodiscard]] Sample next_good(Position from, Position end, Row& row);
     /// Returns fetch(at_or_behind_, from), but treats a row outside the range as damage.

@@ -38,14 +38,6 @@ constexpr std::chrono::milliseconds longest_wait_for_table{2'000};
 
 constexpr std::size_t max_memo = 4'096;
 
-/// Returns the first text that is not empty.
-std::string first_of(std::initializer_list<std::string> texts) {
-    for (const std::string& text : texts) {
-        if (!text.empty()) return text;
-    }
-    return {};
-}
-
 std::string absolute(const std::string& path) {
     std::error_code unknown;
     return std::filesystem::absolute(path, unknown);
@@ -83,9 +75,13 @@ public:
     [[nodiscard]] WallTime now() const override { return clock_.now(); }
     bool wait_for(Position after, std::chrono::milliseconds timeout) override { return book_.wait_for(after, timeout); }
     [[nodiscard]] std::vector<SpoolGroup> groups() override { return control_->groups(); }
-    [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position) override;
+    [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position) override {
+        return store_position(group, position, std::nullopt);
+    }
     [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position,
-                                                    const std::string& memo) override;
+                                                    const std::string& memo) override {
+        return store_position(group, position, memo);
+    }
     [[nodiscard]] std::optional<Error> remove_group(const std::string& group) override {
         auto failed = control_->remove_group(group);
         return failed ? failed : confirm_control();
@@ -102,6 +98,7 @@ public:
     void give_up() override { writer_->give_up(); }
 
 private:
+    [[nodiscard]] std::optional<Error> restore(const std::vector<Position>& segments, StartRetries& retries);
     [[nodiscard]] std::optional<DbError> start_clock();
     [[nodiscard]] std::optional<DbError> recall(StartRetries& retries);
     [[nodiscard]] bool is_stored_open(const std::string& conn);
@@ -111,9 +108,12 @@ private:
     void note_whole(Position first, Position last);
     void note_lost(const SegmentIndex::Segment& segment);
     void note_removed(const std::string& report);
-    [[nodiscard]] std::string removed() const;
+    [[nodiscard]] std::string error(const std::string& of_writer) const;
     [[nodiscard]] std::optional<Error> confirm_control();
-    [[nodiscard]] std::optional<Error> check_position(const std::string& group, Position position) const;
+    [[nodiscard]] std::optional<Error> store_position(const std::string& group, Position position,
+                                                      const std::optional<std::string>& memo);
+    [[nodiscard]] Maintenance::Parts maintenance_parts();
+    [[nodiscard]] SpoolWriter::Parts writer_parts();
     [[nodiscard]] std::chrono::milliseconds age_of_oldest() const;
     TimeAway away_;
 
@@ -223,7 +223,8 @@ void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& v
     });
 }
 
-std::optional<Error> SqliteSpool::start(const std::vector<Position>& segments, StartRetries& retries) {
+/// Restores the tables from the files and saves them.
+std::optional<Error> SqliteSpool::restore(const std::vector<Position>& segments, StartRetries& retries) {
     auto unread = Survey({directory_, *control_, book_, retries}).run(segments);
     auto failed = start_clock();
     if (!unread) unread = recall(retries);
@@ -239,58 +240,57 @@ std::optional<Error> SqliteSpool::start(const std::vector<Position>& segments, S
         return Error{"cannot write to the spool's " + directory_.control_path() + ": " + failed->message +
                      "; free some space, or give this user the file"};
     }
+    return std::nullopt;
+}
+
+Maintenance::Parts SqliteSpool::maintenance_parts() {
+    return {.directory = directory_,
+            .book = book_,
+            .sessions = sessions_,
+            .open = open_,
+            .control = *control_,
+            .reader = reader_,
+            .clock = clock_,
+            .end_segment = [this] { writer_->end_segment(); },
+            .files = files_,
+            .files_missing =
+                [this] {
+                    if (writing_) writer_->replace_files();
+                },
+            .segment_lost = [this](const auto& segment) { note_lost(segment); }};
+}
+
+SpoolWriter::Parts SqliteSpool::writer_parts() {
+    return {.directory = directory_,
+            .book = book_,
+            .sessions = sessions_,
+            .open = open_,
+            .control = *control_,
+            .clock = clock_,
+            .segment_ended = [this] { keeper_->hurry(); },
+            .files = files_,
+            .without_readers = [this](Position segment,
+                                      const std::function<void()>& work) { reader_.without(segment, work); },
+            .files_replaced = [this](const auto& report) { note_removed(report); },
+            .segment_lost = [this](const auto& segment) { note_lost(segment); }};
+}
+
+std::optional<Error> SqliteSpool::start(const std::vector<Position>& segments, StartRetries& retries) {
+    if (auto failed = restore(segments, retries)) return failed;
     files_.watch(directory_.control_path());
-    keeper_.emplace(Maintenance::Parts{.directory = directory_,
-                                       .book = book_,
-                                       .sessions = sessions_,
-                                       .open = open_,
-                                       .control = *control_,
-                                       .reader = reader_,
-                                       .clock = clock_,
-                                       .end_segment = [this] { writer_->end_segment(); },
-                                       .files = files_,
-                                       .files_missing =
-                                           [this] {
-                                               if (writing_) writer_->replace_files();
-                                           },
-                                       .segment_lost = [this](const auto& segment) { note_lost(segment); }},
-                    options_);
-    writer_.emplace(SpoolWriter::Parts{.directory = directory_,
-                                       .book = book_,
-                                       .sessions = sessions_,
-                                       .open = open_,
-                                       .control = *control_,
-                                       .clock = clock_,
-                                       .segment_ended = [this] { keeper_->hurry(); },
-                                       .files = files_,
-                                       .without_readers =
-                                           [this](Position segment, const std::function<void()>& work) {
-                                               reader_.without(segment, work);
-                                           },
-                                       .files_replaced = [this](const auto& report) { note_removed(report); },
-                                       .segment_lost = [this](const auto& segment) { note_lost(segment); }},
-                    options_);
+    keeper_.emplace(maintenance_parts(), options_);
+    writer_.emplace(writer_parts(), options_);
     writing_ = true;
     return std::nullopt;
 }
 
-std::optional<Error> SqliteSpool::check_position(const std::string& group, Position position) const {
+std::optional<Error> SqliteSpool::store_position(const std::string& group, Position position,
+                                                 const std::optional<std::string>& memo) {
     if (!is_name(group)) return Error{"the group name is invalid; write 1 to 64 characters of A-Z a-z 0-9 _ . -"};
     if (const Position last = book_.last(); position > last) {
         return Error{"position " + std::to_string(position) + " is beyond the newest event " + std::to_string(last)};
     }
-    return std::nullopt;
-}
-
-std::optional<Error> SqliteSpool::set_position(const std::string& group, Position position) {
-    if (auto wrong = check_position(group, position)) return wrong;
-    auto failed = control_->set_position(group, position, std::nullopt, clock_.wall());
-    return failed ? failed : confirm_control();
-}
-
-std::optional<Error> SqliteSpool::set_position(const std::string& group, Position position, const std::string& memo) {
-    if (auto wrong = check_position(group, position)) return wrong;
-    if (memo.size() > max_memo)
+    if (memo && memo->size() > max_memo)
         return Error{"the memo of the group is too long; write at most " + std::to_string(max_memo) + " bytes"};
     auto failed = control_->set_position(group, position, memo, clock_.wall());
     return failed ? failed : confirm_control();
@@ -352,10 +352,12 @@ void SqliteSpool::note_removed(const std::string& report) {
     if (options_.on_quarantine) options_.on_quarantine(report);
 }
 
-std::string SqliteSpool::removed() const {
+/// Returns the error of the writer or the maintenance, else a recent loss.
+std::string SqliteSpool::error(const std::string& of_writer) const {
+    if (!of_writer.empty()) return of_writer;
+    if (std::string of_keeper = keeper_->error(); !of_keeper.empty()) return of_keeper;
     const std::lock_guard lock(removed_mutex_);
-    const bool recent = std::chrono::steady_clock::now() - removed_at_ < removal_shows;
-    return recent ? removed_ : std::string();
+    return std::chrono::steady_clock::now() - removed_at_ < removal_shows ? removed_ : std::string();
 }
 
 std::chrono::milliseconds SqliteSpool::age_of_oldest() const {
@@ -388,7 +390,7 @@ SpoolStatus SqliteSpool::status() {
             .read_errors = reads.errors,
             .oldest = age_of_oldest(),
             .away = away_,
-            .error = first_of({written.error, keeper_->error(), removed()}),
+            .error = error(written.error),
             .sessions = control_->session_figures(),
             .groups = std::move(groups),
             .gateway_lost = 0};
