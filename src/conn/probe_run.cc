@@ -68,24 +68,30 @@ ProbeRun::Sample ProbeRun::check(Waiting& waiting, Registry& registry, const std
     if (!waiting.was_probed && timeout_ > milliseconds(0)) {
         return check_just_heard(waiting, *connection, facts->evidence, now);
     }
-    const milliseconds last_heard = facts->evidence.last_heard;
     const LivenessPlan& plan = policies[connection->listener].plan;
     // The silence was at least a second at the probe, so a silence shorter than the wait plus half of that is new. The
     // margin absorbs the kernel's jiffies.
-    if (last_heard < waited + probe_not_needed_within / 2) {
+    if (facts->evidence.last_heard < waited + probe_not_needed_within / 2) {
         count_alive(facts->evidence, waited);
-        end_forced_probe(*connection, plan, last_heard);
+        end_forced_probe(*connection, plan, facts->evidence.last_heard);
         return Sample::answered;
     }
+    return check_unanswered(waiting, *connection, plan, facts->evidence.last_heard, now);
+}
+
+/// Ends the wait for an answer, or probes again.
+ProbeRun::Sample ProbeRun::check_unanswered(Waiting& waiting, Connection& connection, const LivenessPlan& plan,
+                                            milliseconds last_heard, SteadyTime now) {
+    const milliseconds waited = elapsed(waiting.first_probe, now);
     // A connection that was probed late has been silent as long as the others, so one probe is enough.
     if (elapsed(waiting.began, now) >= timeout_ && waited >= std::min(timeout_, probe_spacing)) {
         count_silent(waiting, last_heard, now);
-        if (waiting.forced) end_forced_probe(*connection, plan, last_heard);
+        if (waiting.forced) end_forced_probe(connection, plan, last_heard);
         // When the peer answers, the sweep ends the watch and restores TCP_KEEPIDLE if that was moved.
-        connection->under_watch = true;
+        connection.under_watch = true;
         return Sample::answered;
     }
-    probe_again(waiting, *connection, plan, last_heard, now);
+    probe_again(waiting, connection, plan, last_heard, now);
     return Sample::waits;
 }
 

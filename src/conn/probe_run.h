@@ -59,6 +59,8 @@ private:
                                SteadyTime now);
     [[nodiscard]] Sample check_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
                                           SteadyTime now);
+    [[nodiscard]] Sample check_unanswered(Waiting& waiting, Connection& connection, const LivenessPlan& plan,
+                                          std::chrono::milliseconds last_heard, SteadyTime now);
     void probe_again(Waiting& waiting, Connection& connection, const LivenessPlan& plan,
                      std::chrono::milliseconds last_heard, SteadyTime now);
     void count_alive(const Evidence& evidence, std::chrono::milliseconds waited);

@@ -126,21 +126,26 @@ void Receiver::end_by_tls(Connection& connection, const TlsOutcome& outcome) {
     }
 }
 
-bool Receiver::take(Connection& connection, std::size_t arrived) {
-    const MemoryPressure::Note note(memory_, connection);
-    const std::uint64_t items = connection.items;
-    connection.quiet = false;
-    connection.count_bytes_in(arrived);
-    core_.counters_of(connection).bytes_in.add(arrived);
+ReadResult Receiver::parse(Connection& connection, std::span<const char> window) {
     const std::uint64_t scan = connection.unfinished ? connection.unfinished->scan : 0;
-    const auto kept = connection.unfinished ? connection.unfinished->bytes() : std::span<const char>();
-    const auto window = core_.buffer.window(kept, arrived);
     ReadResult taken;
     try {
         taken = core_.handler.on_bytes(connection, core_.number_of(connection), window, scan, core_.time());
     } catch (const std::bad_alloc&) {
         taken.end = CloseReason::out_of_memory;
     }
+    return taken;
+}
+
+bool Receiver::take(Connection& connection, std::size_t arrived) {
+    const MemoryPressure::Note note(memory_, connection);
+    const std::uint64_t items = connection.items;
+    connection.quiet = false;
+    connection.count_bytes_in(arrived);
+    core_.counters_of(connection).bytes_in.add(arrived);
+    const auto kept = connection.unfinished ? connection.unfinished->bytes() : std::span<const char>();
+    const auto window = core_.buffer.window(kept, arrived);
+    const ReadResult taken = parse(connection, window);
     if (taken.end) {
         refuse(connection, *taken.end, taken.detail);
         return false;

@@ -67,6 +67,7 @@ private:
     void read_unusual(Connection& connection, ReadUntil until);
     void read_encrypted(Connection& connection, ReadUntil until);
     void read_plain(Connection& connection, ReadUntil until);
+    [[nodiscard]] ReadResult parse(Connection& connection, std::span<const char> window);
     [[nodiscard]] bool keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item);
     void end_by_peer(Connection& connection);
     void see_end(Connection& connection, std::uint32_t events);

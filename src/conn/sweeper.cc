@@ -115,16 +115,14 @@ void Sweeper::check_deadlines(Connection& connection) {
     if (overdue) core_.close(connection, overdue->reason, overdue->detail);
 }
 
-void Sweeper::check_watched(Connection& connection) {
-    const auto facts = read_tcp_facts(connection.fd);
-    if (!facts) return;
-    note_progress(connection, *facts);
-    const ListenerPolicy& policy = core_.policy_of(connection);
+/// Returns the facts in attended time.
+WatchedFacts Sweeper::watched_facts(const Connection& connection, const TcpFacts& facts) const {
     const Downlink* downlink = connection.downlink.get();
-    WatchedFacts view{.facts = *facts,
+    const Tick plan_since = core_.policy_of(connection).plan_since;
+    WatchedFacts view{.facts = facts,
                       .bytes_waiting = downlink != nullptr && downlink->waiting() > 0,
                       .unprogressed = {},
-                      .plan_age = core_.attended_part(core_.time().tick.since(policy.plan_since))};
+                      .plan_age = core_.attended_part(core_.time().tick.since(plan_since))};
     // A frozen machine's kernel neither received nor probed. After a stop of the process, the kernel's verdict is
     // ETIMEDOUT.
     view.facts.evidence.last_heard = core_.attended_part(view.facts.evidence.last_heard);
@@ -132,6 +130,15 @@ void Sweeper::check_watched(Connection& connection) {
         view.unprogressed = core_.attended_part(core_.time().tick.since(downlink->progress_at));
         view.longest_step = downlink->longest_step;
     }
+    return view;
+}
+
+void Sweeper::check_watched(Connection& connection) {
+    const auto facts = read_tcp_facts(connection.fd);
+    if (!facts) return;
+    note_progress(connection, *facts);
+    const ListenerPolicy& policy = core_.policy_of(connection);
+    const WatchedFacts view = watched_facts(connection, *facts);
     relieve_kernel(connection, view);
     switch (classify_watch(view, policy)) {
         case WatchVerdict::well:

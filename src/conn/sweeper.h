@@ -55,6 +55,7 @@ private:
     void check(Connection& connection);
     [[nodiscard]] std::optional<Overdue> find_overdue(const Connection& connection, int times);
     void check_deadlines(Connection& connection);
+    [[nodiscard]] WatchedFacts watched_facts(const Connection& connection, const TcpFacts& facts) const;
     void check_watched(Connection& connection);
     void note_progress(Connection& connection, const TcpFacts& facts);
     void relieve_kernel(Connection& connection, const WatchedFacts& view);
