@@ -156,6 +156,11 @@ bool Forwarder::publish_next() {
         unfit != nullptr ? maker_->dead_letter(event, unfit->why) : maker_->make(events.value(), bound);
     check_.memo().rename(spool_id_, message);
     name_anew_if_staged(message);
+    return send(message);
+}
+
+/// Returns true if there may be more to publish.
+bool Forwarder::send(const NatsMessage& message) {
     const bool is_repetition = message.first <= sent_;
     sent_ = std::max(sent_, message.last);  // also if it fails: a part of it may be on its way
     const std::string reply = inbox_->reply_to(round_, window_.next_number());

@@ -143,11 +143,14 @@ private:
     void take_loss(const StreamCheck::Finding& finding);
     void detect_rival(const StreamCheck::Found& found);
     void check_acks();
+    void take_acknowledged();
     void take_ack(const PublishAck& ack);
+    void take_stored(const PublishAck& ack);
     void take_duplicate(const PublishAck& ack);
     void note_published();
     [[nodiscard]] bool publish_some();
     [[nodiscard]] bool publish_next();
+    [[nodiscard]] bool send(const NatsMessage& message);
     [[nodiscard]] bool take_failure(const NatsMessage& message, const PublishFailure& failed);
     void take_unfit(Position first, Position last, std::size_t bytes, const std::string& why);
     void name_anew_if_staged(NatsMessage& message);

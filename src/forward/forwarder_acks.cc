@@ -7,22 +7,26 @@
 
 namespace holdfast {
 
+/// Moves past the messages that the stream has stored.
+void Forwarder::take_acknowledged() {
+    std::uint64_t sequence = 0;
+    const std::uint64_t taken = window_.take_acknowledged(published_, sequence);
+    unsaved_messages_ += taken;
+    if (taken == 0) return;
+    const auto seconds = [](WallTime time) {
+        return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+    };
+    check_.memo().note({sequence, published_, seconds(spool_.now()), seconds(SystemClock().wall())});
+    note_published();
+    failures_ = 0;
+    if (refusal_.empty()) report_.well();
+}
+
 void Forwarder::check_acks() {
     refusal_.clear();
     goes_back_ = false;
     for (const PublishAck& ack : inbox_->take(round_)) take_ack(ack);
-    std::uint64_t sequence = 0;
-    const std::uint64_t taken = window_.take_acknowledged(published_, sequence);
-    unsaved_messages_ += taken;
-    if (taken > 0) {
-        const auto seconds = [](WallTime time) {
-            return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-        };
-        check_.memo().note({sequence, published_, seconds(spool_.now()), seconds(SystemClock().wall())});
-        note_published();
-        failures_ = 0;
-        if (refusal_.empty()) report_.well();
-    }
+    take_acknowledged();
     if (refusal_.empty() && !window_.empty()) {
         const std::string right = link_.take_refused_right();
         if (!right.empty()) refusal_ = right_complaint(right);
@@ -39,14 +43,17 @@ void Forwarder::check_acks() {
     }
 }
 
+void Forwarder::take_stored(const PublishAck& ack) {
+    const auto& marks = check_.memo().marks();
+    // The stream is another one, or has gone back.
+    if (!marks.empty() && ack.sequence <= marks.back().sequence) check_.hurry();
+    window_.acknowledge(ack.number, ack.sequence);
+}
+
 void Forwarder::take_ack(const PublishAck& ack) {
     switch (ack.kind) {
-        case PublishAck::Kind::stored: {
-            const auto& marks = check_.memo().marks();
-            // The stream is another one, or has gone back.
-            if (!marks.empty() && ack.sequence <= marks.back().sequence) check_.hurry();
-            return window_.acknowledge(ack.number, ack.sequence);
-        }
+        case PublishAck::Kind::stored:
+            return take_stored(ack);
         case PublishAck::Kind::duplicate:
             return take_duplicate(ack);
         case PublishAck::Kind::staged:
