@@ -29,6 +29,36 @@ std::string phrase_of(const std::vector<ReasonShare>& reasons, std::size_t count
     return ", " + percent_of(reasons[0].count, count) + " " + std::string(to_string(reasons[0].reason));
 }
 
+/// Sets cause and advice for bad items that are mostly of one kind.
+void explain_kind(BadItem kind, Alarm& alarm) {
+    switch (kind) {
+        case BadItem::no_key:
+            alarm.cause = "Items arrive without the key field: most likely a release with another name for it.";
+            alarm.advice = "Compare one of their items with the option key in [item].";
+            break;
+        case BadItem::too_large:
+        case BadItem::too_deep:
+            alarm.cause = "Items exceed the limits: a release with larger items, or several items parsed as one.";
+            alarm.advice = "Compare their size and depth with max_bytes and max_depth in [item], and their framing.";
+            break;
+        case BadItem::not_json:
+        case BadItem::not_object:
+        case BadItem::bad_utf8:
+            alarm.cause =
+                "The bytes are not JSON in the listener's framing: a release with another format, encoding "
+                "or framing.";
+            alarm.advice =
+                "Compare what they send with the listener's framing; holdfast closed --reason "
+                "too_many_bad_items names devices.";
+            break;
+        case BadItem::bad_hello:
+        case BadItem::bad_seq:
+            alarm.cause = "Devices send hellos or sequence numbers that violate docs/reference/protocol.md.";
+            alarm.advice = "Compare their items with docs/reference/protocol.md; most likely they run a new release.";
+            break;
+    }
+}
+
 }  // namespace
 
 void StormWatch::note(const Observation& observation, const AlarmConfig& settings) {
@@ -131,32 +161,7 @@ void ItemWatch::explain(const Sample& sample, Alarm& alarm) const {
     alarm.summary = with_commas(alarm.count) + " bad items in " + in_words(alarm.took) + ", " +
                     percent_of(alarm.count, alarm.count + sums[good]) + " of all, " + percent_of(*max, alarm.count) +
                     " of them " + std::string(to_string(kind));
-    switch (kind) {
-        case BadItem::no_key:
-            alarm.cause = "Items arrive without the key field: most likely a release with another name for it.";
-            alarm.advice = "Compare one of their items with the option key in [item].";
-            break;
-        case BadItem::too_large:
-        case BadItem::too_deep:
-            alarm.cause = "Items exceed the limits: a release with larger items, or several items parsed as one.";
-            alarm.advice = "Compare their size and depth with max_bytes and max_depth in [item], and their framing.";
-            break;
-        case BadItem::not_json:
-        case BadItem::not_object:
-        case BadItem::bad_utf8:
-            alarm.cause =
-                "The bytes are not JSON in the listener's framing: a release with another format, encoding "
-                "or framing.";
-            alarm.advice =
-                "Compare what they send with the listener's framing; holdfast closed --reason "
-                "too_many_bad_items names devices.";
-            break;
-        case BadItem::bad_hello:
-        case BadItem::bad_seq:
-            alarm.cause = "Devices send hellos or sequence numbers that violate docs/reference/protocol.md.";
-            alarm.advice = "Compare their items with docs/reference/protocol.md; most likely they run a new release.";
-            break;
-    }
+    explain_kind(kind, alarm);
 }
 
 void KeepaliveWatch::note(const Observation& observation, const LivenessPlan& plan) {

@@ -39,13 +39,15 @@ bool FleetState::takes_part() {
     return true;
 }
 
+/// Calls `call` with the device id of a key, under the lock. Ignores a key that holds no id.
+void FleetState::with_id(const std::string& key, const std::function<void(const std::string& id)>& call) {
+    const auto id = from_token(key);
+    if (!id) return;
+    const std::lock_guard lock(mutex);
+    call(*id);
+}
+
 Bucket::Hearer FleetState::receive_presence() {
-    const auto with_id = [this](const std::string& key, const std::function<void(const std::string& id)>& call) {
-        const auto id = from_token(key);
-        if (!id) return;
-        const std::lock_guard lock(mutex);
-        call(*id);
-    };
     Bucket::Hearer hearer;
     hearer.begin = [this] {
         const std::lock_guard lock(mutex);
@@ -54,19 +56,19 @@ Bucket::Hearer FleetState::receive_presence() {
     hearer.saw = [this](const std::string& key, const std::string& value, std::uint64_t revision) {
         saw_device(key, value, revision);
     };
-    hearer.removed = [this, with_id](const std::string& key, std::uint64_t revision) {
+    hearer.removed = [this](const std::string& key, std::uint64_t revision) {
         with_id(key, [&](const std::string& id) { presence.removed(id, revision); });
     };
     hearer.complete = [this] { presence_complete(); };
-    hearer.landed = [this, with_id](const std::string& key, std::uint64_t revision) {
+    hearer.landed = [this](const std::string& key, std::uint64_t revision) {
         with_id(key, [&](const std::string& id) { presence.landed(id, revision); });
         news_.wake();
     };
-    hearer.refused = [this, with_id](const std::string& key) {
+    hearer.refused = [this](const std::string& key) {
         with_id(key, [&](const std::string& id) { presence.refused(id); });
         news_.wake();
     };
-    hearer.failed = [this, with_id](const std::string& key) {
+    hearer.failed = [this](const std::string& key) {
         with_id(key, [&](const std::string& id) { presence.failed(id); });
     };
     return hearer;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -62,6 +63,7 @@ public:
 private:
     void saw_device(const std::string& key, const std::string& value, std::uint64_t revision);
     void saw_gateway(const std::string& value);
+    void with_id(const std::string& key, const std::function<void(const std::string& id)>& call);
     void presence_complete();
     [[nodiscard]] FleetDevice shown(const std::string& id, const PresenceRecord& record, SteadyTime now) const;
 

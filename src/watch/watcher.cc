@@ -157,11 +157,14 @@ void Watcher::evaluate(Time now, bool sample) {
     for (const Alarm& alarm : changed) {
         if (options_.on_alarm) options_.on_alarm(alarm);
     }
-    if (!sample) return;
+    if (sample) take_sample(wall, status, active);
+}
+
+void Watcher::take_sample(EventTime wall, const ServerStatus& status, std::size_t alarms_active) {
     trend_.sample(wall, status);
     if (!options_.on_sample) return;
     const auto latest = trend_.answer({.window = seconds(1), .step = seconds(1), .listener = {}});
-    if (!latest.points.empty()) options_.on_sample({latest.points.back(), status, active});
+    if (!latest.points.empty()) options_.on_sample({latest.points.back(), status, alarms_active});
 }
 
 void Watcher::reconcile_regularly() {

@@ -82,6 +82,7 @@ private:
     [[nodiscard]] bool take_answers(Time now);
     [[nodiscard]] bool is_settling(Time now) const;
     void evaluate(Time now, bool sample);
+    void take_sample(EventTime wall, const ServerStatus& status, std::size_t alarms_active);
     void reconcile_regularly();
     /// Returns false when it is time to end.
     [[nodiscard]] bool sleep_until(Time when);
