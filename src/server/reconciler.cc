@@ -84,22 +84,25 @@ std::vector<Token> Reconciler::stuck(const Differences& differences) {
     return result;
 }
 
+/// Compares again after a moment if there are differences, and keeps those of both comparisons.
+Result<Reconciler::Differences> Reconciler::compare_twice() {
+    auto seen = compare();
+    if (!seen || (seen.value().ghosts.empty() && seen.value().orphans.empty())) return seen;
+    sources_.wait(second_comparison_after);
+    auto again = compare();
+    if (!again) return again;
+    Differences& now = again.value();
+    std::erase_if(now.ghosts, [&](Token number) { return !seen.value().ghosts.contains(number); });
+    std::erase_if(now.orphans, [&](const auto& each) { return !seen.value().orphans.contains(each.first); });
+    return again;
+}
+
 Reconciliation Reconciler::run() {
     const std::lock_guard lock(mutex_);
     const SteadyTime began = clock_.steady();
     Reconciliation result;
     result.at = clock_.wall();
-    auto seen = compare();
-    if (seen && (!seen.value().ghosts.empty() || !seen.value().orphans.empty())) {
-        sources_.wait(second_comparison_after);
-        auto again = compare();
-        if (again) {
-            Differences& now = again.value();
-            std::erase_if(now.ghosts, [&](Token number) { return !seen.value().ghosts.contains(number); });
-            std::erase_if(now.orphans, [&](const auto& each) { return !seen.value().orphans.contains(each.first); });
-        }
-        seen = std::move(again);
-    }
+    const auto seen = compare_twice();
     result.took = std::chrono::floor<milliseconds>(clock_.steady() - began);
     if (!seen) {
         result.error = seen.error().message;

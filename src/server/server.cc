@@ -33,6 +33,16 @@ constexpr std::size_t descriptors_at_once = 65'536;
 
 using std::chrono::milliseconds;
 
+ShardOptions shard_options(unsigned reactor, const ServerConfig& config, const std::vector<ListenerPolicy>& policies) {
+    return {.reactor = reactor,
+            .max_connections = table_capacity(config.limits),
+            .max_unfinished = max_unfinished_bytes(config.item),
+            .policies = policies,
+            .observed = config.observed,
+            .canaries = config.canaries,
+            .rates = {config.limits.items_per_second, config.limits.bytes_per_second}};
+}
+
 }  // namespace
 
 /// Owns the parts in the order of their dependencies, and destroys them in reverse.
@@ -121,16 +131,8 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
         auto pipeline = std::make_unique<Pipeline>(
             Pipeline::Options{.run = run_, .listeners = listeners, .item = config.item, .clock = &clock_},
             make_handler(i), history_, notices_);
-        threads_.push_back(std::make_unique<ReactorThread>(
-            clock_, admission_,
-            ShardOptions{.reactor = i,
-                         .max_connections = table_capacity(config.limits),
-                         .max_unfinished = max_unfinished_bytes(config.item),
-                         .policies = policies,
-                         .observed = config.observed,
-                         .canaries = config.canaries,
-                         .rates = {config.limits.items_per_second, config.limits.bytes_per_second}},
-            std::move(pipeline)));
+        threads_.push_back(std::make_unique<ReactorThread>(clock_, admission_, shard_options(i, config, policies),
+                                                           std::move(pipeline)));
         Shard& shard = threads_.back()->shard();
         for (std::size_t j = 0; j < bound.size(); ++j) {
             shard.add_listener(std::move(bound[j].sockets[i]));
