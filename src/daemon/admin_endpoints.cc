@@ -48,19 +48,33 @@ std::optional<Error> AdminEndpoints::open(const AdminConfig& config, ControlPlan
     auto secrets = read_secrets();
     if (!secrets) return secrets.error();
     secrets_ = std::move(secrets).value();
-    if (!config_.health.empty()) {
-        auto health = HealthServer::start(config_.health, gateway, options, meter_);
-        if (!health) return health.error();
-        health_ = std::move(health).value();
+    auto failed = open_health(gateway, options);
+    if (!failed) failed = open_socket(gateway, options);
+    if (!failed) failed = open_address(gateway, std::move(options));
+    if (failed) {
+        by_socket_.reset();
+        health_.reset();
     }
-    if (config_.has_socket()) {
-        auto server = AdminServer::start("unix:" + config_.socket, gateway, options, {.meter = &meter_});
-        if (!server) {
-            health_.reset();
-            return server.error();
-        }
-        by_socket_ = std::move(server).value();
-    }
+    return failed;
+}
+
+std::optional<Error> AdminEndpoints::open_health(ControlPlane& gateway, const ApiOptions& options) {
+    if (config_.health.empty()) return std::nullopt;
+    auto health = HealthServer::start(config_.health, gateway, options, meter_);
+    if (!health) return health.error();
+    health_ = std::move(health).value();
+    return std::nullopt;
+}
+
+std::optional<Error> AdminEndpoints::open_socket(ControlPlane& gateway, const ApiOptions& options) {
+    if (!config_.has_socket()) return std::nullopt;
+    auto server = AdminServer::start("unix:" + config_.socket, gateway, options, {.meter = &meter_});
+    if (!server) return server.error();
+    by_socket_ = std::move(server).value();
+    return std::nullopt;
+}
+
+std::optional<Error> AdminEndpoints::open_address(ControlPlane& gateway, ApiOptions options) {
     if (!config_.has_address()) return std::nullopt;
     const auto unauthorized = [this](const Endpoint& peer) {
         log_.warn("refused an admin request without a valid token", {{"peer", to_string(peer)}});
@@ -68,11 +82,7 @@ std::optional<Error> AdminEndpoints::open(const AdminConfig& config, ControlPlan
     auto server = AdminServer::start(
         config_.address, gateway, std::move(options),
         {.hosts = config_.hosts, .secrets = secrets_, .meter = &meter_, .on_unauthorized = unauthorized});
-    if (!server) {
-        by_socket_.reset();
-        health_.reset();
-        return server.error();
-    }
+    if (!server) return server.error();
     by_address_ = std::move(server).value();
     return std::nullopt;
 }

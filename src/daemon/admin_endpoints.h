@@ -57,6 +57,9 @@ public:
 
 private:
     [[nodiscard]] Result<DoorSecrets> read_secrets() const;
+    [[nodiscard]] std::optional<Error> open_health(ControlPlane& gateway, const ApiOptions& options);
+    [[nodiscard]] std::optional<Error> open_socket(ControlPlane& gateway, const ApiOptions& options);
+    [[nodiscard]] std::optional<Error> open_address(ControlPlane& gateway, ApiOptions options);
 
     Log& log_;
     AdminConfig config_;

@@ -31,6 +31,40 @@ NatsOptions link_options(const SinkConfig& config, bool fresh) {
     return options;
 }
 
+/// Logs the state of the connection and of the stream.
+void log_state(ForwarderOptions& options, Log& log) {
+    options.on_trouble = [&log](const std::string& error) {
+        log.error("publishing to NATS failed, and events wait in the spool: " + error);
+    };
+    options.on_recovered = [&log] { log.info("publishing to NATS resumed"); };
+    options.on_ready = [&log](const std::string& server, const std::string& guarantee) {
+        log.info("NATS", {{"server", server}, {"guarantee", guarantee}});
+    };
+    options.on_rival = [&log](const std::string& what) { log.error(what); };
+    options.on_warning = [&log](const std::string& warning) { log.warn(warning); };
+}
+
+/// Logs the events that do not arrive in the stream.
+void log_losses(ForwarderOptions& options, Log& log) {
+    options.on_dead_letter = [&log](const std::string& what) {
+        log.error(what + "; read it from the spool with holdfast consume");
+    };
+    options.on_loss = [&log](const std::string& what) { log.error("NATS has lost events: " + what); };
+    options.on_skipped = [&log](const MissingRange& range) {
+        log.error("events " + std::to_string(range.first) + " to " + std::to_string(range.last) +
+                  " are missing in the spool and are not published to NATS: " + range.why);
+    };
+}
+
+void warn_of_small_payload(std::size_t max_payload, std::size_t max_item_bytes, Log& log) {
+    log.warn(
+        "the event of an item of item.max_bytes can exceed max_payload of NATS; raise max_payload there, or lower "
+        "item.max_bytes",
+        {{"max_bytes", std::to_string(max_item_bytes)},
+         {"largest_event", std::to_string(largest_event(max_item_bytes))},
+         {"max_payload", std::to_string(max_payload)}});
+}
+
 }  // namespace
 
 Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkConfig& config,
@@ -47,32 +81,12 @@ Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkCo
     options.batch = config.batch;
     options.window = config.window;
     options.group = nats_group;
-    options.on_trouble = [&log](const std::string& error) {
-        log.error("publishing to NATS failed, and events wait in the spool: " + error);
-    };
-    options.on_recovered = [&log] { log.info("publishing to NATS resumed"); };
-    options.on_ready = [&log](const std::string& server, const std::string& guarantee) {
-        log.info("NATS", {{"server", server}, {"guarantee", guarantee}});
-    };
-    options.on_dead_letter = [&log](const std::string& what) {
-        log.error(what + "; read it from the spool with holdfast consume");
-    };
-    options.on_loss = [&log](const std::string& what) { log.error("NATS has lost events: " + what); };
-    options.on_rival = [&log](const std::string& what) { log.error(what); };
-    options.on_warning = [&log](const std::string& warning) { log.warn(warning); };
     options.largest_event = largest_event(max_item_bytes);
     options.on_small_payload = [&log, max_item_bytes](std::size_t max_payload) {
-        log.warn(
-            "the event of an item of item.max_bytes can exceed max_payload of NATS; raise max_payload there, or lower "
-            "item.max_bytes",
-            {{"max_bytes", std::to_string(max_item_bytes)},
-             {"largest_event", std::to_string(largest_event(max_item_bytes))},
-             {"max_payload", std::to_string(max_payload)}});
+        warn_of_small_payload(max_payload, max_item_bytes, log);
     };
-    options.on_skipped = [&log](const MissingRange& range) {
-        log.error("events " + std::to_string(range.first) + " to " + std::to_string(range.last) +
-                  " are missing in the spool and are not published to NATS: " + range.why);
-    };
+    log_state(options, log);
+    log_losses(options, log);
     out->forwarder_ = std::make_unique<Forwarder>(spool, *out->feed_, std::move(options));
     return out;
 }

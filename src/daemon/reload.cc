@@ -23,6 +23,16 @@ std::optional<std::string> not_a_file(const std::string& name) {
            " is not a regular file, and nothing has changed; write a file there";
 }
 
+ReloadResult failed_with(const Error& error) {
+    ReloadResult result;
+    result.errors.push_back(error.message);
+    return result;
+}
+
+void move_all(std::vector<std::string>& from, std::vector<std::string>& to) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
 }  // namespace
 
 ReloadResult Reloader::run() {
@@ -74,29 +84,17 @@ ReloadResult Reloader::read_and_apply() {
 }
 
 ReloadResult Reloader::apply(DaemonConfig wanted) {
-    ReloadResult result;
     DaemonConfig next = running_;
     ApplyReport rest;
     for (const Option& option : daemon_options()) take_change(option, next, wanted, {}, rest);
     auto take_sink_over = parts_.sink(next.sink);
-    if (!take_sink_over) {
-        result.errors.push_back(take_sink_over.error().message);
-        return result;
-    }
+    if (!take_sink_over) return failed_with(take_sink_over.error());
     auto secrets = parts_.admin();
-    if (!secrets) {
-        result.errors.push_back(secrets.error().message);
-        return result;
-    }
+    if (!secrets) return failed_with(secrets.error());
     auto report = parts_.server(wanted);
-    if (!report) {
-        result.errors.push_back(report.error().message);
-        return result;
-    }
+    if (!report) return failed_with(report.error());
     // From here on nothing can fail.
-    const auto move_all = [](std::vector<std::string>& from, std::vector<std::string>& to) {
-        to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
-    };
+    ReloadResult result;
     move_all(report.value().applied, result.applied);
     move_all(rest.applied, result.applied);
     move_all(secrets.value().changes, result.applied);
