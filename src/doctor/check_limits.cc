@@ -91,6 +91,13 @@ std::string buffers_text(const Demand& demand, std::uint64_t each) {
     return human_bytes(each) + " each: " + human_bytes(each * demand.max_connections);
 }
 
+std::string why_tcp_mem(const Demand& demand, std::uint64_t min, std::uint64_t usual) {
+    return "The buffers of all TCP sockets of the machine. At the limit the kernel drops "
+           "segments, and living devices seem silent. An idle connection uses no buffer; " +
+           human_count(demand.max_connections) + " with the least buffers, " + buffers_text(demand, min) +
+           "; with the default ones, " + buffers_text(demand, usual) + ".";
+}
+
 Finding classify_tcp_mem(const Examination& on, const std::array<std::uint64_t, 3>& pages) {
     const HostFacts& host = on.host;
     const std::uint64_t pressure = pages[1] * host.page_size;
@@ -102,12 +109,7 @@ Finding classify_tcp_mem(const Examination& on, const std::array<std::uint64_t, 
     Finding finding{.id = "tcp_mem",
                     .found = "limit " + human_bytes(limit) + ", pressure from " + human_bytes(pressure) + ", in use " +
                              human_bytes(used),
-                    .why =
-                        "The buffers of all TCP sockets of the machine. At the limit the kernel drops "
-                        "segments, and living devices seem silent. An idle connection uses no buffer; " +
-                        human_count(on.demand.max_connections) + " with the least buffers, " +
-                        buffers_text(on.demand, min) + "; with the default ones, " + buffers_text(on.demand, usual) +
-                        "."};
+                    .why = why_tcp_mem(on.demand, min, usual)};
     const auto wanted = std::max(2 * needed, limit) / host.page_size;
     finding.command =
         sysctl_command("net.ipv4.tcp_mem", "'" + std::to_string(wanted / 2) + " " + std::to_string(wanted * 3 / 4) +

@@ -66,6 +66,7 @@ private:
     void schedule();
     /// Applies the fate to the device. `share` is the moment within the row's spread, 0 to 1.
     void strike(Specimen& specimen, double share);
+    void write_amid_probing(Specimen& specimen, double share);
     void vanish(Specimen& specimen);
     void be_out_for(Specimen& specimen, milliseconds safe_outage);
     void lose_route();
@@ -187,6 +188,14 @@ void Prover::schedule() {
     schedule_.emplace(first_strike_ + settled, [this] { pause_ = pause_length(plan_).count(); });
 }
 
+/// Schedules a write between the first probe and well before the last: the write restarts the kernel's clock.
+void Prover::write_amid_probing(Specimen& specimen, double share) {
+    const milliseconds quarter = milliseconds(plan_.interval) / 4;
+    const milliseconds probing = plan_.interval * (plan_.count - 1) + quarter;
+    const auto at = specimen.last_sign + plan_.idle + quarter + part_of(probing, share);
+    schedule_.emplace(at, [this, &specimen] { send(specimen); });
+}
+
 void Prover::strike(Specimen& specimen, double share) {
     specimen.last_sign = clock_.steady();  // before the fate takes effect: the strict interpretation
     switch (specimen.way) {
@@ -199,15 +208,9 @@ void Prover::strike(Specimen& specimen, double share) {
         case Way::in_flight:
             vanish(specimen);
             return send(specimen);
-        case Way::probing: {
+        case Way::probing:
             vanish(specimen);
-            // From the first probe until well before the last: the write restarts the kernel's clock.
-            const milliseconds probing = plan_.interval * (plan_.count - 1) + milliseconds(plan_.interval) / 4;
-            const auto at =
-                specimen.last_sign + plan_.idle + milliseconds(plan_.interval) / 4 + part_of(probing, share);
-            schedule_.emplace(at, [this, &specimen] { send(specimen); });
-            return;
-        }
+            return write_amid_probing(specimen, share);
         case Way::zero_window:
             return fill(specimen);
         case Way::unreachable:
