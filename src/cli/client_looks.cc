@@ -96,7 +96,13 @@ std::string proof_of(const AnswerView& row) {
     return row.flag("/authenticated") ? "yes" : "no";
 }
 
-std::string list_text(const AnswerView& page) {
+/// The columns of `list` that depend on the rows.
+struct ListColumns {
+    bool with_ids = false;
+    bool with_suspects = false;
+};
+
+std::vector<Column> list_head(const ListColumns& shown) {
     std::vector<Column> columns{{"CONN"},
                                 {"PEER"},
                                 {"KEY"},
@@ -106,26 +112,31 @@ std::string list_text(const AnswerView& page) {
                                 {"ITEMS", Align::right},
                                 {"RECEIVED", Align::right},
                                 {"SENT", Align::right}};
+    if (shown.with_ids) columns.insert(columns.begin() + 2, {{"ID"}, {"AUTHENTICATED"}});
+    if (shown.with_suspects) columns.push_back({"SUSPECT SINCE"});
+    return columns;
+}
+
+std::vector<std::string> list_row(const AnswerView& row, const ListColumns& shown) {
+    std::vector<std::string> cells{row.text("/conn"),
+                                   row.text("/peer"),
+                                   dash_if_empty(row.text("/key")),
+                                   row.text("/listener"),
+                                   human_seconds(row.real("/age_s")),
+                                   human_seconds(row.real("/since_item_s")),
+                                   human_count(row.count("/items")),
+                                   human_bytes(row.count("/bytes_in")),
+                                   human_bytes(row.count("/bytes_out"))};
+    if (shown.with_ids) cells.insert(cells.begin() + 2, {dash_if_empty(row.text("/id")), proof_of(row)});
+    if (shown.with_suspects) cells.push_back(dash_if_empty(row.text("/suspect_since")));
+    return cells;
+}
+
+std::string list_text(const AnswerView& page) {
     const auto rows = page.list("/connections");
-    const bool with_ids = any_has_id(rows);
-    const bool with_suspects = any_has(rows, "/suspect_since");
-    if (with_ids) columns.insert(columns.begin() + 2, {{"ID"}, {"AUTHENTICATED"}});
-    if (with_suspects) columns.push_back({"SUSPECT SINCE"});
-    Table table(std::move(columns));
-    for (const AnswerView& row : rows) {
-        std::vector<std::string> cells{row.text("/conn"),
-                                       row.text("/peer"),
-                                       dash_if_empty(row.text("/key")),
-                                       row.text("/listener"),
-                                       human_seconds(row.real("/age_s")),
-                                       human_seconds(row.real("/since_item_s")),
-                                       human_count(row.count("/items")),
-                                       human_bytes(row.count("/bytes_in")),
-                                       human_bytes(row.count("/bytes_out"))};
-        if (with_ids) cells.insert(cells.begin() + 2, {dash_if_empty(row.text("/id")), proof_of(row)});
-        if (with_suspects) cells.push_back(dash_if_empty(row.text("/suspect_since")));
-        table.add(std::move(cells));
-    }
+    const ListColumns columns{.with_ids = any_has_id(rows), .with_suspects = any_has(rows, "/suspect_since")};
+    Table table(list_head(columns));
+    for (const AnswerView& row : rows) table.add(list_row(row, columns));
     std::string out = table.size() > 0 ? table.text(false) : std::string();
     const std::string shown = human_count(table.size()) + " of " + human_count(page.count("/total")) + " connections";
     const bool more = table.size() < page.count("/total");

@@ -96,11 +96,16 @@ std::string out_of_service_text(const AnswerView& status) {
            "; holdfast drain --cancel returns it to service\n";
 }
 
-std::string warnings(const AnswerView& status) {
+std::string intake_warnings(const AnswerView& status) {
     std::string out;
     if (status.flag("/draining")) out += "! stopping: no connections are accepted\n";
     if (status.flag("/out_of_service")) out += out_of_service_text(status);
     if (status.flag("/reading_paused")) out += "! reading is paused: the sink is full, and devices wait\n";
+    return out;
+}
+
+std::string population_warnings(const AnswerView& status) {
+    std::string out;
     const std::uint64_t suspects = status.count("/suspects");
     if (suspects > 0) {
         out += "! " + human_count(suspects) + (suspects == 1 ? " connection is" : " connections are") +
@@ -116,6 +121,11 @@ std::string warnings(const AnswerView& status) {
         out += "! registry and kernel disagree about " + human_count(drift) +
                (drift == 1 ? " connection" : " connections") + "; see holdfast doctor\n";
     }
+    return out;
+}
+
+std::string sink_warnings(const AnswerView& status) {
+    std::string out;
     const std::string trouble = status.text("/sink/error");
     if (!trouble.empty()) out += "! " + sink_fault_text(trouble) + "\n";
     const std::string away = status.text("/sink/nats/error");
@@ -129,6 +139,11 @@ std::string warnings(const AnswerView& status) {
         out += "! " + human_count(quarantined) + (quarantined == 1 ? " event is" : " events are") +
                " damaged in the spool; its table quarantine and the log name the positions\n";
     }
+    return out;
+}
+
+std::string warnings(const AnswerView& status) {
+    std::string out = intake_warnings(status) + population_warnings(status) + sink_warnings(status);
     for (const AnswerView& listener : status.list("/listeners")) {
         if (listener.flag("/accept_paused")) out += "! " + accept_paused_text(listener.text("/name")) + "\n";
     }
@@ -184,6 +199,21 @@ std::string counts_text(const std::vector<std::pair<std::string, std::uint64_t>>
     return out;
 }
 
+/// Returns what has passed the connections: items, the records of devices, bytes.
+std::string traffic_text(const AnswerView& status) {
+    const std::uint64_t unfinished = status.count("/unfinished_items");
+    std::string out = line("items", human_count(status.count("/items")) + ", bad " + broken_down(status, "/bad_items") +
+                                        (unfinished > 0 ? ", unfinished " + human_count(unfinished) : ""));
+    if (status.count("/identified") + status.count("/acks") > 0) {
+        out += line("devices", human_count(status.count("/identified")) + " identified; " +
+                                   human_count(status.count("/acks")) + " acks, " +
+                                   human_count(status.count("/repeated_items")) + " items sent again, " +
+                                   human_count(status.count("/gaps")) + " gaps");
+    }
+    return out + line("bytes", human_bytes(status.count("/received_bytes")) + " received, " +
+                                   human_bytes(status.count("/sent_bytes")) + " sent");
+}
+
 std::string status_text(const AnswerView& status) {
     std::string out = "holdfast " + printable(status.text("/version")) + ", pid " + status.text("/pid") + ", up " +
                       human_seconds(status.real("/uptime_s")) + " since " + printable(status.text("/started_at")) +
@@ -193,17 +223,7 @@ std::string status_text(const AnswerView& status) {
                                    human_count(status.count("/max_connections")));
     out += line("accepted", human_count(status.count("/accepted")) + ", refused " + broken_down(status, "/refused"));
     out += line("closed", broken_down(status, "/closed"));
-    const std::uint64_t unfinished = status.count("/unfinished_items");
-    out += line("items", human_count(status.count("/items")) + ", bad " + broken_down(status, "/bad_items") +
-                             (unfinished > 0 ? ", unfinished " + human_count(unfinished) : ""));
-    if (status.count("/identified") + status.count("/acks") > 0) {
-        out += line("devices", human_count(status.count("/identified")) + " identified; " +
-                                   human_count(status.count("/acks")) + " acks, " +
-                                   human_count(status.count("/repeated_items")) + " items sent again, " +
-                                   human_count(status.count("/gaps")) + " gaps");
-    }
-    out += line("bytes", human_bytes(status.count("/received_bytes")) + " received, " +
-                             human_bytes(status.count("/sent_bytes")) + " sent");
+    out += traffic_text(status);
     out += line("probes", human_count(status.count("/probes/alive")) + " alive, " +
                               human_count(status.count("/probes/silent")) + " silent");
     if (status.has("/alarms_active")) {
@@ -244,6 +264,17 @@ std::string evidence_meaning(const AnswerView& connection) {
            " ago, and no data waits. Probe the connection for its present state.";
 }
 
+std::string evidence_text(const AnswerView& c) {
+    const auto text = [&](std::string_view name) { return printable(c.text("/evidence/" + std::string(name))); };
+    const auto bytes = [&](std::string_view name) { return human_bytes(c.count("/evidence/" + std::string(name))); };
+    return line("evidence", "heard " + milliseconds_text(c, "/evidence/last_heard_ms") + " ago, acknowledged " +
+                                milliseconds_text(c, "/evidence/last_ack_ms") + " ago, " + text("probes") +
+                                " probes out, " + text("retransmits") + " retransmits") +
+           line("", bytes("unacked_bytes") + " unacknowledged, " + bytes("unsent_bytes") +
+                        " of them unsent, peer window " + bytes("peer_window") + ", rtt " + text("rtt_us") + " us") +
+           line("", evidence_meaning(c));
+}
+
 std::string connection_text(const AnswerView& c) {
     const auto text = [&](std::string_view pointer) { return printable(c.text(pointer)); };
     std::string out = line("connection", text("/conn") + " on listener " + text("/listener"));
@@ -265,13 +296,7 @@ std::string connection_text(const AnswerView& c) {
     out += line("bytes", human_bytes(c.count("/bytes_in")) + " received, " + human_bytes(c.count("/bytes_out")) +
                              " sent, " + human_bytes(c.count("/unfinished_item_bytes")) + " of an unfinished item, " +
                              human_bytes(c.count("/downlink_queue_bytes")) + " queued to send");
-    out += line("evidence", "heard " + milliseconds_text(c, "/evidence/last_heard_ms") + " ago, acknowledged " +
-                                milliseconds_text(c, "/evidence/last_ack_ms") + " ago, " + text("/evidence/probes") +
-                                " probes out, " + text("/evidence/retransmits") + " retransmits");
-    out += line("", human_bytes(c.count("/evidence/unacked_bytes")) + " unacknowledged, " +
-                        human_bytes(c.count("/evidence/unsent_bytes")) + " of them unsent, peer window " +
-                        human_bytes(c.count("/evidence/peer_window")) + ", rtt " + text("/evidence/rtt_us") + " us");
-    out += line("", evidence_meaning(c));
+    out += evidence_text(c);
     out += line("detect_within", milliseconds_text(c, "/detect_within_ms") + ": " + plan_line(c));
     if (c.text("/liveness") != "path") return out;
     return out +

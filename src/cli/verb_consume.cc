@@ -125,24 +125,27 @@ std::string draw_name() {
     return name;
 }
 
-int refuse_usage(const std::string& message) {
-    print_error(message);
-    return exit_wrong_usage;
+Result<ConsumeOptions> read_options(const ConsumeFlags& flags) {
+    ConsumeOptions options{.admin = flags.admin, .group = flags.group, .follow = flags.follow, .name = draw_name()};
+    if (!is_admin_address(flags.admin.address)) return Error{"--admin: " + not_an_admin_address(flags.admin.address)};
+    if (!flags.group.empty() && !is_name(flags.group))
+        return Error{"--group: " + in_quotes(flags.group) +
+                     " is not a group name; write 1 to 64 characters of A-Z a-z 0-9 _ . -"};
+    if (!flags.from.empty() && !(options.from = read_number(flags.from)))
+        return Error{"--from: " + in_quotes(flags.from) + " is not a position; write a whole number from 1"};
+    if (!flags.limit.empty() && !(options.limit = read_number(flags.limit)))
+        return Error{"--limit: " + in_quotes(flags.limit) + " is not a whole number from 1"};
+    if (!flags.spool.empty() && flags.follow)
+        return Error{"--follow needs a running gateway; name its address with --admin instead of --spool"};
+    return options;
 }
 
 int consume_verb(const ConsumeFlags& flags) {
-    ConsumeOptions options{.admin = flags.admin, .group = flags.group, .follow = flags.follow, .name = draw_name()};
-    if (!is_admin_address(flags.admin.address))
-        return refuse_usage("--admin: " + not_an_admin_address(flags.admin.address));
-    if (!flags.group.empty() && !is_name(flags.group))
-        return refuse_usage("--group: " + in_quotes(flags.group) +
-                            " is not a group name; write 1 to 64 characters of A-Z a-z 0-9 _ . -");
-    if (!flags.from.empty() && !(options.from = read_number(flags.from)))
-        return refuse_usage("--from: " + in_quotes(flags.from) + " is not a position; write a whole number from 1");
-    if (!flags.limit.empty() && !(options.limit = read_number(flags.limit)))
-        return refuse_usage("--limit: " + in_quotes(flags.limit) + " is not a whole number from 1");
-    if (!flags.spool.empty() && flags.follow)
-        return refuse_usage("--follow needs a running gateway; name its address with --admin instead of --spool");
+    const auto options = read_options(flags);
+    if (!options) {
+        print_error(options.error().message);
+        return exit_wrong_usage;
+    }
     std::unique_ptr<SpoolAtRest> at_rest;
     if (!flags.spool.empty()) {
         auto opened = SpoolAtRest::open(flags.spool);
@@ -156,11 +159,12 @@ int consume_verb(const ConsumeFlags& flags) {
         return at_rest ? at_rest->request(question) : call_admin(flags.admin, question);
     };
     take_signals();
-    Consumer consumer(options, {.request = request,
-                                .write = write_all,
-                                .tell = print_error,
-                                .sleep = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
-                                .may_end = set_may_end});
+    Consumer consumer(options.value(),
+                      {.request = request,
+                       .write = write_all,
+                       .tell = print_error,
+                       .sleep = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
+                       .may_end = set_may_end});
     return consumer.run();
 }
 

@@ -199,6 +199,28 @@ std::optional<Error> read_items(LoadFlags& flags) {
     return {};
 }
 
+/// Returns a watch that prints the milestones, and the progress if it is wanted or if stderr is a terminal.
+LoadWatch printing_watch(const LoadFlags& flags) {
+    LoadWatch watch;
+    watch.ready = [](const LoadCounts& counts) {
+        std::cout << "ready connections=" << counts.connected;
+        if (counts.never_connected > 0) std::cout << " failed=" << counts.never_connected;
+        std::cout << std::endl;
+    };
+    watch.sent = [](const LoadCounts& counts) {
+        std::cout << "sent items=" << counts.items << " bytes=" << counts.bytes_out << std::endl;
+    };
+    if (flags.progress || ::isatty(STDERR_FILENO) == 1) {
+        watch.progress = [&options = flags.options, before = LoadCounts{}, last = std::chrono::milliseconds(0)](
+                             const LoadCounts& now, std::chrono::milliseconds elapsed) mutable {
+            std::cerr << progress_line(now, before, options.connections, elapsed, elapsed - last) << std::endl;
+            before = now;
+            last = elapsed;
+        };
+    }
+    return watch;
+}
+
 int load_verb(LoadFlags& flags) {
     flags.options.seed = flags.seed ? *flags.seed : std::random_device{}();
     for (const std::string& error : flags.errors) print_error(error);
@@ -211,24 +233,7 @@ int load_verb(LoadFlags& flags) {
     }
     LoadOptions& options = flags.options;
     options.threads = std::min(options.threads, options.connections);
-    LoadWatch watch;
-    watch.ready = [&](const LoadCounts& counts) {
-        std::cout << "ready connections=" << counts.connected;
-        if (counts.never_connected > 0) std::cout << " failed=" << counts.never_connected;
-        std::cout << std::endl;
-    };
-    watch.sent = [](const LoadCounts& counts) {
-        std::cout << "sent items=" << counts.items << " bytes=" << counts.bytes_out << std::endl;
-    };
-    if (flags.progress || ::isatty(STDERR_FILENO) == 1) {
-        watch.progress = [&options, before = LoadCounts{}, last = std::chrono::milliseconds(0)](
-                             const LoadCounts& now, std::chrono::milliseconds elapsed) mutable {
-            std::cerr << progress_line(now, before, options.connections, elapsed, elapsed - last) << std::endl;
-            before = now;
-            last = elapsed;
-        };
-    }
-    const auto report = run_load(options, watch, flags.gateway.get());
+    const auto report = run_load(options, printing_watch(flags), flags.gateway.get());
     if (!report) {
         print_error(report.error().message);
         return exit_wrong_usage;
