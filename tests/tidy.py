@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks the style that a compiler does not check: direction of includes, length of files, formatting, comments, links
-and sentences in the docs, commit subjects.
+"""Checks the style that a compiler does not check: includes, length of files and functions, formatting, comments, links,
+sentences in the docs, commit subjects.
 
 Exits 1 and names each place."""
 
@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 from comments import comment_faults
+from functions import long_functions
 from links import dead_links
 from prose import commit_faults, page_faults
 
@@ -246,6 +247,7 @@ def main():
             faults.append(f"{path.relative_to(ROOT)}: {lines} lines, more than {MAX_LINES}: is there more than one idea in it?")
     for path in data_path():
         faults += direct_kernel_calls(path)
+    faults += long_functions(ROOT, paths)
     faults += places_that_abort(paths)
     faults += places_that_throw(paths)
     faults += decisions_with_one_number()
