@@ -33,7 +33,6 @@ enum class CloseReason : std::uint8_t {
     drained,               ///< a new configuration removed its listener, or an operator drained it
     shutdown,              ///< the gateway stopped
     gateway_lost,          ///< its gateway vanished from the fleet; reported by another one
-    prefix_closed,         ///< an operator closed all connections of its prefix (DELETE /v1/connections)
     internal_error,        ///< an unexpected error: a defect to report
 };
 

@@ -400,7 +400,7 @@ std::size_t Server::close_all(const Prefix& peer) {
         shard.walk(
             [peer, count, &shard](Connection& connection) {
                 if (!peer.contains(connection.peer.address)) return;
-                shard.close(connection, CloseReason::prefix_closed);
+                shard.close(connection, CloseReason::kicked);
                 ++*count;
             },
             [count, reply] { reply(*count); });

@@ -302,13 +302,6 @@ def kicked(stage):
     return ended(stage, record, since, 5)
 
 
-def closed_with_its_prefix(stage):
-    _, record = stage.device("fast", source="10.128.0.9")
-    since = time.monotonic()
-    assert stage.gateway.request("DELETE", "/v1/connections?peer=10.128.0.9/32")[1] == {"closed": 1}
-    return ended(stage, record, since, 5)
-
-
 def superseded(stage):
     """Sends the same id on a newer connection; the older one's items are delivered."""
     older, record = stage.device("fast", key=None)
@@ -405,7 +398,7 @@ SAMPLES = {run.__name__: (run, reason) for run, reason in (
     (nothing_sent, "read_idle"), (one_item_then_nothing, "read_idle"), (blank_lines_are_no_items, "read_idle"),
     (half_an_item, "item_deadline"), (an_item_byte_by_byte, "item_deadline"),
     (an_object_without_newline, "item_deadline"),
-    (kicked, "kicked"), (closed_with_its_prefix, "prefix_closed"), (superseded, "superseded"), (listener_removed, "drained"),
+    (kicked, "kicked"), (superseded, "superseded"), (listener_removed, "drained"),
     (too_large, "item_too_large"), (bad_items_in_a_row, "too_many_bad_items"),
     (a_wrong_token, "unauthenticated"), (a_silent_stranger, "unauthenticated"),
     (plain_on_a_tls_port, "tls_failed"), (a_handshake_that_stops, "tls_failed"),

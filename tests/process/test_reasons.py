@@ -17,7 +17,7 @@ from sidebyside import run_all
 KINDS = {
     "peer": {"peer_closed", "peer_reset"},
     "network": {"keepalive_expired", "retransmit_expired", "window_stalled", "unreachable"},
-    "policy": {"read_idle", "item_deadline", "kicked", "superseded", "unauthenticated", "prefix_closed"},
+    "policy": {"read_idle", "item_deadline", "kicked", "superseded", "unauthenticated"},
     "protocol": {"item_too_large", "too_many_bad_items", "tls_failed", "proxy_header_invalid"},
     "resource": {"out_of_memory", "shed"},
     "local": {"drained", "shutdown", "gateway_lost", "internal_error"},
