@@ -246,7 +246,8 @@ void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& i
                             .bytes_out = connection.bytes_out,
                             .duration = time.tick.since(connection.opened),
                             .at = time.wall,
-                            .liveness = listeners_[connection.listener].liveness};
+                            .liveness = listeners_[connection.listener].liveness,
+                            .bad_items = connection.bad_items_in_row};
     const std::string& listener = listeners_[connection.listener].name;
     const DeviceName name = device != nullptr ? device->name() : DeviceName{};
     note_given();
