@@ -106,7 +106,6 @@ struct ConnectionEnd {
     std::chrono::milliseconds duration{};
     EventTime at;
     LivenessOf liveness = LivenessOf::device;
-    std::uint64_t bad_items = 0;  ///< consecutive bad items before the end
 };
 
 struct ClosedEvent : ConnectionEnd {

@@ -229,13 +229,6 @@ inline constexpr EventField evidence{"evidence", FieldType::evidence,
 inline constexpr EventField items{"items", FieldType::count,
                                   always,  "Number of items of the connection.",
                                   "1",     [](const auto& event) { return event.items; }};
-inline constexpr EventField bad_items{
-    "bad_items",
-    FieldType::count,
-    "if the latest items were bad",
-    "Number of bad items since the latest good one.",
-    "3",
-    [](const auto& event) { return event.bad_items == 0 ? std::nullopt : std::optional(event.bad_items); }};
 inline constexpr EventField bytes_in{
     "bytes_in", FieldType::count, always, "Bytes received.", "49", [](const auto& event) { return event.bytes_in; }};
 inline constexpr EventField bytes_out{"bytes_out", FieldType::count,
@@ -346,9 +339,9 @@ inline constexpr EventKind item_kind{
     std::tuple_cat(field::origin, std::tuple(field::seq, field::n, field::key, field::item, field::at))};
 inline constexpr EventKind closed_kind{
     "closed", "closed", "A connection ended.",
-    std::tuple_cat(field::origin, std::tuple(field::liveness, field::reason, field::kind, field::error, field::detail,
-                                             field::evidence, field::items, field::bad_items, field::bytes_in,
-                                             field::bytes_out, field::duration_s, field::at))};
+    std::tuple_cat(field::origin,
+                   std::tuple(field::liveness, field::reason, field::kind, field::error, field::detail, field::evidence,
+                              field::items, field::bytes_in, field::bytes_out, field::duration_s, field::at))};
 inline constexpr EventKind lost_kind{
     "closed", "closed_after_restart",
     "A connection whose process ended without closing it. Its gateway writes the event at its next start.",
@@ -413,7 +406,7 @@ inline constexpr EventKind closed_life_kind{
                    "always; null without an item"),
                field::reason, field::kind, field::error, field::nullable(field::detail, "always; null without one"),
                field::with(field::evidence, [](const ClosedLife& life) { return life.evidence; }), field::items,
-               field::bad_items, field::bytes_in, field::bytes_out,
+               field::bytes_in, field::bytes_out,
                field::with(field::duration_s, [](const ClosedLife& life) { return Seconds{life.duration}; }), field::at,
                field::authenticated)};
 

@@ -246,8 +246,7 @@ void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& i
                             .bytes_out = connection.bytes_out,
                             .duration = time.tick.since(connection.opened),
                             .at = time.wall,
-                            .liveness = listeners_[connection.listener].liveness,
-                            .bad_items = connection.bad_items_in_row};
+                            .liveness = listeners_[connection.listener].liveness};
     const std::string& listener = listeners_[connection.listener].name;
     const DeviceName name = device != nullptr ? device->name() : DeviceName{};
     note_given();
