@@ -1,11 +1,12 @@
 #include "base/slot_table.h"
 
-#include <cstdlib>
 #include <memory>
 #include <random>
 #include <unordered_map>
 
 #include <gtest/gtest.h>
+
+#include "testing/seed.h"
 
 namespace holdfast {
 namespace {
@@ -80,10 +81,7 @@ TEST(SlotTable, FindsNothingOutsideItsRange) {
 }
 
 TEST(SlotTable, AgreesWithAMapUnderRandomUse) {
-    const unsigned seed = std::getenv("HOLDFAST_SEED") ? static_cast<unsigned>(std::atoi(std::getenv("HOLDFAST_SEED")))
-                                                       : std::random_device{}();
-    SCOPED_TRACE("HOLDFAST_SEED=" + std::to_string(seed));
-    std::mt19937 random(seed);
+    std::mt19937_64 random(test_seed());
     SlotTable<Cell> table(64);
     std::unordered_map<std::uint32_t, int> model;
     for (int step = 0; step < 20'000; ++step) {

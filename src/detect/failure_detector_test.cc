@@ -1,11 +1,12 @@
 #include "detect/failure_detector.h"
 
-#include <cstdlib>
 #include <random>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "testing/seed.h"
 
 namespace holdfast {
 namespace {
@@ -278,11 +279,7 @@ TEST_F(SuspicionTest, SlowNetworksGetMoreTime) {
 class RandomHour : public SuspicionTest {
 protected:
     std::size_t questions(double lost) {
-        const char* given = std::getenv("HOLDFAST_SEED");
-        const auto seed =
-            given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
-        std::printf("seed %u\n", seed);
-        std::mt19937 dice(seed);
+        std::mt19937_64 dice(test_seed());
         std::uniform_real_distribution<double> chance(0, 1);
         std::size_t count = 0;
         for (int second = 0; second < 3'600; ++second) {

@@ -1,6 +1,5 @@
 #include <array>
 #include <cstdlib>
-#include <iostream>
 #include <memory>
 #include <random>
 #include <set>
@@ -8,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "testing/fake_bucket.h"
+#include "testing/seed.h"
 
 namespace holdfast {
 namespace {
@@ -21,7 +21,7 @@ class Hops {
 public:
     enum class Former : std::uint8_t { closed, closed_late, left_open };
 
-    Hops(std::uint32_t seed, Former former) : random_(seed), former_(former) {
+    Hops(std::uint64_t seed, Former former) : random_(seed), former_(former) {
         for (std::size_t n = 0; n < places_.size(); ++n) {
             Place& place = places_[n];
             place.gateway =
@@ -247,7 +247,7 @@ private:
         EXPECT_EQ(living, expected);
     }
 
-    std::mt19937 random_;
+    std::mt19937_64 random_;
     const Former former_;
     FakeBucket bucket_;
     std::array<Place, 3> places_;
@@ -259,10 +259,7 @@ private:
 };
 
 void run_hops(Hops::Former former) {
-    const char* const given = std::getenv("HOLDFAST_SEED");
-    const auto seed =
-        given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : std::random_device()();
-    std::cout << "HOLDFAST_SEED=" << seed << '\n';
+    const std::uint64_t seed = test_seed();
     const char* const trials = std::getenv("HOLDFAST_TRIALS");
     const unsigned long count = trials != nullptr ? std::strtoul(trials, nullptr, 10) : 4;
     for (std::uint32_t trial = 0; trial < count && !testing::Test::HasFailure(); ++trial) {

@@ -1,7 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <iostream>
 #include <memory>
 #include <random>
 #include <set>
@@ -10,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "testing/fake_bucket.h"
+#include "testing/seed.h"
 
 namespace holdfast {
 namespace {
@@ -22,7 +21,7 @@ using testing::IsEmpty;
 /// prove their id: a connection with proof excludes every other one without proof.
 class Wanderings {
 public:
-    Wanderings(std::uint32_t seed, bool some_prove) : random_(seed), some_prove_(some_prove) {}
+    Wanderings(std::uint64_t seed, bool some_prove) : random_(seed), some_prove_(some_prove) {}
 
     void run() {
         for (int step = 0; step < 400; ++step) wander();
@@ -176,7 +175,7 @@ private:
         }
     }
 
-    std::mt19937 random_;
+    std::mt19937_64 random_;
     const bool some_prove_;
     FakeBucket bucket_;
     std::array<std::unique_ptr<Gateway>, 3> gateways_{std::make_unique<Gateway>(bucket_, "g0", 1),
@@ -193,10 +192,7 @@ private:
 };
 
 TEST(PresenceWanderings, AllGatewaysAgreeInTheEnd) {
-    const char* const given = std::getenv("HOLDFAST_SEED");
-    const auto seed =
-        given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : std::random_device()();
-    std::cout << "HOLDFAST_SEED=" << seed << '\n';
+    const std::uint64_t seed = test_seed();
     for (std::uint32_t trial = 0; trial < 200 && !testing::Test::HasFailure(); ++trial) {
         SCOPED_TRACE("trial " + std::to_string(trial));
         Wanderings(seed + trial, trial % 2 == 1).run();

@@ -1,11 +1,12 @@
 #include "load/load_counts.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <random>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "testing/seed.h"
 
 namespace holdfast {
 namespace {
@@ -82,11 +83,7 @@ TEST(LatencyHistogram, SmallOnesAreExact) {
 }
 
 TEST(LatencyHistogram, AllAreWithinTheirBucketOfTheSortedTruth) {
-    const char* given = std::getenv("HOLDFAST_SEED");
-    const unsigned seed =
-        given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
-    SCOPED_TRACE("HOLDFAST_SEED=" + std::to_string(seed));
-    std::mt19937_64 random(seed);
+    std::mt19937_64 random(test_seed());
     LatencyHistogram parts[2];
     std::vector<std::int64_t> truth;
     for (int i = 0; i < 20'000; ++i) {

@@ -1,11 +1,12 @@
 #include "net/url.h"
 
-#include <cstdlib>
 #include <random>
 #include <tuple>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "testing/seed.h"
 
 namespace holdfast {
 namespace {
@@ -144,11 +145,7 @@ TEST(RequestTarget, RefusesWhatIsNotOne) {
 }
 
 TEST(RequestTarget, WhatIsEncodedDecodesToItself) {
-    const char* const given = std::getenv("HOLDFAST_SEED");
-    const auto seed =
-        given != nullptr ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
-    SCOPED_TRACE("HOLDFAST_SEED=" + std::to_string(seed));
-    std::mt19937 random(seed);
+    std::mt19937_64 random(test_seed());
     for (int round = 0; round < 500; ++round) {
         std::string text(random() % 40, '\0');
         for (char& c : text) c = static_cast<char>(random());

@@ -1,9 +1,7 @@
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <future>
-#include <iostream>
 #include <map>
 #include <random>
 #include <set>
@@ -12,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "spool/database.h"
+#include "testing/seed.h"
 #include "testing/test_spool.h"
 
 namespace holdfast {
@@ -35,8 +34,8 @@ protected:
         return options;
     }
     /// Writes rows of one to a few events and of some bytes to some pages, as commits under a varying load do.
-    void fill(std::uint32_t seed) {
-        std::mt19937 random(seed);
+    void fill(std::uint64_t seed) {
+        std::mt19937_64 random(seed);
         const auto spool = open_spool(options());
         for (std::uint64_t n = 1; n <= test_events;) {
             const std::uint64_t last = std::min<std::uint64_t>(test_events, n + random() % 5);
@@ -100,17 +99,9 @@ protected:
     std::map<Position, std::string> lines_;
 };
 
-std::uint32_t test_seed() {
-    const char* given = std::getenv("HOLDFAST_SEED");
-    const auto seed =
-        given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : std::random_device()();
-    std::cout << "HOLDFAST_SEED=" << seed << std::endl;
-    return seed;
-}
-
 /// Changes a bit of the text of the row that holds the position. Returns the first and last position of that row.
 /// SQLite makes the change, because the unused part of a page keeps copies of moved rows.
-std::pair<Position, Position> flip_in_text(const std::string& file, Position position, std::mt19937& random) {
+std::pair<Position, Position> flip_in_text(const std::string& file, Position position, std::mt19937_64& random) {
     DbError error;
     auto database = Database::open(file, Database::Use::write, error);
     Statement rows =
@@ -129,9 +120,9 @@ std::pair<Position, Position> flip_in_text(const std::string& file, Position pos
 }
 
 TEST_F(SpoolDamageTest, AFlippedBitInTheTextTakesItsRowAndNothingElse) {
-    const std::uint32_t seed = test_seed();
+    const std::uint64_t seed = test_seed();
     fill(seed);
-    std::mt19937 random(seed + 1);
+    std::mt19937_64 random(seed + 1);
     const auto [first, last] = flip_in_text(segment(), 1 + random() % test_events, random);
     const std::set<Position> missing = check();
     ASSERT_FALSE(missing.empty());
@@ -178,14 +169,14 @@ std::map<std::uint64_t, std::set<Position>> events_by_page(const std::string& fi
 }
 
 TEST_F(SpoolDamageTest, AFlippedBitAnywhereInADataPageIsContainedAndNamed) {
-    const std::uint32_t seed = test_seed();
+    const std::uint64_t seed = test_seed();
     fill(seed);
     const auto pages = events_by_page(segment());
     ASSERT_GT(pages.size(), 20U);
     const std::string kept = directory_.in("kept");
     fs::copy(directory_.in("spool"), kept, fs::copy_options::recursive);
     const std::uint64_t page_size = 8192;
-    std::mt19937 random(seed + 2);
+    std::mt19937_64 random(seed + 2);
     std::size_t harmless = 0;
     const int trials = 40;
     for (int trial = 0; trial < trials; ++trial) {
@@ -209,7 +200,7 @@ TEST_F(SpoolDamageTest, AFlippedBitAnywhereInADataPageIsContainedAndNamed) {
 }
 
 TEST_F(SpoolDamageTest, AFlippedBitInTheTreeAboveTheDataInventsNothing) {
-    const std::uint32_t seed = test_seed();
+    const std::uint64_t seed = test_seed();
     fill(seed);
     const auto data = events_by_page(segment());
     const std::uint64_t page_size = 8192;
@@ -220,7 +211,7 @@ TEST_F(SpoolDamageTest, AFlippedBitInTheTreeAboveTheDataInventsNothing) {
     }
     const std::string kept = directory_.in("kept");
     fs::copy(directory_.in("spool"), kept, fs::copy_options::recursive);
-    std::mt19937 random(seed + 3);
+    std::mt19937_64 random(seed + 3);
     for (int trial = 0; trial < 20 && !HasFailure(); ++trial) {
         // Only its beginning is in use.
         const std::uint64_t byte = (others[random() % others.size()] - 1) * page_size + random() % 600;

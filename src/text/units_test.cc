@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <random>
 #include <utility>
 
 #include <gtest/gtest.h>
+
+#include "testing/seed.h"
 
 namespace holdfast {
 namespace {
@@ -104,11 +105,7 @@ TEST(FormatSize, TakesTheLargestUnitThatDivides) {
 }
 
 TEST(Units, WhatIsPrintedReadsBackTheSame) {
-    const char* given = std::getenv("HOLDFAST_SEED");
-    const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-    SCOPED_TRACE("HOLDFAST_SEED=" + std::to_string(seed));
-    RecordProperty("seed", std::to_string(seed));
-    std::mt19937_64 random(seed);
+    std::mt19937_64 random(test_seed());
     for (int i = 0; i < 2'000; ++i) {
         const int shift = static_cast<int>(random() % 40);
         const milliseconds duration(static_cast<std::int64_t>((random() >> 24) >> shift));
