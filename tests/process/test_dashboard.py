@@ -128,6 +128,7 @@ def test_numbers_follow_devices_that_connect_and_die(page, gateway):
     page.wait_text('#legend [data-kind="peer"] strong', "7")
     assert page.wait(lambda: ink(page, "#chart-connections", variable(page, "--accent")) > 30, "a line is drawn")
     assert page.wait(lambda: ink(page, "#chart-ended", variable(page, "--reason-peer_reset")) > 5, "a bar is drawn")
+    assert not re.search(r"\bended\b", page.js("return document.body.textContent"), re.IGNORECASE), "the word is closed"
     disconnect_all(members[7:])
 
 
@@ -242,7 +243,7 @@ def test_a_connection_is_probed_sent_to_and_closed(page, gateway):
     page.click("#one-close")
     page.click("#confirm-yes")
     assert member.sock.recv(1) == b"", "the device sees the end"
-    page.wait_text("#one-state", "ended: kicked")
+    page.wait_text("#one-state", "closed: kicked")
     assert page.find("#one-probe").get_attribute("disabled") and not page.shown("#one-sending")
     assert gateway.closed(member.record).reason == "kicked"
     member.sock.close()
@@ -253,7 +254,7 @@ def test_a_connection_is_probed_sent_to_and_closed(page, gateway):
     open_one(page, again)
     page.wait(lambda: page.texts("#lives-body .reason") == ["kicked"], "the last life")
     page.click("#lives-body a")
-    page.wait_text("#one-state", "ended: kicked")
+    page.wait_text("#one-state", "closed: kicked")
     disconnect_all([again])
 
 
@@ -267,7 +268,8 @@ def test_bytes_of_devices_are_shown_as_text(page, gateway):
     assert shown in page.texts("#one-facts dd")
     assert page.js("return document.querySelectorAll('main img, main b').length") == 0
     member.sock.close()
-    page.wait_text("#one-state", "ended: peer_closed")
+    page.wait_text("#one-state", "closed: peer_closed")
+    assert not re.search(r"\bended\b", page.js("return document.title + document.body.textContent"), re.IGNORECASE)
     assert shown in page.texts("#one-facts dd")
 
 
@@ -398,7 +400,7 @@ def test_by_keyboard_alone(page, gateway):
     page.press(Keys.ENTER)
     tab_to(page, lambda: page.focused() == "confirm-yes")
     page.press(Keys.ENTER)
-    page.wait_text("#one-state", "ended: kicked")
+    page.wait_text("#one-state", "closed: kicked")
     assert members[0].sock.recv(1) == b""
 
     page.driver.back()

@@ -26,7 +26,7 @@ function prefixTable({prefixes, elsewhere, suspect_since: silent, cleared_at: ov
     make('td', {class: 'right'}, number(dead)), make('td', {class: 'right'}, number(alive))));
   if (elsewhere > 0) rows.push(make('tr', {}, make('td', {}, 'elsewhere'), make('td', {class: 'right'}, number(elsewhere)), make('td', {})));
   return make('table', {class: 'prefixes'}, make('caption', {class: 'unseen'}, 'Closed connections by prefix'),
-    make('thead', {}, make('tr', {}, make('th', {scope: 'col'}, 'Prefix'), make('th', {scope: 'col', class: 'right'}, silent ? 'silent' : 'ended'),
+    make('thead', {}, make('tr', {}, make('th', {scope: 'col'}, 'Prefix'), make('th', {scope: 'col', class: 'right'}, silent ? 'silent' : 'closed'),
       make('th', {scope: 'col', class: 'right'}, silent ? 'others' : 'alive'))), make('tbody', {}, ...rows));
 }
 

@@ -71,7 +71,7 @@ function lifeFacts(life) {
     ['Key', life.key === null ? 'no item' : visible(life.key)],
     ['Connection', life.conn],
     ['Listener', life.listener],
-    ['Ended', `${when(life.at)} UTC, ${ago(life.at)}`, life.at],
+    ['Closed', `${when(life.at)} UTC, ${ago(life.at)}`, life.at],
     ['Lived', duration(life.duration_s)],
     ['Items', number(life.items)],
     ['Received', bytes(life.bytes_in)],
@@ -118,7 +118,7 @@ export class Connection {
 
   get id() { return this.#id; }
 
-  get title() { return `${this.#peer ?? this.#id}${this.#open ? '' : ' (ended)'}`; }
+  get title() { return `${this.#peer ?? this.#id}${this.#open ? '' : ' (closed)'}`; }
 
   enter(id, peer, ended) {
     this.#id = id;
@@ -195,7 +195,7 @@ export class Connection {
     this.#enable(false);
     this.#peer = life.peer;
     say(byId('one-title'), life.peer);
-    this.#state(life.kind, `ended: ${life.reason}`);
+    this.#state(life.kind, `closed: ${life.reason}`);
     this.#outcome('one-outcome', evidenceLine(life) || '\u00a0', '');
     fillFacts(byId('one-facts'), lifeFacts(life));
     fillFacts(byId('one-evidence'), evidenceFacts(life.evidence, 'before the end'));
@@ -207,7 +207,7 @@ export class Connection {
     this.#known = this.#endTold = true;
     this.#enable(false);
     this.#state('gone', 'unknown');
-    this.#outcome('one-outcome', 'The connection is unknown: it is neither open nor among the last 10,000 that ended.', 'bad');
+    this.#outcome('one-outcome', 'The connection is unknown: it is neither open nor among the last 10,000 closed ones.', 'bad');
   }
 
   async #fetchLives(id) {
@@ -217,7 +217,7 @@ export class Connection {
       if (id !== this.#id) return;
       fillLives(byId('lives-body'), lives);
       byId('lives-empty').hidden = lives.length > 0;
-      say(byId('lives-empty'), `No other connection from ${address} is among the last 10,000 that ended.`);
+      say(byId('lives-empty'), `No other connection from ${address} is among the last 10,000 closed ones.`);
     } catch {
       return;  // the next try shows it; the feed's state shows that the gateway is away
     }

@@ -1,4 +1,4 @@
-// The latest ended connections, each with its reason and the kernel's evidence.
+// The last closed connections, each with its reason and the kernel's evidence.
 
 import * as api from './api.js';
 import {keyOf, pageOf} from './connections.js';
@@ -71,6 +71,6 @@ export class Ended {
     say(byId('ended-trouble'), '');
     fillLives(byId('ended-body'), lives);
     byId('ended-empty').hidden = lives.length > 0;
-    say(byId('ended-empty'), this.#reason ? 'No connection among the last 10,000 has this reason.' : 'No connection has ended since the gateway started.');
+    say(byId('ended-empty'), this.#reason ? 'No connection among the last 10,000 has this reason.' : 'No connection has closed since the gateway started.');
   }
 }

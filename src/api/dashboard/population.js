@@ -254,7 +254,7 @@ export class Population {
       const most = Math.max(...shown.map((p) => p.most));
       const ends = bySize(closed).map(([reason, count]) => `${number(count)} ${words(reason)}`).join(', ') || 'none';
       say(byId('charts-sum'), `From ${when(shown[0].time)} to ${when(latest.time)} UTC: ${number(latest.connections)} connections at the end, `
-        + `fewest ${number(least)}, most ${number(most)}. Ended: ${ends}.`);
+        + `fewest ${number(least)}, most ${number(most)}. Closed: ${ends}.`);
     } else {
       say(byId('charts-sum'), 'No data for this time.');
     }
@@ -284,7 +284,7 @@ export class Population {
     const dip = point.fewest < point.connections || point.most > point.connections
       ? ` (${number(point.fewest)} to ${number(point.most)})` : '';
     say(byId('readout-text'), `${when(point.time)}  ${number(point.connections)} connections${dip}, ${number(point.accepted)} accepted`
-      + `${ends ? `, ended: ${ends}` : ', none ended'}`);
+      + `${ends ? `, closed: ${ends}` : ', none closed'}`);
   }
 
   #key(event) {
