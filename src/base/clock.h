@@ -10,7 +10,7 @@ namespace holdfast {
 using SteadyTime = std::chrono::steady_clock::time_point;
 using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
-/// Source of time. A reactor reads it once per turn and passes the value on; tests advance a ManualClock.
+/// Source of time. A reactor reads it once per turn and passes the value on; tests have one of their own.
 class Clock {
 public:
     virtual ~Clock() = default;
@@ -24,18 +24,6 @@ public:
     [[nodiscard]] WallTime wall() const override {
         return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     }
-};
-
-class ManualClock final : public Clock {
-public:
-    [[nodiscard]] SteadyTime steady() const override { return SteadyTime{elapsed_}; }
-    [[nodiscard]] WallTime wall() const override {
-        return WallTime{std::chrono::floor<std::chrono::milliseconds>(elapsed_)};
-    }
-    void advance(std::chrono::nanoseconds by) { elapsed_ += by; }
-
-private:
-    std::chrono::nanoseconds elapsed_{std::chrono::hours(1)};
 };
 
 /// Point on the reactor's time line in tenths of a second, in four bytes: sufficient for 13 years of uptime. Coarse,

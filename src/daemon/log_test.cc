@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "testing/manual_clock.h"
+
 namespace holdfast {
 namespace {
 

@@ -13,6 +13,8 @@
 
 #include <gtest/gtest.h>
 
+#include "testing/manual_clock.h"
+
 namespace holdfast {
 namespace {
 

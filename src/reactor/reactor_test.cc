@@ -9,6 +9,7 @@
 
 #include "reactor/mailbox.h"
 #include "reactor/turn_meter.h"
+#include "testing/manual_clock.h"
 
 namespace holdfast {
 namespace {

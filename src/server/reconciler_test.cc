@@ -22,6 +22,7 @@
 
 #include "base/unique_fd.h"
 #include "tcp/sockaddr.h"
+#include "testing/manual_clock.h"
 
 namespace holdfast {
 namespace {

@@ -14,6 +14,7 @@
 #include "conn/connection.h"
 #include "conn/shard.h"
 #include "reactor/reactor.h"
+#include "testing/manual_clock.h"
 #include "testing/simulated_kernel.h"
 
 namespace holdfast {

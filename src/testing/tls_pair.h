@@ -12,6 +12,7 @@
 
 #include "base/unique_fd.h"
 #include "testing/made_certificates.h"
+#include "testing/manual_clock.h"
 #include "tls/tls_session.h"
 
 #include <openssl/ssl.h>

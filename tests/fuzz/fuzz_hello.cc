@@ -21,6 +21,7 @@
 #include "tcp/sockaddr.h"
 #include "tcp/socket_options.h"
 #include "testing/durable_log.h"
+#include "testing/manual_clock.h"
 
 namespace {
 
