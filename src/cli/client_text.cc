@@ -189,7 +189,48 @@ std::string when(const AnswerView& alarm) {
     return until.empty() ? "since " + since : since + " to " + until;
 }
 
+/// Returns the title of a column: "BAD ITEMS" for "bad_items".
+std::string title_of(std::string name) {
+    for (char& c : name) c = c == '_' ? ' ' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return name;
+}
+
+/// Returns a member of a row as a cell: its text, its counts, or "-".
+std::string cell_of(const AnswerView& row, const std::string& name) {
+    const std::string pointer = "/" + name;
+    if (row.flag(pointer)) return "yes";
+    const auto counts = row.counts(pointer);
+    return dash_if_empty(counts.empty() ? row.text(pointer) : counts_text(counts));
+}
+
+bool is_number(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
 }  // namespace
+
+std::string rows_text(const AnswerView& answer) {
+    std::vector<AnswerView> rows{answer};
+    for (const std::string& name : answer.names()) {
+        auto list = answer.list("/" + name);
+        if (list.empty()) continue;
+        rows = std::move(list);
+        break;
+    }
+    const auto names = rows.front().names();
+    std::vector<Column> columns;
+    for (const std::string& name : names) {
+        const bool right = is_number(rows.front().text("/" + name));
+        columns.push_back({title_of(printable(name)), right ? Align::right : Align::left});
+    }
+    Table table(std::move(columns));
+    for (const AnswerView& row : rows) {
+        std::vector<std::string> cells;
+        for (const std::string& name : names) cells.push_back(cell_of(row, name));
+        table.add(std::move(cells));
+    }
+    return table.text(false);
+}
 
 std::string counts_text(const std::vector<std::pair<std::string, std::uint64_t>>& counts) {
     std::string out;

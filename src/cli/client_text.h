@@ -21,6 +21,9 @@ constexpr std::size_t alarm_column = 14;
 [[nodiscard]] std::string alarm_text(const AnswerView& alarm);
 /// Returns "3,813 keepalive_expired, 287 peer_reset".
 [[nodiscard]] std::string counts_text(const std::vector<std::pair<std::string, std::uint64_t>>& counts);
+/// Returns the first list of an answer as a table, with a column for each member of a row. Without a list, the answer
+/// is the only row. For endpoints without a text of their own.
+[[nodiscard]] std::string rows_text(const AnswerView& answer);
 [[nodiscard]] std::string probe_text(const AnswerView& answer);
 [[nodiscard]] std::string probes_text(const AnswerView& summary);
 

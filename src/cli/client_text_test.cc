@@ -40,6 +40,18 @@ TEST(AnswerView, ReadsWhatIsThereAndNothingElse) {
     EXPECT_EQ(answer.view.counts("/o"), (Counts{{"q", 3}, {"p", 1}}));
 }
 
+TEST(ClientText, RowsOfAnyAnswerAreATable) {
+    const Answer list(R"({"step_s":10,"points":[{"at":"08:00","bad_items":12,"closed":{"peer_reset":2,"kicked":0}},)"
+                      R"({"at":"a\u001b[31m","bad_items":7,"closed":{}}]})");
+    EXPECT_EQ(rows_text(list.view),
+              "AT         BAD ITEMS  CLOSED\n"
+              "08:00             12  2 peer_reset\n"
+              "a\\x1b[31m          7  -\n");
+    EXPECT_EQ(rows_text(Answer(R"({"out_of_service":true,"left":7,"why":null})").view),
+              "OUT OF SERVICE  LEFT  WHY\n"
+              "yes                7  -\n");
+}
+
 TEST(ClientText, EvidenceIsExplained) {
     EXPECT_THAT(meaning(R"("last_heard_ms":1200)"),
                 StartsWith("The last sign of life of the peer's kernel was 1.2s ago"));

@@ -310,11 +310,14 @@ TEST_F(ClientVerbs, ReloadSaysWhatItDid) {
     EXPECT_EQ(request({"reload"}).code, 3);
 }
 
-TEST_F(ClientVerbs, AnEndpointWithoutATextOfItsOwnPrintsItsAnswer) {
+TEST_F(ClientVerbs, AnEndpointWithoutATextOfItsOwnPrintsATable) {
+    watch_.points.points.emplace_back().closed[static_cast<std::size_t>(CloseReason::peer_reset)] = 2;
     const VerbOutcome outcome = request({"trend", "--window", "10m", "--step", "10s"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
-    EXPECT_THAT(outcome.out, StartsWith("{\"window_s\":600,"));
-    EXPECT_EQ(watch_.queries.back().step, std::chrono::seconds(10));
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("^AT  +CONNECTIONS  +FEWEST  +MOST  +ACCEPTED  +REFUSED  +CLOSED  "
+                                                    "+ITEMS  +BAD ITEMS\n[^\n]+  2 peer_reset +0 +0\n$"));
+    EXPECT_THAT(request({"trend", "--window", "10m", "--json"}).out, StartsWith("{\"window_s\":600,"));
+    EXPECT_EQ(watch_.queries.front().step, std::chrono::seconds(10));
     expect_one_line(request({"trend", "--window", "soon"}), 2, "window=\"soon\" is not a duration of whole seconds");
 }
 

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "base/check.h"
 #include "cli/client_request.h"
+#include "cli/client_text.h"
 #include "net/url.h"
 #include "text/json_writer.h"
 #include "text/units.h"
@@ -50,19 +51,18 @@ Verb verb_of(const ApiEndpoint& endpoint) {
         std::string body;
     };
     const auto flags = std::make_shared<Flags>();
-    flags->client.json = true;
     Arguments arguments;
     if (endpoint.path.find('{') != std::string_view::npos) {
         arguments.push_back({name_in_braces(endpoint.path), &flags->id, "", "in the path", {.required = true}});
     }
     const bool has_body = endpoint.body == ApiEndpoint::Body::any_object;
     if (has_body) arguments.push_back({"JSON", &flags->body, "", "the object", {.required = true}});
-    arguments = arguments + flags->api.of(endpoint.method, endpoint.path) + admin_arguments(flags->client.admin);
-    return {std::string(endpoint.verb), "print " + std::string(endpoint.help) + ", as JSON", std::move(arguments),
+    arguments = arguments + flags->api.of(endpoint.method, endpoint.path) + client_arguments(flags->client);
+    return {std::string(endpoint.verb), "print " + std::string(endpoint.help), std::move(arguments),
             [flags, has_body, &endpoint] {
                 AdminQuestion question = flags->api.question(endpoint.method, endpoint.path, flags->id);
                 if (has_body) question.body = flags->body;
-                return request_and_show(flags->client, question, {});
+                return request_and_show(flags->client, question, {.text = rows_text});
             }};
 }
 

@@ -48,8 +48,8 @@ private:
     std::map<std::string_view, Value> values_;  // by parameter name
 };
 
-/// Returns a verb for each endpoint whose verb `made` lacks. Such a verb takes the endpoint's parameters and prints the
-/// answer unchanged.
+/// Returns a verb for each endpoint whose verb `made` lacks. Such a verb takes the endpoint's parameters and prints
+/// rows_text() of the answer.
 [[nodiscard]] std::vector<Verb> verbs_of_endpoints(const std::vector<Verb>& made);
 
 }  // namespace holdfast

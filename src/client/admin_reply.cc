@@ -62,6 +62,14 @@ std::vector<AnswerView> AnswerView::list(std::string_view pointer) const {
     return out;
 }
 
+std::vector<std::string> AnswerView::names() const {
+    std::vector<std::string> out;
+    simdjson::dom::object object;
+    if (element_.get(object)) return out;
+    for (const auto& [name, value] : object) out.emplace_back(name);
+    return out;
+}
+
 std::vector<std::pair<std::string, std::uint64_t>> AnswerView::counts(std::string_view pointer) const {
     std::vector<std::pair<std::string, std::uint64_t>> out;
     simdjson::dom::object object;

@@ -32,6 +32,8 @@ public:
     [[nodiscard]] bool has(std::string_view pointer) const;
 
     [[nodiscard]] std::vector<AnswerView> list(std::string_view pointer) const;
+    /// Returns the names of an object's members, in their order.
+    [[nodiscard]] std::vector<std::string> names() const;
     /// Returns the counts of an object without the zeros, largest first.
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> counts(std::string_view pointer) const;
 
