@@ -2,16 +2,15 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <limits>
 #include <memory>
-#include <random>
 #include <thread>
 #include <utility>
 
 #include "api/api.h"
+#include "base/system.h"
 #include "cli/client_request.h"
 #include "cli/consumer.h"
 #include "cli/verbs.h"
@@ -19,6 +18,7 @@
 #include "daemon/exit.h"
 #include "daemon/stopped_gateway.h"
 #include "spool/spool.h"
+#include "text/hex.h"
 #include "text/printable.h"
 
 namespace holdfast {
@@ -99,16 +99,6 @@ void set_may_end(bool on) {
     if (on && end_requests > 0) ::_exit(exit_good);
 }
 
-bool write_all(std::string_view lines) {
-    while (!lines.empty()) {
-        const ssize_t written = ::write(STDOUT_FILENO, lines.data(), lines.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return false;
-        lines.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return true;
-}
-
 /// Returns nullopt unless the text is a whole number from 1 on.
 std::optional<std::uint64_t> read_number(const std::string& text) {
     std::uint64_t number = 0;
@@ -118,12 +108,7 @@ std::optional<std::uint64_t> read_number(const std::string& text) {
     return number;
 }
 
-std::string draw_name() {
-    std::random_device draw;
-    std::string name;
-    for (int words = 0; words < 4; ++words) name += std::to_string(draw());
-    return name;
-}
+std::string draw_name() { return to_hex(random_bits()) + to_hex(random_bits()); }
 
 Result<ConsumeOptions> read_options(const ConsumeFlags& flags) {
     ConsumeOptions options{.admin = flags.admin, .group = flags.group, .follow = flags.follow, .name = draw_name()};
@@ -161,7 +146,7 @@ int consume_verb(const ConsumeFlags& flags) {
     take_signals();
     Consumer consumer(options.value(),
                       {.request = request,
-                       .write = write_all,
+                       .write = [](std::string_view lines) { return write_all(STDOUT_FILENO, lines); },
                        .tell = print_error,
                        .sleep = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
                        .may_end = set_may_end});

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/system.h"
 #include "cli/client_request.h"
 #include "cli/load_gateway.h"
 #include "cli/serve_options.h"
@@ -184,8 +185,7 @@ std::optional<Error> read_identity(LoadFlags& flags) {
     if (!plain || prefix.size() > 100)
         return Error{"--ids is invalid; write at most 100 bytes without control characters"};
     if (!flags.acks) return {};
-    std::random_device draw;
-    flags.options.session = "load-" + std::to_string(std::uint64_t{draw()} << 32 | draw());
+    flags.options.session = "load-" + std::to_string(random_bits());
     return {};
 }
 

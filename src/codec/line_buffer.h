@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "text/hex.h"
+
 namespace holdfast {
 
 /// Writes at the end of a string through a pointer. One growth serves a whole line, where each append would check the
@@ -36,7 +38,7 @@ public:
     }
     void hexadecimal(std::uint64_t number) noexcept {
         const int digits = (static_cast<int>(std::bit_width(number | 1)) + 3) / 4;
-        for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) *at_++ = "0123456789abcdef"[number >> shift & 15];
+        for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) *at_++ = hex_digits[number >> shift & 15];
     }
     /// Returns the write pointer. The caller may write within the remaining `max` bytes, and passes the new end to
     /// `to`.

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
 
 #include "api/api_endpoint.h"
 #include "api/downlink_message.h"
 #include "api/render.h"
+#include "base/system.h"
 #include "text/json_writer.h"
 
 namespace holdfast {
@@ -70,8 +70,7 @@ std::optional<std::string> answer_of(Server& server, std::string_view what, cons
 /// Returns an empty text on a failure.
 std::string place_of(const std::string& directory) {
     struct stat about {};
-    std::string boot;
-    std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), boot);
+    const std::string boot = boot_id();
     if (boot.empty() || ::stat(directory.c_str(), &about) != 0) return "";
     return boot + '/' + std::to_string(about.st_dev) + '/' + std::to_string(about.st_ino);
 }

@@ -11,9 +11,11 @@
 #include <filesystem>
 #include <string>
 
+#include "base/system.h"
 #include "base/unique_fd.h"
 #include "codec/item.h"
 #include "device/token_set.h"
+#include "text/hex.h"
 #include "text/printable.h"
 
 #include <openssl/rand.h>
@@ -28,16 +30,6 @@ constexpr std::size_t name_bytes = 8;     // of the hash, in a token's name
 Error failed(const std::string& what, const std::string& path) {
     return Error{what + " " + in_quotes(path) + ": " + std::strerror(errno) +
                  "; create the directory, and make it writable for this user"};
-}
-
-bool write_all(int fd, std::string_view text) {
-    while (!text.empty()) {
-        const ssize_t written = ::write(fd, text.data(), text.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return false;
-        text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return true;
 }
 
 /// Returns the target of a symbolic link. The editor replaces the target, and the link stays.
@@ -105,8 +97,7 @@ Result<std::string> read_text(const std::string& path, bool may_be_missing) {
 }
 
 std::string line_of(const StoredToken& token) {
-    return to_hex(token.salt.data(), token.salt.size()) + " " + to_hex(token.hash.data(), token.hash.size()) + " " +
-           token.id + "\n";
+    return to_hex(token.salt) + " " + to_hex(token.hash) + " " + token.id + "\n";
 }
 
 std::optional<Error> check_id(const std::string& id) {
@@ -129,7 +120,7 @@ Result<std::string> add_token(const std::string& named, const std::string& id) {
     if (!draw(secret) || !draw(stored.salt)) {
         return Error{"cannot make a token: the system has no random bytes (RAND_bytes); try again later"};
     }
-    std::string token = to_hex(secret.data(), secret.size());
+    std::string token = to_hex(secret);
     const auto hash = hash_token(stored.salt, token);
     if (!hash) return Error{"cannot hash a token: OpenSSL has no SHA-256; correct its configuration (openssl.cnf)"};
     stored.hash = *hash;
@@ -162,6 +153,6 @@ Result<std::size_t> revoke_tokens(const std::string& named, const std::string& i
     return revoked;
 }
 
-std::string name_of(const StoredToken& token) { return to_hex(token.hash.data(), name_bytes); }
+std::string name_of(const StoredToken& token) { return to_hex(std::span(token.hash).first(name_bytes)); }
 
 }  // namespace holdfast

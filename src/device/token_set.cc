@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "codec/item.h"
+#include "text/hex.h"
 #include "text/input_file.h"
 #include "text/printable.h"
 
@@ -19,12 +20,6 @@ constexpr std::size_t largest_file = std::size_t{256} << 20;  // some 2 million 
 
 /// Compared if an id has fewer tokens than the maximum, so that the time is constant. No known token hashes to it.
 const StoredToken decoy{};
-
-std::optional<std::uint8_t> hex_value(char digit) {
-    if (digit >= '0' && digit <= '9') return static_cast<std::uint8_t>(digit - '0');
-    if (digit >= 'a' && digit <= 'f') return static_cast<std::uint8_t>(digit - 'a' + 10);
-    return std::nullopt;
-}
 
 template <std::size_t Size>
 bool read_hex(std::string_view text, std::array<std::uint8_t, Size>& out) {
@@ -130,16 +125,6 @@ std::optional<std::array<std::uint8_t, StoredToken::hash_size>> hash_token(
     const bool good = SHA256(both.data(), salt.size() + token.size(), hash.data()) != nullptr;
     OPENSSL_cleanse(both.data(), both.size());
     return good ? std::optional(hash) : std::nullopt;
-}
-
-std::string to_hex(const std::uint8_t* bytes, std::size_t count) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (std::size_t i = 0; i < count; ++i) {
-        text += digits[bytes[i] >> 4];
-        text += digits[bytes[i] & 0x0f];
-    }
-    return text;
 }
 
 }  // namespace holdfast

@@ -67,8 +67,6 @@ private:
 [[nodiscard]] std::optional<std::array<std::uint8_t, StoredToken::hash_size>> hash_token(
     const std::array<std::uint8_t, StoredToken::salt_size>& salt, std::string_view token) noexcept;
 
-[[nodiscard]] std::string to_hex(const std::uint8_t* bytes, std::size_t count);
-
 /// Reads a whole file of secrets or hashes with the checks of TokenSet::load.
 [[nodiscard]] Result<std::string> read_tokens_file(const std::string& path);
 

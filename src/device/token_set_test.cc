@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "text/hex.h"
+
 namespace holdfast {
 namespace {
 
@@ -16,8 +18,7 @@ using testing::HasSubstr;
 std::string line(const std::string& id, const std::string& token, std::uint8_t salt = 7) {
     StoredToken stored{.id = id, .salt = {salt}, .hash = {}};
     stored.hash = hash_token(stored.salt, token).value();
-    return to_hex(stored.salt.data(), stored.salt.size()) + " " + to_hex(stored.hash.data(), stored.hash.size()) + " " +
-           id + "\n";
+    return to_hex(stored.salt) + " " + to_hex(stored.hash) + " " + id + "\n";
 }
 
 TokenSet set_of(const std::string& text) { return TokenSet::parse(text, "tokens").value(); }
@@ -74,7 +75,7 @@ TEST(TokenSet, EveryOtherLineIsAnError) {
 TEST(TokenSet, HashesAsSha256Does) {
     // printf '%032d' 0 | xxd -r -p | cat - <(printf abc) | sha256sum
     const auto hash = hash_token({}, "abc").value();
-    EXPECT_EQ(to_hex(hash.data(), hash.size()), "277e7ff6d232b9763f4a66e8d05d210da32dac9c6dbce1026ad4cc98acb5fefe");
+    EXPECT_EQ(to_hex(hash), "277e7ff6d232b9763f4a66e8d05d210da32dac9c6dbce1026ad4cc98acb5fefe");
 }
 
 class TokenFile : public testing::Test {

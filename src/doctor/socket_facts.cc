@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -25,6 +24,7 @@
 #include "base/unique_fd.h"
 #include "tcp/sockaddr.h"
 #include "tcp/socket_options.h"
+#include "text/hex.h"
 #include "text/units.h"
 
 namespace holdfast {
@@ -42,19 +42,20 @@ constexpr int second_samples = 5;
 constexpr std::chrono::milliseconds between_samples{300};
 
 template <typename T>
-bool parse_hex(std::string_view text, T& out) {
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), out, 16);
-    return error == std::errc{} && rest == text.data() + text.size();
+bool read_hex(std::string_view text, T& out) {
+    const auto value = parse_hex<T>(text);
+    out = value.value_or(0);
+    return value.has_value();
 }
 
 /// Parses "0100007F:1B58", or 32 digits: words in the machine's byte order, in hexadecimal.
 std::optional<Endpoint> parse_hex_endpoint(std::string_view text) {
     const std::size_t colon = text.find(':');
     Endpoint out;
-    if ((colon != 8 && colon != 32) || !parse_hex(text.substr(colon + 1), out.port)) return std::nullopt;
+    if ((colon != 8 && colon != 32) || !read_hex(text.substr(colon + 1), out.port)) return std::nullopt;
     std::array<std::uint32_t, 4> words{0, 0, htonl(0xffff), 0};
     for (std::size_t i = 0; i < colon / 8; ++i) {
-        if (!parse_hex(text.substr(8 * i, 8), words[colon == 8 ? 3 : i])) return std::nullopt;
+        if (!read_hex(text.substr(8 * i, 8), words[colon == 8 ? 3 : i])) return std::nullopt;
     }
     std::memcpy(out.address.bytes.data(), words.data(), sizeof words);
     return out;
@@ -192,8 +193,8 @@ std::optional<TcpRow> parse_tcp_row(std::string_view line) {
     if (!(in >> number >> local >> peer >> state >> queues >> timer)) return std::nullopt;
     const auto from = parse_hex_endpoint(local);
     const auto to = parse_hex_endpoint(peer);
-    const bool rest = parse_hex(state, row.state) && parse_hex(queues.substr(0, queues.find(':')), row.send_queue) &&
-                      parse_hex(timer.substr(0, timer.find(':')), row.timer);
+    const bool rest = read_hex(state, row.state) && read_hex(queues.substr(0, queues.find(':')), row.send_queue) &&
+                      read_hex(timer.substr(0, timer.find(':')), row.timer);
     if (!from || !to || !rest) return std::nullopt;
     row.local = *from;
     row.peer = *to;

@@ -2,9 +2,8 @@
 
 #include <simdjson.h>
 
-#include <charconv>
-
 #include "codec/event_writer.h"
+#include "text/hex.h"
 #include "text/json_writer.h"
 
 namespace holdfast {
@@ -39,11 +38,7 @@ WallTime time_of(const element& object, std::string_view name) {
 std::optional<std::uint32_t> run_of(const element& object) {
     const auto text = text_of(object, "run");
     if (!text) return std::nullopt;
-    std::uint32_t run = 0;
-    const char* const end = text->data() + text->size();
-    const auto [rest, error] = std::from_chars(text->data(), end, run, 16);
-    if (error != std::errc{} || rest != end) return std::nullopt;
-    return run;
+    return parse_hex<std::uint32_t>(*text);
 }
 
 }  // namespace
@@ -54,16 +49,9 @@ std::string time_text(WallTime at) {
     return text;
 }
 
-std::string run_text(std::uint32_t run) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text(8, '0');
-    for (std::size_t i = 0; i < 8; ++i) text[i] = digits[(run >> (28 - 4 * i)) & 15];
-    return text;
-}
-
 std::string to_json(const PresenceRecord& record) {
     JsonWriter json;
-    json.begin_object().field("gateway", record.gateway).field("run", run_text(record.run));
+    json.begin_object().field("gateway", record.gateway).field("run", to_hex(record.run));
     json.field("conn", to_string(record.conn)).field("peer", to_string(record.peer)).field("listener", record.listener);
     json.field("state", record.online ? "online" : "closed").field("since_ms", record.since.time_since_epoch().count());
     if (record.accepted != WallTime{}) json.field("accepted_ms", record.accepted.time_since_epoch().count());
@@ -107,7 +95,7 @@ std::optional<PresenceRecord> read_presence(std::string_view text) {
 
 std::string to_json(const GatewayRecord& record) {
     JsonWriter json;
-    json.begin_object().field("gateway", record.name).field("run", run_text(record.run));
+    json.begin_object().field("gateway", record.name).field("run", to_hex(record.run));
     json.field("state", record.stopped ? "stopped" : "online");
     json.field("since_ms", record.since.time_since_epoch().count())
         .field("at_ms", record.at.time_since_epoch().count());

@@ -57,7 +57,4 @@ struct GatewayRecord {
 [[nodiscard]] std::string to_json(const GatewayRecord& record);
 [[nodiscard]] std::optional<GatewayRecord> read_gateway(std::string_view json);
 
-/// Returns the run as 8 hexadecimal digits, e.g. "7f2c91a0".
-[[nodiscard]] std::string run_text(std::uint32_t run);
-
 }  // namespace holdfast

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "fleet/gateway_book.h"
+#include "text/hex.h"
 #include "text/printable.h"
 
 namespace holdfast {
@@ -79,7 +80,7 @@ std::string TwinWatch::twin(SteadyTime now) const {
     for (const auto& [run, rival] : rivals_) {
         if (!lives(rival, now)) continue;
         const bool is_spool = rival.beat.spool == self_.spool && !self_.spool.empty();
-        return "gateway " + in_quotes(rival.beat.name) + " (run " + run_text(rival.beat.run) +
+        return "gateway " + in_quotes(rival.beat.name) + " (run " + to_hex(rival.beat.run) +
                ") is in the fleet with this gateway's " +
                (rival.beat.name == self_.name ? is_spool ? "name and spool " + self_.spool : "name"
                                               : "spool " + self_.spool) +

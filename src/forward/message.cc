@@ -11,21 +11,13 @@
 #include "base/plant.h"
 #include "codec/event_fields.h"
 #include "codec/event_writer.h"
+#include "text/hex.h"
 
 namespace holdfast {
 namespace {
 
-constexpr char digits[] = "0123456789ABCDEF";
-
 bool stands_for_itself(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
-/// Returns the value of an upper-case hexadecimal digit, or -1.
-int digit_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
 }
 
 }  // namespace
@@ -39,10 +31,8 @@ std::string to_token(std::string_view text) {
             out += c;
             continue;
         }
-        const auto byte = static_cast<unsigned char>(c);
         out += '=';
-        out += digits[byte >> 4];
-        out += digits[byte & 15];
+        append_hex(out, static_cast<unsigned char>(c), upper_hex_digits);
     }
     return out;
 }
@@ -57,10 +47,10 @@ std::optional<std::string> from_token(std::string_view token) {
             continue;
         }
         if (token[i] != '=' || token.size() - i < 3) return std::nullopt;
-        const int high = digit_value(token[i + 1]);
-        const int low = digit_value(token[i + 2]);
-        if (high < 0 || low < 0) return std::nullopt;
-        const char c = static_cast<char>(high * 16 + low);
+        const auto high = hex_value(token[i + 1], upper_hex_digits);
+        const auto low = hex_value(token[i + 2], upper_hex_digits);
+        if (!high || !low) return std::nullopt;
+        const char c = static_cast<char>(*high << 4 | *low);
         if (stands_for_itself(c)) return std::nullopt;  // to_token leaves such characters unchanged
         out += c;
         i += 2;

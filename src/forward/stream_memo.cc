@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <random>
 
+#include "base/system.h"
 #include "text/json_writer.h"
 
 namespace holdfast {
@@ -32,10 +32,7 @@ bool read_numbers(simdjson::dom::element element, std::vector<std::uint64_t>& ou
 
 }  // namespace
 
-std::uint64_t draw_salt() {
-    std::random_device draw;
-    return (std::uint64_t{draw()} << 32 | draw()) | 1;
-}
+std::uint64_t draw_salt() { return random_bits() | 1; }
 
 std::string StreamMemo::text() const {
     if (empty()) return "";

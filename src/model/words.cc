@@ -7,6 +7,8 @@
 #include <holdfast/events.h>
 #include <holdfast/status.h>
 
+#include "text/hex.h"
+
 namespace holdfast {
 namespace {
 
@@ -35,18 +37,6 @@ std::optional<Framing> parse_framing(std::string_view word) noexcept {
     if (found == words.end()) return std::nullopt;
     return static_cast<Framing>(found - words.begin());
 }
-
-namespace {
-
-template <typename Number>
-std::optional<Number> parse_hex(std::string_view text) noexcept {
-    Number value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-    if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return value;
-}
-
-}  // namespace
 
 std::string to_string(ConnectionId id) {
     std::array<char, 32> text;

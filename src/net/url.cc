@@ -6,6 +6,7 @@
 
 #include <holdfast/endpoint.h>
 
+#include "text/hex.h"
 #include "text/printable.h"
 
 namespace holdfast {
@@ -200,22 +201,14 @@ std::string without_secrets(std::string_view list) {
 
 namespace {
 
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] == '%') {
             if (i + 2 >= text.size()) return std::nullopt;
-            const int high = hex_value(text[i + 1]);
-            const int low = hex_value(text[i + 2]);
-            if (high < 0 || low < 0) return std::nullopt;
-            out.push_back(static_cast<char>(high * 16 + low));
+            const auto byte = parse_hex<std::uint8_t>(text.substr(i + 1, 2));
+            if (!byte) return std::nullopt;
+            out.push_back(static_cast<char>(*byte));
             i += 2;
         } else {
             out.push_back(plus_is_space && text[i] == '+' ? ' ' : text[i]);
@@ -263,7 +256,6 @@ Result<RequestTarget> parse_request_target(std::string_view text) {
 }
 
 std::string percent_encode(std::string_view text) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
     constexpr std::string_view unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     std::string out;
     for (const char c : text) {
@@ -271,10 +263,8 @@ std::string percent_encode(std::string_view text) {
             out.push_back(c);
             continue;
         }
-        const auto byte = static_cast<unsigned char>(c);
         out.push_back('%');
-        out.push_back(digits[byte >> 4]);
-        out.push_back(digits[byte & 15]);
+        append_hex(out, static_cast<unsigned char>(c), upper_hex_digits);
     }
     return out;
 }

@@ -1,9 +1,6 @@
 #pragma once
 
-#include <sys/random.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,6 +15,7 @@
 #include <holdfast/status.h>
 
 #include "base/clock.h"
+#include "base/system.h"
 #include "base/system_failure.h"
 #include "conn/counters.h"
 #include "conn/policy.h"
@@ -103,7 +101,9 @@ inline unsigned effective_reactors(const ServerConfig& config) {
 inline std::uint32_t draw_run() {
     std::uint32_t run = 0;
     while (run == 0) {
-        if (::getrandom(&run, sizeof run, 0) != sizeof run && errno != EINTR) throw_errno("getrandom");
+        const std::uint64_t bits = random_bits();
+        if (bits == 0) throw_errno("getrandom");
+        run = static_cast<std::uint32_t>(bits);
     }
     return run;
 }

@@ -7,11 +7,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
-#include <random>
 
+#include "base/system.h"
 #include "spool/row.h"
 #include "spool/segment_file.h"
 #include "spool/session_table.h"
+#include "text/hex.h"
 
 namespace holdfast {
 namespace {
@@ -65,7 +66,7 @@ constexpr const char* complete_of_control = "SELECT CAST(value AS INTEGER) FROM 
 constexpr std::size_t id_digits = 16;
 
 bool is_id(const std::optional<std::string>& text) {
-    return text && text->size() == id_digits && text->find_first_not_of("0123456789abcdef") == std::string::npos;
+    return text && text->size() == id_digits && text->find_first_not_of(hex_digits) == std::string::npos;
 }
 
 std::optional<DbError> fill(Database& database, const ManifestSeed& seed) {
@@ -125,12 +126,7 @@ ManifestCheck check_head(Database& database, const std::string& path) {
 
 }  // namespace
 
-std::string draw_spool_id() {
-    std::random_device device;
-    std::array<char, 20> text{};
-    std::snprintf(text.data(), text.size(), "%08x%08x", device(), device());
-    return text.data();
-}
+std::string draw_spool_id() { return to_hex(random_bits()); }
 
 std::uint32_t check_of_group(std::string_view name, Position position) { return checksum({name}, {position}); }
 

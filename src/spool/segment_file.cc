@@ -1,16 +1,15 @@
 #include "spool/segment_file.h"
 
 #include <sqlite3.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <utility>
 
+#include "base/system.h"
 #include "spool/database.h"
 #include "spool/segment_reader.h"
+#include "text/hex.h"
 
 namespace holdfast {
 
@@ -62,14 +61,8 @@ namespace {
 
 /// Returns a unique random epoch as text, or an empty text if the kernel has no random bytes.
 std::string draw_epoch() {
-    std::uint64_t epoch = 0;
-    while (epoch == 0) {
-        if (::getrandom(&epoch, sizeof epoch, 0) == sizeof epoch) continue;
-        if (errno != EINTR) return "";
-    }
-    std::array<char, 20> text{};
-    std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(epoch));
-    return text.data();
+    const std::uint64_t bits = random_bits();
+    return bits != 0 ? to_hex(bits) : "";
 }
 
 /// Creates a complete file without a row, under a name that no reader treats as a file of events.

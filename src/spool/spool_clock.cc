@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
 #include <sstream>
 #include <utility>
 
+#include "base/system.h"
 #include "spool/row.h"
 
 namespace holdfast {
@@ -25,13 +25,6 @@ milliseconds time_since_boot() {
     timespec time{};
     if (::clock_gettime(CLOCK_BOOTTIME, &time) != 0) ::clock_gettime(CLOCK_MONOTONIC, &time);
     return std::chrono::seconds(time.tv_sec) + std::chrono::floor<milliseconds>(std::chrono::nanoseconds(time.tv_nsec));
-}
-
-std::string read_boot_id() {
-    std::ifstream file("/proc/sys/kernel/random/boot_id");
-    std::string id;
-    file >> id;
-    return id;
 }
 
 /// Content of the text of stored().
@@ -66,7 +59,7 @@ std::optional<StoredReading> parse(std::string_view text) {
 }  // namespace
 
 ClockReading read_system_clocks() {
-    static const std::string boot = read_boot_id();
+    static const std::string boot = boot_id();
     const SystemClock system;
     ClockReading reading{.boot = boot, .since_boot = time_since_boot(), .wall = system.wall()};
     for (int i = 1; i < max_readings; ++i) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "text/hex.h"
 #include "text/printable.h"
 
 namespace holdfast {
@@ -29,10 +30,8 @@ void append_escaped(std::string& out, unsigned char c) {
         default:
             break;
     }
-    constexpr char digits[] = "0123456789abcdef";
     out += "\\u00";
-    out.push_back(digits[c >> 4]);
-    out.push_back(digits[c & 15]);
+    append_hex(out, c);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "text/hex.h"
+
 namespace holdfast {
 namespace {
 
@@ -39,11 +41,9 @@ CodePoint next_code_point(std::string_view text) noexcept {
 
 namespace {
 
-void append_hex(std::string& out, unsigned char byte) {
-    constexpr std::string_view digits = "0123456789abcdef";
+void append_code(std::string& out, unsigned char byte) {
     out += "\\x";
-    out += digits[byte >> 4];
-    out += digits[byte & 15];
+    append_hex(out, byte);
 }
 
 /// Returns true for U+0080 to U+009F in UTF-8: terminals interpret some of them as the start of a command.
@@ -67,9 +67,9 @@ std::string printable(std::string_view text) {
         } else if (byte == '\\') {
             out += "\\\\";
         } else if (byte < 0x20 || byte == 0x7f) {
-            append_hex(out, byte);
+            append_code(out, byte);
         } else if (is_c1(text, i)) {
-            append_hex(out, static_cast<unsigned char>(text[++i]));
+            append_code(out, static_cast<unsigned char>(text[++i]));
         } else {
             out += text[i];
         }

@@ -22,6 +22,7 @@
 #include "tcp/socket_options.h"
 #include "testing/durable_log.h"
 #include "testing/manual_clock.h"
+#include "text/hex.h"
 
 namespace {
 
@@ -35,8 +36,7 @@ TokenSet made_tokens() {
     for (const char* id : {"d0", "d1", "w0", "w1"}) {
         StoredToken token{.id = id, .salt = {}, .hash = {}};
         token.hash = hash_token(token.salt, right_token).value();
-        lines += to_hex(token.salt.data(), token.salt.size()) + " " + to_hex(token.hash.data(), token.hash.size()) +
-                 " " + id + "\n";
+        lines += to_hex(token.salt) + " " + to_hex(token.hash) + " " + id + "\n";
     }
     return TokenSet::parse(lines, "tokens").value();
 }
