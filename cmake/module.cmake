@@ -33,6 +33,7 @@ endif()
 # Behind holdfast_flags: a test file sees the unnamed namespaces of those that are compiled with it.
 add_library(holdfast_test_flags INTERFACE)
 target_compile_options(holdfast_test_flags INTERFACE -Wno-shadow)
+target_include_directories(holdfast_test_flags INTERFACE ${PROJECT_SOURCE_DIR}/tests)  # testing/: what tests share
 
 # One precompiled header for all modules, and one for all tests. The release build finds forgotten includes.
 if(HOLDFAST_PRECOMPILE)

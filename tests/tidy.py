@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 def module_table():
     """Returns what each folder of src/ may include: the DEPENDS of its holdfast_module() in the CMake files."""
-    table = {"testing": None}  # of any folder, and only for tests
+    table = {}
     for path in (ROOT / "CMakeLists.txt", ROOT / "cmake" / "daemon.cmake"):
         for name, words in re.findall(r"^holdfast_module\((\w+)([^)]*)\)", path.read_text(), re.M):
             of = re.search(r"DEPENDS ([^A-Z]*)", words)
@@ -72,7 +72,7 @@ def include_faults(path):
     if parts[0] != "src":
         return
     module = parts[1]
-    if module == "testing" or path.stem.endswith("_test"):
+    if path.stem.endswith("_test"):
         return
     for name in re.findall(r'^#include ["<](\w+/[\w/]+\.h)[">]', path.read_text(), re.M):
         folder, rest = name.split("/", 1)
@@ -92,7 +92,7 @@ def superfluous_dependencies():
         module = parts[1] if parts[0] == "src" else PUBLIC.get(path.name, "model")
         for folder, rest in re.findall(r'^#include ["<](\w+)/([\w/]+\.h)[">]', path.read_text(), re.M):
             needed[module].add(PUBLIC.get(rest, "model") if folder == "holdfast" else folder)
-    for module in sorted(MAY_INCLUDE.keys() - {"testing"}):
+    for module in sorted(MAY_INCLUDE):
         for other in sorted(MAY_INCLUDE[module] - needed[module]):
             yield f"{module}: includes nothing of {other}: remove it from its DEPENDS in the CMake files"
 
@@ -135,7 +135,7 @@ def floor_faults():
             if folder in places:
                 yield f"docs/ARCHITECTURE.md: {folder} is on two floors"
             places[folder] = int(number), column
-    for folder in MAY_INCLUDE.keys() - {"testing"}:
+    for folder in MAY_INCLUDE:
         if folder not in places:
             yield f"docs/ARCHITECTURE.md: the picture of the floors lacks {folder}"
             continue
