@@ -113,7 +113,8 @@ def assert_ends_with_nothing_left(number, code):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_in_order(number):
     demo, port = assert_ends_with_nothing_left(number, 1)
-    assert demo.error == [] and sockets_on(port) == []
+    assert demo.error == []
+    assert until(lambda: sockets_on(port) == [], PATIENCE), sockets_on(port)  # a FIN may be on its way still
     assert demo.text().rstrip().endswith("Interrupted. The gateway and the devices have ended. No process, port or file is left.")
 
 
