@@ -108,7 +108,8 @@ void Shard::read_what_fits() {
     for (const Token number : first) {
         const Connection* connection = registry_.find(number);
         if (connection == nullptr || !connection->throttled) continue;
-        const std::size_t unread = unread_bytes(connection->fd);
+        const std::size_t unread =
+            unread_bytes(connection->fd) + (connection->encrypted ? tls_.of(connection->fd).decrypted_unread() : 0);
         const std::size_t growth = growth_by(connection->unfinished, unread);
         const bool fits = unread > 0 && budget.stage_at(used + growth) != BufferStage::shed;
         if (fits) used += growth;

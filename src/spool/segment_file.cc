@@ -191,7 +191,7 @@ std::optional<DbError> SegmentWriter::copy_to(const std::string& path, Position 
 
 namespace {
 
-/// Writes the log again under SQLite's write lock, so that no other process appends to the log meanwhile.
+/// Writes the log again under the write lock of SQLite, so that no other process appends to it.
 std::optional<DbError> write_log_again(Database& database, const std::string& path) {
     if (auto failed = database.execute("BEGIN IMMEDIATE")) return failed;
     auto failed = SpoolDirectory::write_log_again(path);

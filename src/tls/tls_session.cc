@@ -156,6 +156,11 @@ std::string_view TlsSession::objection_of(const TlsContext& rules) const {
     return rules.objection_to(SSL_get0_peer_certificate(ssl_.get()), SSL_get_peer_cert_chain(ssl_.get()), device_id());
 }
 
+std::size_t TlsSession::decrypted_unread() const noexcept {
+    const int bytes = SSL_pending(ssl_.get());
+    return bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
 std::string TlsSession::device_id() const {
     const X509* certificate = SSL_get0_peer_certificate(ssl_.get());
     return certificate == nullptr ? std::string() : context_->judge(*certificate).id;

@@ -68,7 +68,8 @@ public:
 
     /// About what it holds on the heap (docs/PERFORMANCE.md has the measurement).
     [[nodiscard]] std::size_t memory() const noexcept { return memory_; }
-
+    /// Returns the bytes of a record that are decrypted and not read. Any time; no system call.
+    [[nodiscard]] std::size_t decrypted_unread() const noexcept;
     [[nodiscard]] bool is_in_handshake() const noexcept { return memory_ == memory_in_handshake; }
     /// The peer has shown a certificate, and it is good.
     [[nodiscard]] bool is_certified() const noexcept { return memory_ == memory_certified; }

@@ -186,7 +186,7 @@ private:
             event.position <= table_.events.size() ? table_.events[event.position - 1] : Table::Event{};
         if (crc_of(event.line) != truth.crc) {
             if (event.position <= job_.seen) return violate(at + " has another event than was written");
-            // A row whose sync failed is acknowledged to nobody; after a crash, another row may have its position.
+            // A row whose sync failed was acknowledged to no device. After a crash, another row may have its position.
             truth = table_.find(event.line);
         }
         if (event.line.starts_with("{\"event\":\"item\"")) check_item(event.line, truth, at);
