@@ -182,7 +182,7 @@ def test_a_load_asks_for_downlinks_through_either_door(tmp_path, keys, door):
                    "--duration", "1s", "--json", ca=keys.certificate, token_file=keys.write_file, admin=admin)
         assert done.returncode == 0, done.stderr
         downlinks = json.loads(done.stdout)["downlinks"]
-        assert downlinks["asked"] == downlinks["arrived"] >= 25, downlinks
+        assert downlinks["asked"] == downlinks["arrived"] >= 5, downlinks
 
 
 @pytest.mark.parametrize("bytes_sent", [b"HTTP/1.1 200 " + b"x" * 1_000_000 + b"\r\nContent-Length: 2\r\n\r\n{}",
@@ -372,6 +372,7 @@ def test_a_crowd_of_devices_does_not_shut_the_admin_door():
                 answered += 2
             print(f"{answered} answers beside {gateway.status()['items']} items")
             assert answered >= 10
+            gateway.wait_status(lambda status: status["sink"]["lag_events"] == 0)  # its stop waits 5 s at most
         finally:
             load.kill()
             load.wait()

@@ -207,6 +207,8 @@ def test_a_gateway_that_restarts_tells_what_its_former_run_left(one):
             devices_at_east = devices_at(east, "d", 50)
             assert until(lambda: west.count("online", "east") == 50)
             connections = {row["conn"] for row in west.fleet(gateway="east", limit=1000)["devices"]}
+            # Those that its spool does not know have neither event.
+            assert until(lambda: {event["conn"] for event in east.spooled()} == connections)
             east.crash()
         with FleetGateway("east", one.url, f"{directory}/east") as east:
             again = devices_at(east, "d", 30)
