@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -370,6 +371,16 @@ std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
     return sink_.stop(timeout());
 }
 
+/// Starts the work on a thread. Without memory for a thread, does the work here: a second signal then waits for it.
+std::thread thread_or_here(const std::function<void()>& work) {
+    try {
+        return std::thread(work);
+    } catch (const std::system_error&) {
+        work();
+        return {};
+    }
+}
+
 int Daemon::stop() {
     const auto drain_time = reloader_->drain_time();
     log_.info("stopping", {{"drain_time", format_duration(drain_time)}});
@@ -379,7 +390,7 @@ int Daemon::stop() {
     sink_lost_ ? server_->stop_now() : server_->drain();
     std::atomic<bool> ended{false};
     std::uint64_t lost = 0;
-    std::thread finishing([this, deadline, &ended, &lost] {
+    std::thread finishing = thread_or_here([this, deadline, &ended, &lost] {
         lost = finish(deadline);
         ended = true;
         signals_.wake();
@@ -390,7 +401,7 @@ int Daemon::stop() {
         server_->stop_now();
         sink_.give_up();
     }
-    finishing.join();
+    if (finishing.joinable()) finishing.join();
     if (lost > 0)
         log_.error("stopped before the sink had written every event", {{"events_not_written", std::to_string(lost)}});
     log_.info("stopped");

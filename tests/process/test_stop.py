@@ -5,6 +5,9 @@ import contextlib
 import datetime
 import json
 import os
+import pathlib
+import re
+import resource
 import select
 import signal
 import ssl
@@ -341,3 +344,15 @@ def test_the_first_write_after_a_stop_fails(tmp_path):
         with pytest.raises(ConnectionError):
             sock.sendall(device.item("d", seq=2))
     assert delivered(path) == {"d": [1]}
+
+
+def test_a_stop_needs_no_thread():
+    """No further memory is left, so that no thread can start: the stop is orderly all the same."""
+    with Gateway(config=listener()) as gateway, device.connect(gateway.address) as sock:
+        sock.sendall(device.item("10.0.0.1"))
+        record = gateway.connected(device.name_of(sock))
+        assert gateway.events.wait(lambda: record.items, PATIENCE)
+        status = pathlib.Path(f"/proc/{gateway.process.pid}/status").read_text(encoding="ascii")
+        size = int(re.search(r"VmSize:\s+(\d+)", status)[1]) << 10
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_AS, (size, size))
+    assert record.reason == "shutdown"
