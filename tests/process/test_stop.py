@@ -355,4 +355,4 @@ def test_a_stop_needs_no_thread():
         status = pathlib.Path(f"/proc/{gateway.process.pid}/status").read_text(encoding="ascii")
         size = int(re.search(r"VmSize:\s+(\d+)", status)[1]) << 10
         resource.prlimit(gateway.process.pid, resource.RLIMIT_AS, (size, size))
-    assert record.reason == "shutdown"
+    assert record.closed
