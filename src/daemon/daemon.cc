@@ -14,7 +14,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -375,7 +374,7 @@ std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
 std::thread thread_or_here(const std::function<void()>& work) {
     try {
         return std::thread(work);
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
         work();
         return {};
     }

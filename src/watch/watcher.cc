@@ -1,6 +1,7 @@
 #include "watch/watcher.h"
 
 #include <algorithm>
+#include <exception>
 #include <new>
 #include <utility>
 
@@ -16,6 +17,15 @@ constexpr milliseconds glance{200};
 constexpr seconds sample_every{1};
 constexpr std::size_t max_questions = 4;
 constexpr std::size_t peers_sampled = 64;  // of each reactor, whose routes are watched
+
+/// Returns the answer, or an empty one if there was no memory for it.
+ProbeSummary found_by(std::future<ProbeSummary>& answer) {
+    try {
+        return answer.get();
+    } catch (const std::exception&) {
+        return {};
+    }
+}
 
 EventTime wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
@@ -59,15 +69,23 @@ void Watcher::watch() {
     while (sleep_until(next_glance)) {
         const Time now = std::chrono::steady_clock::now();
         next_glance = now + glance;
-        take_note();
-        const bool news = take_answers(now);
-        probe_suspects(now);
-        // An alarm must not be raised and explained from the half of a partition that one reactor has marked already.
-        const bool due = now >= next_sample && !is_settling(now);
-        if (due) next_sample = now - next_sample > sample_every ? now + sample_every : next_sample + sample_every;
-        if (due || news) evaluate(now, due);
+        try {
+            look(now, next_sample);
+        } catch (const std::bad_alloc&) {
+            // The next glance looks again.
+        }
     }
     questions_.clear();  // waits for probes under way
+}
+
+void Watcher::look(Time now, Time& next_sample) {
+    take_note();
+    const bool news = take_answers(now);
+    probe_suspects(now);
+    // An alarm must not be raised and explained from the half of a partition that one reactor has marked already.
+    const bool due = now >= next_sample && !is_settling(now);
+    if (due) next_sample = now - next_sample > sample_every ? now + sample_every : next_sample + sample_every;
+    if (due || news) evaluate(now, due);
 }
 
 void Watcher::take_note() {
@@ -85,10 +103,14 @@ void Watcher::probe_suspects(Time now) {
     if (questions_.size() >= max_questions) return;
     for (const Suspect& suspect : suspicion_.decide(now)) {
         const SignalsBlocked blocked;
-        questions_.push_back({suspect, now, std::async(std::launch::async, [this, suspect] {
-                                  return server_.probe_all(suspect.peer, suspect.timeout, OnSilent::suspect,
-                                                           suspect.listener);
-                              })});
+        const auto ask = [this, suspect] {
+            return server_.probe_all(suspect.peer, suspect.timeout, OnSilent::suspect, suspect.listener);
+        };
+        try {
+            questions_.push_back({suspect, now, std::async(std::launch::async, ask)});
+        } catch (const std::exception&) {  // no memory, or no thread: the plan of each connection decides alone
+            suspicion_.settled(suspect, 0, 0, now);
+        }
     }
 }
 
@@ -107,7 +129,9 @@ bool Watcher::take_answers(Time now) {
             ++question;
             continue;
         }
-        const Inquiry inquiry{question->suspect, name_of(question->suspect.listener), question->answer.get()};
+        Question asked = std::move(*question);
+        question = questions_.erase(question);
+        const Inquiry inquiry{asked.suspect, name_of(asked.suspect.listener), found_by(asked.answer)};
         suspicion_.settled(inquiry.suspect, inquiry.found.asked, inquiry.found.silent.size(), now);
         {
             const std::lock_guard lock(mutex_);
@@ -116,7 +140,6 @@ bool Watcher::take_answers(Time now) {
             suspicion_status_.silent += inquiry.found.silent.size();
         }
         if (options_.on_inquiry) options_.on_inquiry(inquiry);
-        question = questions_.erase(question);
         any = true;
     }
     if (any) take_note();  // the marked ones

@@ -76,6 +76,8 @@ private:
     };
 
     void watch();
+    /// Takes one look. Advances `next_sample` if a sample was due.
+    void look(Time now, Time& next_sample);
     void take_note();
     void probe_suspects(Time now);
     [[nodiscard]] std::string name_of(std::uint8_t listener) const;
