@@ -33,7 +33,7 @@ private:
 
     AlarmConfig settings_;
     AlarmBook book_;
-    DeathLog deaths_;
+    CloseLog closes_;
     std::array<std::unique_ptr<ListenerWatch>, listener_numbers> listeners_;  // by ListenerStatus::number
     std::vector<std::uint8_t> watched_;                                       // existing listeners
     SinkWatch sink_;
@@ -48,7 +48,7 @@ private:
 };
 
 void AlarmEngine::Impl::note(const Observation& observation) {
-    if (observation.kind == Observation::Kind::closed) deaths_.note(observation);
+    if (observation.kind == Observation::Kind::closed) closes_.note(observation);
     if (auto& watch = listeners_[observation.listener]) watch->note(observation, settings_);
 }
 
@@ -82,10 +82,10 @@ ListenerWatch& AlarmEngine::Impl::watch_of(const ListenerStatus& status) {
 
 std::vector<Alarm> AlarmEngine::Impl::evaluate(const AlarmInput& input) {
     book_.begin(input.wall);
-    deaths_.forget_before(input.now - DropWatch::memory(settings_));
+    closes_.forget_before(input.now - DropWatch::memory(settings_));
     const Sample sample{.now = input.now,
                         .settings = settings_,
-                        .deaths = deaths_,
+                        .closes = closes_,
                         .census = input.census,
                         .book = book_,
                         .links = input.links,

@@ -420,17 +420,17 @@ TEST_F(Alarms, TheBoardKeepsAHundredOfThePast) {
     EXPECT_GT(gateway_.recent()[0].raised_at, gateway_.recent()[1].raised_at);
 }
 
-TEST(DeathLog, KeepsTheLatest) {
-    DeathLog log;
+TEST(CloseLog, KeepsTheLatest) {
+    CloseLog log;
     Observation seen;
     seen.kind = Observation::Kind::closed;
     seen.reason = CloseReason::peer_reset;
-    for (std::size_t i = 0; i < DeathLog::max + 10; ++i) {
+    for (std::size_t i = 0; i < CloseLog::max + 10; ++i) {
         seen.at += milliseconds(1);
         log.note(seen);
     }
-    EXPECT_EQ(log.size(), DeathLog::max);
-    EXPECT_EQ(log.of(0, {}).front().at - DeathLog::Time{}, milliseconds(11));
+    EXPECT_EQ(log.size(), CloseLog::max);
+    EXPECT_EQ(log.of(0, {}).front().at - CloseLog::Time{}, milliseconds(11));
     EXPECT_THAT(log.of(1, {}), IsEmpty());
     log.forget_before(seen.at);
     EXPECT_EQ(log.size(), 1U);

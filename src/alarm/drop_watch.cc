@@ -10,16 +10,16 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t hard = static_cast<std::size_t>(DeathClass::hard);
-constexpr std::size_t reset = static_cast<std::size_t>(DeathClass::reset);
-constexpr DeathClasses all_classes{true, true, true};
+constexpr std::size_t hard = static_cast<std::size_t>(CloseClass::hard);
+constexpr std::size_t reset = static_cast<std::size_t>(CloseClass::reset);
+constexpr CloseClasses all_classes{true, true, true};
 // A restart of a site by RST is common: resets count at once only from this multiple on.
 constexpr double resets_at_once = 3;
 // A prefix that failed as a whole counts from a fifth of the drop on.
 constexpr double whole_prefix_part = 0.2;
 
 /// Returns true beyond the scatter of the usual number (eight standard deviations of a Poisson distribution).
-bool beyond_scatter(double deaths, double usual) { return deaths - usual >= 8 * std::sqrt(usual + 1); }
+bool beyond_scatter(double closes, double usual) { return closes - usual >= 8 * std::sqrt(usual + 1); }
 
 void put(Alarm& alarm, const DropFacts& facts, bool not_back) {
     alarm.count = facts.count;
@@ -65,38 +65,38 @@ void DropWatch::gone(AlarmBook& book) {
 
 void DropWatch::learn(const Sample& sample, const ListenerStep& step) {
     window_.forget_until(sample.now - sample.settings.window);
-    window_.add(sample.now, step.deaths);
+    window_.add(sample.now, step.closes);
     for (std::size_t i = 0; i < usual_.size(); ++i) {
-        usual_[i].add(step.deaths[i]);
+        usual_[i].add(step.closes[i]);
         if (sample.minute_ended) usual_[i].end_minute();
     }
 }
 
-double DropWatch::usual(const Sample& sample, std::size_t death_class) const {
-    return usual_[death_class].in(sample.settings.window);
+double DropWatch::usual(const Sample& sample, std::size_t close_class) const {
+    return usual_[close_class].in(sample.settings.window);
 }
 
-double DropWatch::usual_a_second(const DeathClasses& classes) const {
+double DropWatch::usual_a_second(const CloseClasses& classes) const {
     double sum = 0;
     for (std::size_t i = 0; i < classes.size(); ++i) sum += classes[i] ? usual_[i].in(std::chrono::seconds(1)) : 0;
     return sum;
 }
 
-double DropWatch::baseline(const Sample& sample, const ListenerStep& step, const DeathClasses& classes) const {
+double DropWatch::baseline(const Sample& sample, const ListenerStep& step, const CloseClasses& classes) const {
     const double usual = usual_a_second(classes);
     if (usual_[hard].known()) return usual;
     const Time since = sample.now - sample.settings.window;
-    return std::max(usual, median_a_second(sample.deaths.of(step.number, since), classes, since, sample.now));
+    return std::max(usual, median_a_second(sample.closes.of(step.number, since), classes, since, sample.now));
 }
 
 /// Returns the classes that contribute to the excess.
-DeathClasses DropWatch::unusual_classes(const Sample& sample) const {
-    std::array<double, death_class_count> unusual{};
+CloseClasses DropWatch::unusual_classes(const Sample& sample) const {
+    std::array<double, close_class_count> unusual{};
     for (std::size_t i = 0; i < unusual.size(); ++i) {
         unusual[i] = std::max(0.0, static_cast<double>(window_.sums()[i]) - 1.5 * usual(sample, i));
     }
     const double sum = std::accumulate(unusual.begin(), unusual.end(), 0.0);
-    DeathClasses classes{};
+    CloseClasses classes{};
     for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = unusual[i] > 0 && unusual[i] >= 0.05 * sum;
     return classes;
 }
@@ -106,13 +106,13 @@ void DropWatch::detect(const Sample& sample, const ListenerStep& step) {
     const auto& sums = window_.sums();
     const auto all = std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
     if (all < sample.settings.drop_least) return;
-    double deaths = 0;
-    double usual_deaths = 0;
+    double closes = 0;
+    double usual_closes = 0;
     bool unusual = false;  // of hard ends, of hard ends and resets, of all
     for (std::size_t i = 0; i < sums.size(); ++i) {
-        deaths += static_cast<double>(sums[i]);
-        usual_deaths += usual(sample, i);
-        unusual = unusual || beyond_scatter(deaths, usual_deaths);
+        closes += static_cast<double>(sums[i]);
+        usual_closes += usual(sample, i);
+        unusual = unusual || beyond_scatter(closes, usual_closes);
     }
     if (!unusual) return;
     const std::uint64_t before = step.history.max_since(sample.now - sample.settings.window);
@@ -128,31 +128,31 @@ void DropWatch::detect(const Sample& sample, const ListenerStep& step) {
 }
 
 bool DropWatch::at_once(const Sample& sample, const ListenerStep& step, double need) const {
-    const auto deaths = static_cast<double>(window_.sums()[hard]);
+    const auto closes = static_cast<double>(window_.sums()[hard]);
     const double usual_hard = usual(sample, hard);
-    if (deaths >= need && beyond_scatter(deaths, usual_hard) && deaths >= 2 * usual_hard) return true;
+    if (closes >= need && beyond_scatter(closes, usual_hard) && closes >= 2 * usual_hard) return true;
     const auto resets = static_cast<double>(window_.sums()[reset]);
     const double usual_both = usual_hard + usual(sample, reset);
-    if (deaths + resets < need || !beyond_scatter(deaths + resets, usual_both)) return false;
-    if (deaths + resets < 2 * usual_both) return false;
-    return deaths + resets >= resets_at_once * need || one_address_reset(sample, step, need);
+    if (closes + resets < need || !beyond_scatter(closes + resets, usual_both)) return false;
+    if (closes + resets < 2 * usual_both) return false;
+    return closes + resets >= resets_at_once * need || one_address_reset(sample, step, need);
 }
 
 /// Returns whether resets from one address are a drop: a proxy or NAT, not a deploy of many devices.
 bool DropWatch::one_address_reset(const Sample& sample, const ListenerStep& step, double need) const {
     if (static_cast<double>(window_.sums()[reset]) < need) return false;
     const Time since = std::max(forgotten_until_, sample.now - sample.settings.window);
-    const std::vector<DeathRecord> deaths = sample.deaths.of(step.number, since);
-    const auto is_reset = [](const DeathRecord& death) { return death.reason == CloseReason::peer_reset; };
+    const std::vector<CloseRecord> closes = sample.closes.of(step.number, since);
+    const auto is_reset = [](const CloseRecord& closed) { return closed.reason == CloseReason::peer_reset; };
     IpAddress candidate;  // the majority candidate (Boyer and Moore)
     std::size_t lead = 0;
-    for (const DeathRecord& death : deaths) {
-        if (!is_reset(death)) continue;
-        if (lead == 0) candidate = death.peer;
-        lead = death.peer == candidate ? lead + 1 : lead - 1;
+    for (const CloseRecord& closed : closes) {
+        if (!is_reset(closed)) continue;
+        if (lead == 0) candidate = closed.peer;
+        lead = closed.peer == candidate ? lead + 1 : lead - 1;
     }
-    const auto from_it = std::count_if(deaths.begin(), deaths.end(), [&](const DeathRecord& death) {
-        return is_reset(death) && death.peer == candidate;
+    const auto from_it = std::count_if(closes.begin(), closes.end(), [&](const CloseRecord& closed) {
+        return is_reset(closed) && closed.peer == candidate;
     });
     return static_cast<double>(from_it) >= need;
 }
@@ -160,9 +160,9 @@ bool DropWatch::one_address_reset(const Sample& sample, const ListenerStep& step
 /// Returns whether a whole prefix fell silent that is smaller than a drop of the population.
 bool DropWatch::whole_prefix(const Sample& sample, const ListenerStep& step, double need) {
     const double min = std::max(whole_prefix_part * need, static_cast<double>(sample.settings.drop_least));
-    const auto deaths = static_cast<double>(window_.sums()[hard]);
+    const auto closes = static_cast<double>(window_.sums()[hard]);
     const double usual_hard = usual(sample, hard);
-    if (deaths < min || !beyond_scatter(deaths, usual_hard) || deaths < 2 * usual_hard) return false;
+    if (closes < min || !beyond_scatter(closes, usual_hard) || closes < 2 * usual_hard) return false;
     if (sample.now - prefix_looked_at_ < explain_every) return false;
     prefix_looked_at_ = sample.now;
     const DropFacts facts = facts_since(sample, step, {true, false, false}, sample.now - sample.settings.window);
@@ -172,17 +172,17 @@ bool DropWatch::whole_prefix(const Sample& sample, const ListenerStep& step, dou
 
 void DropWatch::watch_return(const Sample& sample, const ListenerStep& step, double need) {
     const auto& sums = window_.sums();
-    const auto deaths = static_cast<double>(std::accumulate(sums.begin(), sums.end(), std::uint64_t{0}));
-    const double usual_deaths = usual(sample, 0) + usual(sample, 1) + usual(sample, 2);
-    if (deaths < need || !beyond_scatter(deaths, usual_deaths)) return;
+    const auto closes = static_cast<double>(std::accumulate(sums.begin(), sums.end(), std::uint64_t{0}));
+    const double usual_closes = usual(sample, 0) + usual(sample, 1) + usual(sample, 2);
+    if (closes < need || !beyond_scatter(closes, usual_closes)) return;
     if (!pending_) {
         pending_ = Pending{};
         pending_->before = step.history.max_since(sample.now - sample.settings.window);
-    } else if (deaths <= 1.05 * pending_->max) {
+    } else if (closes <= 1.05 * pending_->max) {
         return;
     }
-    pending_->max = deaths;
-    pending_->unusual = deaths - usual_deaths;
+    pending_->max = closes;
+    pending_->unusual = closes - usual_closes;
     pending_->max_at = sample.now;
     pending_->classes = unusual_classes(sample);
 }
@@ -209,14 +209,14 @@ void DropWatch::forget(Time now) {
     forgotten_until_ = now;
 }
 
-DropFacts DropWatch::facts_since(const Sample& sample, const ListenerStep& step, const DeathClasses& classes,
+DropFacts DropWatch::facts_since(const Sample& sample, const ListenerStep& step, const CloseClasses& classes,
                                  Time since) const {
-    std::vector<DeathRecord> deaths = sample.deaths.of(step.number, std::max(since, forgotten_until_));
-    return gather_facts(deaths_together(std::move(deaths), classes, baseline(sample, step, classes)), step.number,
+    std::vector<CloseRecord> closes = sample.closes.of(step.number, std::max(since, forgotten_until_));
+    return gather_facts(closes_together(std::move(closes), classes, baseline(sample, step, classes)), step.number,
                         sample.census);
 }
 
-DropFacts DropWatch::counted_facts(const Sample& sample, const ListenerStep& step, const DeathClasses& classes,
+DropFacts DropWatch::counted_facts(const Sample& sample, const ListenerStep& step, const CloseClasses& classes,
                                    bool not_back) const {
     const Time since = sample.now - (not_back ? memory(sample.settings) : sample.settings.window);
     DropFacts facts = facts_since(sample, step, classes, since);
@@ -226,16 +226,16 @@ DropFacts DropWatch::counted_facts(const Sample& sample, const ListenerStep& ste
         facts.count = facts.cover.elsewhere = static_cast<std::size_t>(counted);
         facts.first = facts.last = sample.now;
     } else if (!not_back) {
-        const std::vector<DeathRecord> noted = sample.deaths.of(step.number, std::max(since, forgotten_until_));
+        const std::vector<CloseRecord> noted = sample.closes.of(step.number, std::max(since, forgotten_until_));
         scale(facts, counted,
-              static_cast<double>(std::count_if(noted.begin(), noted.end(), [&](const DeathRecord& death) {
-                  return classes[static_cast<std::size_t>(*row_of(death.reason).death)];
+              static_cast<double>(std::count_if(noted.begin(), noted.end(), [&](const CloseRecord& closed) {
+                  return classes[static_cast<std::size_t>(*row_of(closed.reason).close_class)];
               })));
     }
     return facts;
 }
 
-void DropWatch::raise(const Sample& sample, const ListenerStep& step, const DeathClasses& classes, bool not_back) {
+void DropWatch::raise(const Sample& sample, const ListenerStep& step, const CloseClasses& classes, bool not_back) {
     const DropFacts facts = counted_facts(sample, step, classes, not_back);
     Alarm alarm;
     alarm.kind = AlarmKind::population_drop;
@@ -264,7 +264,7 @@ void DropWatch::raise(const Sample& sample, const ListenerStep& step, const Deat
 }
 
 void DropWatch::grow(const Sample& sample, const ListenerStep& step, Drop& drop) {
-    drop.unexplained += std::accumulate(step.deaths.begin(), step.deaths.end(), std::uint64_t{0});
+    drop.unexplained += std::accumulate(step.closes.begin(), step.closes.end(), std::uint64_t{0});
     if (sample.now - drop.explained_at >= explain_every) {
         const std::chrono::duration<double> time = sample.now - drop.explained_at;
         const double grown = static_cast<double>(drop.unexplained) - 1.5 * drop.baseline * time.count();
@@ -283,7 +283,7 @@ void DropWatch::grow(const Sample& sample, const ListenerStep& step, Drop& drop)
 }
 
 void DropWatch::explain_again(const Sample& sample, const ListenerStep& step, Drop& drop, double grown) {
-    const DeathClasses now_unusual = unusual_classes(sample);
+    const CloseClasses now_unusual = unusual_classes(sample);
     for (std::size_t i = 0; i < drop.classes.size(); ++i) drop.classes[i] = drop.classes[i] || now_unusual[i];
     Alarm& alarm = sample.book.active(drop.id);
     const DropFacts facts = facts_since(sample, step, drop.classes, drop.first - std::chrono::seconds(1));

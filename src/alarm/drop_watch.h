@@ -39,7 +39,7 @@ private:
     struct Drop {
         std::uint64_t id = 0;
         Time first;
-        DeathClasses classes{};
+        CloseClasses classes{};
         bool not_back = false;
         bool growing = true;
         Time last_growth;
@@ -54,15 +54,15 @@ private:
         double max = 0;  // ends in the window
         double unusual = 0;
         Time max_at;
-        DeathClasses classes{};
+        CloseClasses classes{};
     };
 
     void learn(const Sample& sample, const ListenerStep& step);
-    [[nodiscard]] double usual(const Sample& sample, std::size_t death_class) const;
-    [[nodiscard]] double usual_a_second(const DeathClasses& classes) const;
+    [[nodiscard]] double usual(const Sample& sample, std::size_t close_class) const;
+    [[nodiscard]] double usual_a_second(const CloseClasses& classes) const;
     /// Returns the background: learned or, in the first minutes, measured in the window.
-    [[nodiscard]] double baseline(const Sample& sample, const ListenerStep& step, const DeathClasses& classes) const;
-    [[nodiscard]] DeathClasses unusual_classes(const Sample& sample) const;
+    [[nodiscard]] double baseline(const Sample& sample, const ListenerStep& step, const CloseClasses& classes) const;
+    [[nodiscard]] CloseClasses unusual_classes(const Sample& sample) const;
 
     void detect(const Sample& sample, const ListenerStep& step);
     [[nodiscard]] bool at_once(const Sample& sample, const ListenerStep& step, double need) const;
@@ -71,11 +71,11 @@ private:
     void watch_return(const Sample& sample, const ListenerStep& step, double need);
     void check_return(const Sample& sample, const ListenerStep& step);
 
-    void raise(const Sample& sample, const ListenerStep& step, const DeathClasses& classes, bool not_back);
-    [[nodiscard]] DropFacts facts_since(const Sample& sample, const ListenerStep& step, const DeathClasses& classes,
+    void raise(const Sample& sample, const ListenerStep& step, const CloseClasses& classes, bool not_back);
+    [[nodiscard]] DropFacts facts_since(const Sample& sample, const ListenerStep& step, const CloseClasses& classes,
                                         Time since) const;
     /// Returns the facts of the ends since then, scaled to the count of the window where not every end was recorded.
-    [[nodiscard]] DropFacts counted_facts(const Sample& sample, const ListenerStep& step, const DeathClasses& classes,
+    [[nodiscard]] DropFacts counted_facts(const Sample& sample, const ListenerStep& step, const CloseClasses& classes,
                                           bool not_back) const;
     void grow(const Sample& sample, const ListenerStep& step, Drop& drop);
     void explain_again(const Sample& sample, const ListenerStep& step, Drop& drop, double grown);
@@ -83,8 +83,8 @@ private:
     /// Returns true once the drop's alarm is cleared.
     [[nodiscard]] static bool over(const Sample& sample, const ListenerStep& step, Drop& drop);
 
-    WindowSum<death_class_count> window_;
-    std::array<Usual, death_class_count> usual_;
+    WindowSum<close_class_count> window_;
+    std::array<Usual, close_class_count> usual_;
     Time forgotten_until_{};
     Time prefix_looked_at_{};
     std::optional<Pending> pending_;

@@ -38,9 +38,9 @@ Span densest(const std::vector<std::size_t>& seconds, double charge) {
     return best;
 }
 
-std::vector<ReasonShare> reasons_of(const std::vector<DeathRecord>& deaths) {
+std::vector<ReasonShare> reasons_of(const std::vector<CloseRecord>& closes) {
     std::map<CloseReason, std::size_t> counts;
-    for (const DeathRecord& death : deaths) ++counts[death.reason];
+    for (const CloseRecord& closed : closes) ++counts[closed.reason];
     std::vector<ReasonShare> reasons;
     for (const auto& [reason, count] : counts) reasons.push_back({reason, count});
     std::stable_sort(reasons.begin(), reasons.end(),
@@ -50,37 +50,37 @@ std::vector<ReasonShare> reasons_of(const std::vector<DeathRecord>& deaths) {
 
 }  // namespace
 
-std::vector<DeathRecord> deaths_together(std::vector<DeathRecord> deaths, const DeathClasses& classes,
+std::vector<CloseRecord> closes_together(std::vector<CloseRecord> closes, const CloseClasses& classes,
                                          double usual_per_second) {
-    std::erase_if(deaths, [&](const DeathRecord& death) {
-        return !classes[static_cast<std::size_t>(*row_of(death.reason).death)];
+    std::erase_if(closes, [&](const CloseRecord& closed) {
+        return !classes[static_cast<std::size_t>(*row_of(closed.reason).close_class)];
     });
-    if (deaths.empty()) return deaths;
-    std::sort(deaths.begin(), deaths.end(), [](const DeathRecord& a, const DeathRecord& b) { return a.at < b.at; });
-    const Time start = deaths.front().at;
-    const auto second_of = [start](const DeathRecord& death) {
-        return static_cast<std::size_t>(std::chrono::floor<std::chrono::seconds>(death.at - start).count());
+    if (closes.empty()) return closes;
+    std::sort(closes.begin(), closes.end(), [](const CloseRecord& a, const CloseRecord& b) { return a.at < b.at; });
+    const Time start = closes.front().at;
+    const auto second_of = [start](const CloseRecord& closed) {
+        return static_cast<std::size_t>(std::chrono::floor<std::chrono::seconds>(closed.at - start).count());
     };
-    std::vector<std::size_t> seconds(second_of(deaths.back()) + 1);
-    for (const DeathRecord& death : deaths) ++seconds[second_of(death)];
+    std::vector<std::size_t> seconds(second_of(closes.back()) + 1);
+    for (const CloseRecord& closed : closes) ++seconds[second_of(closed)];
     // A quiet second costs a four-hundredth: a pause of a minute may belong to the drop, a single end minutes earlier
     // does not.
-    const double charge = 3 * usual_per_second + static_cast<double>(deaths.size()) / 400;
+    const double charge = 3 * usual_per_second + static_cast<double>(closes.size()) / 400;
     const Span span = densest(seconds, charge);
-    std::erase_if(deaths, [&](const DeathRecord& death) {
-        return second_of(death) < span.first || second_of(death) > span.last;
+    std::erase_if(closes, [&](const CloseRecord& closed) {
+        return second_of(closed) < span.first || second_of(closed) > span.last;
     });
-    return deaths;
+    return closes;
 }
 
-double median_a_second(const std::vector<DeathRecord>& deaths, const DeathClasses& classes, Time since, Time now) {
+double median_a_second(const std::vector<CloseRecord>& closes, const CloseClasses& classes, Time since, Time now) {
     constexpr std::int64_t min_seconds = 20;
     const auto length = std::chrono::floor<std::chrono::seconds>(now - since).count();
     if (length < min_seconds) return 0;
     std::vector<std::size_t> seconds(static_cast<std::size_t>(length) + 1);
-    for (const DeathRecord& death : deaths) {
-        const auto second = std::chrono::floor<std::chrono::seconds>(death.at - since).count();
-        const bool counts = classes[static_cast<std::size_t>(*row_of(death.reason).death)];
+    for (const CloseRecord& closed : closes) {
+        const auto second = std::chrono::floor<std::chrono::seconds>(closed.at - since).count();
+        const bool counts = classes[static_cast<std::size_t>(*row_of(closed.reason).close_class)];
         if (counts && second >= 0 && second <= length) ++seconds[static_cast<std::size_t>(second)];
     }
     const auto middle = seconds.begin() + length / 2;
@@ -88,17 +88,17 @@ double median_a_second(const std::vector<DeathRecord>& deaths, const DeathClasse
     return static_cast<double>(*middle);
 }
 
-DropFacts gather_facts(const std::vector<DeathRecord>& deaths, std::uint8_t listener,
+DropFacts gather_facts(const std::vector<CloseRecord>& closes, std::uint8_t listener,
                        const std::function<std::vector<CensusEntry>()>& census) {
     DropFacts facts;
-    if (deaths.empty()) return facts;
-    facts.count = deaths.size();
-    facts.first = deaths.front().at;
-    facts.last = deaths.back().at;
-    facts.reasons = reasons_of(deaths);
+    if (closes.empty()) return facts;
+    facts.count = closes.size();
+    facts.first = closes.front().at;
+    facts.last = closes.back().at;
+    facts.reasons = reasons_of(closes);
     std::vector<IpAddress> dead;
-    dead.reserve(deaths.size());
-    for (const DeathRecord& death : deaths) dead.push_back(death.peer);
+    dead.reserve(closes.size());
+    for (const CloseRecord& closed : closes) dead.push_back(closed.peer);
     std::vector<IpAddress> alive;
     for (const CensusEntry& entry : census ? census() : std::vector<CensusEntry>()) {
         // A suspect is still connected and is no evidence for its prefix.

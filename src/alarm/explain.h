@@ -23,22 +23,22 @@ struct DropFacts {
     PrefixCover cover;
 };
 
-using DeathClasses = std::array<bool, death_class_count>;  ///< by DeathClass
+using CloseClasses = std::array<bool, close_class_count>;  ///< by CloseClass
 
 /// Selects from a listener's ends since `since` those of `classes` that occurred together: the span of seconds whose
 /// ends most exceed `usual_per_second` and a trickle. A count of 0 if there is no such span. Ignores the addresses.
-[[nodiscard]] std::vector<DeathRecord> deaths_together(std::vector<DeathRecord> deaths, const DeathClasses& classes,
+[[nodiscard]] std::vector<CloseRecord> closes_together(std::vector<CloseRecord> closes, const CloseClasses& classes,
                                                        double usual_per_second);
 
 /// Returns the median of ends of `classes` per second in a window: the background while nothing has been learned yet. 0
 /// for a window of less than 20 s.
-[[nodiscard]] double median_a_second(const std::vector<DeathRecord>& deaths, const DeathClasses& classes,
+[[nodiscard]] double median_a_second(const std::vector<CloseRecord>& closes, const CloseClasses& classes,
                                      std::chrono::steady_clock::time_point since,
                                      std::chrono::steady_clock::time_point now);
 
 /// Returns what the ends have in common. `census` provides the living connections of `listener` from before the first
 /// end that are not suspect.
-[[nodiscard]] DropFacts gather_facts(const std::vector<DeathRecord>& deaths, std::uint8_t listener,
+[[nodiscard]] DropFacts gather_facts(const std::vector<CloseRecord>& closes, std::uint8_t listener,
                                      const std::function<std::vector<CensusEntry>()>& census);
 
 /// Texts for people. Pure; any thread.

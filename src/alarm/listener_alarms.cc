@@ -62,7 +62,7 @@ void explain_kind(BadItem kind, Alarm& alarm) {
 }  // namespace
 
 void StormWatch::note(const Observation& observation, const AlarmConfig& settings) {
-    if (!row_of(observation.reason).death) return;
+    if (!row_of(observation.reason).close_class) return;
     if (observation.lived < std::min<std::chrono::milliseconds>(short_life, settings.window)) ++noted_short_lived_;
 }
 
@@ -72,7 +72,7 @@ bool StormWatch::beyond(const Sample& sample, std::size_t count, double min, dou
 }
 
 void StormWatch::evaluate(const Sample& sample, const ListenerStep& step) {
-    const auto ends = std::accumulate(step.deaths.begin(), step.deaths.end(), std::uint64_t{0});
+    const auto ends = std::accumulate(step.closes.begin(), step.closes.end(), std::uint64_t{0});
     window_.forget_until(sample.now - sample.settings.window);
     window_.add(sample.now, {step.accepted, ends, std::exchange(noted_short_lived_, 0)});
     usual_[accepted].add(step.accepted);
@@ -97,7 +97,7 @@ void StormWatch::evaluate(const Sample& sample, const ListenerStep& step) {
 Alarm StormWatch::explained(const Sample& sample, const ListenerStep& step) const {
     Alarm alarm = alarm_of(AlarmKind::reconnect_storm, step);
     const Episode::Time since = sample.now - sample.settings.window;
-    const DropFacts facts = gather_facts(sample.deaths.of(step.number, since), step.number, sample.census);
+    const DropFacts facts = gather_facts(sample.closes.of(step.number, since), step.number, sample.census);
     alarm.population_before = step.history.max_since(since);
     alarm.count = window_.sums()[ended];
     alarm.took = std::chrono::duration_cast<std::chrono::milliseconds>(facts.last - facts.first);

@@ -2,20 +2,20 @@
 
 namespace holdfast {
 
-void DeathLog::note(const Observation& observation) {
-    if (observation.kind != Observation::Kind::closed || !row_of(observation.reason).death) return;
-    if (deaths_.size() == max) deaths_.pop_front();
-    deaths_.push_back({observation.peer, observation.at, observation.reason, observation.listener});
+void CloseLog::note(const Observation& observation) {
+    if (observation.kind != Observation::Kind::closed || !row_of(observation.reason).close_class) return;
+    if (closes_.size() == max) closes_.pop_front();
+    closes_.push_back({observation.peer, observation.at, observation.reason, observation.listener});
 }
 
-void DeathLog::forget_before(Time time) {
-    while (!deaths_.empty() && deaths_.front().at < time) deaths_.pop_front();
+void CloseLog::forget_before(Time time) {
+    while (!closes_.empty() && closes_.front().at < time) closes_.pop_front();
 }
 
-std::vector<DeathRecord> DeathLog::of(std::uint8_t listener, Time since) const {
-    std::vector<DeathRecord> found;
-    for (const DeathRecord& death : deaths_) {
-        if (death.listener == listener && death.at >= since) found.push_back(death);
+std::vector<CloseRecord> CloseLog::of(std::uint8_t listener, Time since) const {
+    std::vector<CloseRecord> found;
+    for (const CloseRecord& closed : closes_) {
+        if (closed.listener == listener && closed.at >= since) found.push_back(closed);
     }
     return found;
 }

@@ -21,7 +21,7 @@
 
 namespace holdfast {
 
-struct DeathRecord {
+struct CloseRecord {
     IpAddress peer;
     std::chrono::steady_clock::time_point at;
     CloseReason reason{};
@@ -30,7 +30,7 @@ struct DeathRecord {
 
 /// Stores the latest ended connections with their addresses, at most `max` (8 MB), oldest first. The counters also
 /// include ends without room here. A value; one thread.
-class DeathLog {
+class CloseLog {
 public:
     using Time = std::chrono::steady_clock::time_point;
     static constexpr std::size_t max = 262'144;
@@ -38,18 +38,18 @@ public:
     /// Records a `closed` observation that has a class.
     void note(const Observation& observation);
     void forget_before(Time time);
-    [[nodiscard]] std::vector<DeathRecord> of(std::uint8_t listener, Time since) const;
-    [[nodiscard]] std::size_t size() const { return deaths_.size(); }
+    [[nodiscard]] std::vector<CloseRecord> of(std::uint8_t listener, Time since) const;
+    [[nodiscard]] std::size_t size() const { return closes_.size(); }
 
 private:
-    std::deque<DeathRecord> deaths_;
+    std::deque<CloseRecord> closes_;
 };
 
 /// State that all watches share in one evaluation.
 struct Sample {
     std::chrono::steady_clock::time_point now;
     const AlarmConfig& settings;
-    const DeathLog& deaths;
+    const CloseLog& closes;
     const std::function<std::vector<CensusEntry>()>& census;
     AlarmBook& book;
     const std::vector<LinkOutage>& links;
@@ -68,7 +68,7 @@ struct ListenerStep {
     bool accept_paused = false;
     std::uint64_t accepted = 0;
     std::uint64_t refused_descriptors = 0;
-    std::array<std::uint64_t, death_class_count> deaths{};  ///< by DeathClass
+    std::array<std::uint64_t, close_class_count> closes{};  ///< by CloseClass
     std::uint64_t suspects = 0;                             ///< now
     std::uint64_t suspected = 0;                            ///< times that a connection became suspect
     std::uint64_t recovered = 0;                            ///< times that a suspect answered again

@@ -28,8 +28,8 @@ ListenerStep ListenerWatch::step_to(const ListenerStatus& status) {
     for (std::size_t i = 0; i < now.closed.size(); ++i) {
         const std::uint64_t closed = difference(now.closed[i], last_.closed[i]);
         if (closed == 0) continue;
-        if (const auto kind = row_of(all_close_reasons[i]).death)
-            step.deaths[static_cast<std::size_t>(*kind)] += closed;
+        if (const auto kind = row_of(all_close_reasons[i]).close_class)
+            step.closes[static_cast<std::size_t>(*kind)] += closed;
     }
     step.suspects = status.suspects;
     step.suspected = difference(now.suspected, last_.suspected);

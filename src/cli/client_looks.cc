@@ -144,9 +144,15 @@ std::string list_text(const AnswerView& page) {
 }
 
 std::string closed_text(const AnswerView& answer) {
-    std::vector<Column> columns{
-        {"ENDED"}, {"CONN"}, {"PEER"}, {"KEY"}, {"REASON"}, {"ERROR"}, {"LIVED", Align::right}, {"ITEMS", Align::right},
-        {"DETAIL"}};
+    std::vector<Column> columns{{"CLOSED"},
+                                {"CONN"},
+                                {"PEER"},
+                                {"KEY"},
+                                {"REASON"},
+                                {"ERROR"},
+                                {"LIVED", Align::right},
+                                {"ITEMS", Align::right},
+                                {"DETAIL"}};
     const auto lives = answer.list("/closed");
     const bool with_ids = any_has_id(lives);
     if (with_ids) columns.insert(columns.begin() + 3, {{"ID"}, {"AUTHENTICATED"}});

@@ -12,9 +12,9 @@ TEST(ProofText, MeasuredBesidePromised) {
     using std::chrono::microseconds;
     using std::chrono::milliseconds;
     const SteadyTime start{std::chrono::hours(1)};
-    const DeathRow fin{Way::fin, "fin", "closes (FIN)", CloseReason::peer_closed, milliseconds(250)};
-    const DeathRow idle{Way::idle, "idle", "vanishes while idle", CloseReason::keepalive_expired, milliseconds(5'000)};
-    const DeathRow quiet{Way::quiet, "quiet", "lives and sends nothing", std::nullopt, milliseconds(5'000)};
+    const ProofRow fin{Way::fin, "fin", "closes (FIN)", CloseReason::peer_closed, milliseconds(250)};
+    const ProofRow idle{Way::idle, "idle", "vanishes while idle", CloseReason::keepalive_expired, milliseconds(5'000)};
+    const ProofRow quiet{Way::quiet, "quiet", "lives and sends nothing", std::nullopt, milliseconds(5'000)};
     Proof proof;
     proof.plan = plan_liveness(milliseconds(5'000)).value();
     proof.kernel = "6.1";

@@ -70,12 +70,12 @@ milliseconds safe_outage_in_flight(const LivenessPlan& plan) {
     return plan.rto_max > std::chrono::seconds(0) ? safe.in_flight : safe.in_flight_uncapped;
 }
 
-std::vector<DeathRow> death_table(const LivenessPlan& plan) {
+std::vector<ProofRow> proof_table(const LivenessPlan& plan) {
     const auto bound = plan.detect_within;
     const auto idle_outage = outage_length(plan.safe_outage.idle);
     const auto in_flight_outage = outage_length(safe_outage_in_flight(plan));
     const auto at_once = plan.worst_case.fin_or_reset;
-    std::vector<DeathRow> rows{
+    std::vector<ProofRow> rows{
         {Way::fin, "fin", "closes (FIN)", CloseReason::peer_closed, at_once},
         {Way::reset, "reset", "resets (RST)", CloseReason::peer_reset, at_once},
         {Way::idle, "idle", "vanishes while idle", CloseReason::keepalive_expired, bound},
@@ -95,14 +95,14 @@ std::vector<DeathRow> death_table(const LivenessPlan& plan) {
          bound},
         {Way::pause, "pause", "sends while the gateway pauses for " + format_duration(pause_length(plan)), std::nullopt,
          bound}};
-    std::erase_if(rows, [&](const DeathRow& row) {
+    std::erase_if(rows, [&](const ProofRow& row) {
         return (row.way == Way::outage_idle && idle_outage < shortest_outage) ||
                (row.way == Way::outage_in_flight && in_flight_outage < shortest_outage);
     });
     return rows;
 }
 
-ProvedRow classify(const DeathRow& row, const std::vector<Outcome>& outcomes) {
+ProvedRow classify(const ProofRow& row, const std::vector<Outcome>& outcomes) {
     ProvedRow out{
         .row = row, .connections = outcomes.size(), .seen = count_reasons(outcomes), .median = {}, .worst = {}};
     std::vector<microseconds> times;

@@ -33,7 +33,7 @@ enum class Way : std::uint8_t {
 };
 
 /// A fate and the promise for it. Without a reason the device lives, and nothing may end it.
-struct DeathRow {
+struct ProofRow {
     Way way{};
     std::string id;    ///< "in_flight"
     std::string what;  ///< "vanishes with data in flight"
@@ -54,7 +54,7 @@ inline constexpr std::chrono::milliseconds read_idle_of_pause{2'000};
 
 /// Returns the rows in their order of display: first the ways to end, then the living devices that nothing may end
 /// (P0). An outage too short to be measured (detect_within near 3 s) has no row. Pure.
-[[nodiscard]] std::vector<DeathRow> death_table(const LivenessPlan& plan);
+[[nodiscard]] std::vector<ProofRow> proof_table(const LivenessPlan& plan);
 
 /// Measured fate of one connection.
 struct Outcome {
@@ -65,7 +65,7 @@ struct Outcome {
 
 /// A row with its measurements.
 struct ProvedRow {
-    DeathRow row;
+    ProofRow row;
     std::size_t connections = 0;
     std::size_t found = 0;                                  ///< closed during the observation
     std::vector<std::pair<CloseReason, std::size_t>> seen;  ///< most frequent first
@@ -75,7 +75,7 @@ struct ProvedRow {
 };
 
 /// Compares the outcomes with the promise. Pure.
-[[nodiscard]] ProvedRow classify(const DeathRow& row, const std::vector<Outcome>& outcomes);
+[[nodiscard]] ProvedRow classify(const ProofRow& row, const std::vector<Outcome>& outcomes);
 
 /// The whole table, measured on this host.
 struct Proof {

@@ -11,20 +11,20 @@ using std::chrono::milliseconds;
 
 constexpr SteadyTime start{std::chrono::hours(1)};
 
-const DeathRow idle{Way::idle, "idle", "vanishes while idle", CloseReason::keepalive_expired, milliseconds(5'000)};
-const DeathRow quiet{Way::quiet, "quiet", "lives and sends nothing", std::nullopt, milliseconds(5'000)};
+const ProofRow idle{Way::idle, "idle", "vanishes while idle", CloseReason::keepalive_expired, milliseconds(5'000)};
+const ProofRow quiet{Way::quiet, "quiet", "lives and sends nothing", std::nullopt, milliseconds(5'000)};
 
 Outcome found(int after_ms, CloseReason reason = CloseReason::keepalive_expired) {
     return {start, start + milliseconds(after_ms), reason};
 }
 Outcome never() { return {start, std::nullopt, {}}; }
 
-TEST(DeathTable, EachWayOnceAndNoneBeyondTheBound) {
+TEST(ProofTable, EachWayOnceAndNoneBeyondTheBound) {
     const LivenessPlan plan = plan_liveness(milliseconds(5'000)).value();
-    const auto table = death_table(plan);
+    const auto table = proof_table(plan);
     std::set<Way> ways;
     std::set<std::string> ids;
-    for (const DeathRow& row : table) {
+    for (const ProofRow& row : table) {
         EXPECT_LE(row.promised, plan.detect_within) << row.id;
         ways.insert(row.way);
         ids.insert(row.id);

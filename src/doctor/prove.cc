@@ -50,7 +50,7 @@ struct Specimen {
 class Prover {
 public:
     Prover(const LivenessPlan& plan, const TwoNetworks& networks)
-        : plan_(plan), networks_(networks), rows_(death_table(plan)) {}
+        : plan_(plan), networks_(networks), rows_(proof_table(plan)) {}
 
     [[nodiscard]] Result<Proof> run();
 
@@ -60,7 +60,7 @@ private:
     [[nodiscard]] std::string start_servers();
     [[nodiscard]] std::string make_slow_wire();
     [[nodiscard]] std::string connect_devices();
-    [[nodiscard]] std::string connect_device(const DeathRow& row);
+    [[nodiscard]] std::string connect_device(const ProofRow& row);
     [[nodiscard]] Endpoint address_for(Way way) const;
     [[nodiscard]] std::string wait_until_all_have_spoken();
     void schedule();
@@ -81,7 +81,7 @@ private:
     const SystemClock clock_;
     const LivenessPlan plan_;
     const TwoNetworks& networks_;
-    const std::vector<DeathRow> rows_;
+    const std::vector<ProofRow> rows_;
     LifeRecorder recorder_;
     PausingHandler::Pause pause_{0};
     std::unique_ptr<SlowWire> slow_wire_;
@@ -135,7 +135,7 @@ Endpoint Prover::address_for(Way way) const {
     return server_->status().listeners.at(way == Way::delay ? 1 : 0).bound;
 }
 
-std::string Prover::connect_device(const DeathRow& row) {
+std::string Prover::connect_device(const ProofRow& row) {
     const Way way = row.way;
     const IpAddress from = way == Way::unreachable ? TwoNetworks::far_address()
                            : way == Way::delay     ? TwoNetworks::slow_device_address()
@@ -150,7 +150,7 @@ std::string Prover::connect_device(const DeathRow& row) {
 std::string Prover::connect_devices() {
     std::string trouble;
     networks_.enter_devices();
-    for (const DeathRow& row : rows_) {
+    for (const ProofRow& row : rows_) {
         const std::size_t number = row.way == Way::unreachable ? devices_without_route : devices_each;
         for (std::size_t i = 0; i < number && trouble.empty(); ++i) trouble = connect_device(row);
     }
@@ -310,7 +310,7 @@ Proof Prover::conclude() const {
         .plan = plan_, .kernel = {}, .took = std::chrono::ceil<milliseconds>(clock_.steady() - started_), .rows = {}};
     utsname name{};
     if (::uname(&name) == 0) proof.kernel = name.release;
-    for (const DeathRow& row : rows_) {
+    for (const ProofRow& row : rows_) {
         std::vector<Outcome> outcomes;
         for (const Specimen& one : specimens_) {
             if (one.way != row.way || !one.counts) continue;

@@ -26,12 +26,12 @@ enum class ReasonTheme : std::uint8_t {
 };
 
 /// Meaning of a connection's end for its population.
-enum class DeathClass : std::uint8_t {
+enum class CloseClass : std::uint8_t {
     hard,     ///< an unwanted end: the network, a deadline, a protocol fault, memory
     reset,    ///< the peer or something on the way reset it; also a restart
     orderly,  ///< the peer closed: relevant if it does not return
 };
-inline constexpr std::size_t death_class_count = 3;
+inline constexpr std::size_t close_class_count = 3;
 
 /// Colours of the dashboard, "#rrggbb".
 struct SchemeColors {
@@ -51,7 +51,7 @@ struct ReasonRow {
     std::string_view word;
     ReasonKind kind;
     ReasonTheme theme;
-    std::optional<DeathClass> death;  ///< empty: the operator chose the end, or another connection replaced it
+    std::optional<CloseClass> close_class;  ///< empty: the operator chose the end, or another connection replaced it
     SchemeColors color;
     std::string_view meaning;
     std::string_view evidence;  ///< what its closed event shows

@@ -96,7 +96,7 @@ ReadResult Pipeline::on_bytes(Connection& connection, Token number, std::span<co
                     .listener = listeners_[connection.listener],
                     .device = connection.identified ? devices_.find(number) : nullptr};
     if (arrival.listener.tokens && !connection.identified) [[unlikely]]
-        return on_stranger(arrival, window, scan_note);
+        return on_unauthenticated(arrival, window, scan_note);
     const Framing framing = arrival.listener.framing;
     auto scan = std::bit_cast<FrameScan>(scan_note);
     decoder_.expect_lines(framing == Framing::ndjson ? window : std::span<const char>());

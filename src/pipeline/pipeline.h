@@ -126,7 +126,7 @@ private:
     [[nodiscard]] Next on_unreadable(Arrival& arrival, BadItem kind);
     [[nodiscard]] Next refuse(Arrival& arrival, BadItem kind);
     [[nodiscard]] Next on_hello(Arrival& arrival, const Hello& hello, TokenMark token);
-    [[nodiscard]] ReadResult on_stranger(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
+    [[nodiscard]] ReadResult on_unauthenticated(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
     [[nodiscard]] Next let_in(Arrival& arrival, std::string_view text);
     [[nodiscard]] static Next deny(Arrival& arrival, std::string_view why);
     [[nodiscard]] Next on_bad_item(Arrival& arrival, BadItem kind);

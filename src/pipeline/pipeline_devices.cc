@@ -82,7 +82,7 @@ Pipeline::Next Pipeline::deny(Arrival& arrival, std::string_view why) {
 }
 
 /// Takes bytes of an unauthenticated connection: its first frame must be a hello with a token, within its first KiB.
-ReadResult Pipeline::on_stranger(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
+ReadResult Pipeline::on_unauthenticated(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
     constexpr std::size_t max_bytes = 1'024;
     Connection& connection = arrival.connection;
     auto scan = std::bit_cast<FrameScan>(scan_note);

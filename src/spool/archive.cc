@@ -27,7 +27,7 @@ Error cannot_use(const std::string& what, const std::string& path, const std::st
     return Error{"cannot " + what + " " + path + ": " + std::strerror(errno) + "; " + remedy};
 }
 
-std::string control_in(const std::string& directory) { return directory + "/spool.db"; }
+std::string manifest_in(const std::string& directory) { return directory + "/spool.db"; }
 
 bool is_spools(const std::string& name) {
     return name.starts_with("spool.db") || name.starts_with("events-") || name == "lock" ||
@@ -175,7 +175,7 @@ void drop_removed(const std::string& from, const std::string& to, std::vector<Po
 }
 
 std::optional<Error> check_source(const std::string& from) {
-    if (SpoolDirectory::is_missing(control_in(from))) {
+    if (SpoolDirectory::is_missing(manifest_in(from))) {
         return Error{from + " contains no spool: spool.db is missing; name the directory of sink.path"};
     }
     if (!SpoolDirectory::is_missing(from + "/" + SpoolDirectory::incomplete)) {
@@ -217,11 +217,11 @@ Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to) {
     auto target = Target::open(to);
     if (!target) return target.error();
     SpoolCopy copy;
-    const auto control = take(control_in(from), control_in(to), target.value(), copy);
-    if (!control) return control.error();
+    const auto manifest = take(manifest_in(from), manifest_in(to), target.value(), copy);
+    if (!manifest) return manifest.error();
     if (auto failed = take_segments(from, to, target.value(), copy)) return *failed;
     DbError error;
-    if (auto database = Database::open(control_in(to), Database::Use::read, error)) {
+    if (auto database = Database::open(manifest_in(to), Database::Use::read, error)) {
         copy.id = database->value_of("SELECT value FROM about WHERE key = 'id'").value_or("");
     }
     if (auto failed = target.value().finish()) return *failed;

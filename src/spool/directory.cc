@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view segment_head = "events-";
 constexpr std::string_view segment_tail = ".db";
-constexpr std::string_view control_name = "spool.db";
+constexpr std::string_view manifest_name = "spool.db";
 constexpr std::string_view making_head = "making";
 constexpr const char* successor_tail = ".new";
 constexpr int position_digits = 19;
@@ -53,7 +53,7 @@ bool is_companion(std::string_view name) {
     for (const std::string_view tail : {"-wal", "-shm", "-journal", ".new", ".damaged-"}) {
         const std::size_t end = name.find(tail);
         if (end == name.npos) continue;
-        if (name.substr(0, end) == control_name || segment_of(name.substr(0, end))) return true;
+        if (name.substr(0, end) == manifest_name || segment_of(name.substr(0, end))) return true;
     }
     return false;
 }
@@ -75,7 +75,7 @@ std::optional<std::string> stranger_in(const std::string& path) {
     // Not a range-for: its increment throws if the disk cannot be read.
     for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename();
-        if (name == control_name || segment_of(name)) return std::nullopt;
+        if (name == manifest_name || segment_of(name)) return std::nullopt;
         if (name != "lock" && name != "lost+found" && !is_making(name) && !is_companion(name)) stranger = name;
     }
     return stranger;
@@ -147,7 +147,7 @@ std::optional<DbError> SpoolDirectory::list_in(const std::string& directory, Con
     fs::directory_iterator entry(directory, error);
     for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename();
-        if (name == control_name) contents.control = true;
+        if (name == manifest_name) contents.manifest = true;
         if (const auto first = segment_of(name)) contents.segments.push_back(*first);
     }
     std::sort(contents.segments.begin(), contents.segments.end());
@@ -165,7 +165,7 @@ void SpoolDirectory::remove_leftovers() const {
         const std::string name = database.filename();
         struct stat none {};
         const bool orphan =
-            (name == control_name || segment_of(name)) && ::lstat(database.c_str(), &none) != 0 && errno == ENOENT;
+            (name == manifest_name || segment_of(name)) && ::lstat(database.c_str(), &none) != 0 && errno == ENOENT;
         if (is_making(entry->path().filename().native()) || orphan) leftovers.push_back(path);
     }
     for (const std::string& path : leftovers) ::unlink(path.c_str());
@@ -209,7 +209,7 @@ std::optional<DbError> SpoolDirectory::finish_replacements() const {
         if (!path.ends_with(successor_tail)) continue;
         path.resize(path.size() - std::strlen(successor_tail));
         const std::string name = path.substr(path.rfind('/') + 1);
-        if (name == control_name || segment_of(name)) replaced.push_back(path);
+        if (name == manifest_name || segment_of(name)) replaced.push_back(path);
     }
     if (error) return DbError{DbFault::io, SQLITE_IOERR, "cannot list " + path_ + ": " + error.message()};
     for (const std::string& path : replaced) {
@@ -246,7 +246,7 @@ std::optional<DbError> SpoolDirectory::write_logs_again() const {
     if (auto failed = list(contents)) return failed;
     // A checkpoint cannot copy what cannot be read of a log. The reader of the file handles such a log.
     const auto is_unwritten = [](const auto& failed) { return failed && failed->code != SQLITE_IOERR_READ; };
-    if (auto failed = write_log_again(control_path()); is_unwritten(failed)) return failed;
+    if (auto failed = write_log_again(manifest_path()); is_unwritten(failed)) return failed;
     for (const Position first : contents.segments) {
         if (auto failed = write_log_again(segment_path(first)); is_unwritten(failed)) return failed;
     }

@@ -26,15 +26,15 @@ public:
     [[nodiscard]] static Result<SpoolDirectory> take(const std::string& path);
 
     [[nodiscard]] const std::string& path() const { return path_; }
-    [[nodiscard]] std::string control_path() const { return path_ + "/spool.db"; }
+    [[nodiscard]] std::string manifest_path() const { return path_ + "/spool.db"; }
     /// Returns the path of the file whose first event has that position.
     [[nodiscard]] std::string segment_path(Position first) const;
     // Names of unfinished files: a file receives its final name when it is complete and synced.
     [[nodiscard]] std::string making_segment_path() const { return path_ + "/making.db"; }
-    [[nodiscard]] std::string making_control_path() const { return path_ + "/making-spool.db"; }
+    [[nodiscard]] std::string making_manifest_path() const { return path_ + "/making-spool.db"; }
     /// Files of a spool that exist in the directory.
     struct Contents {
-        bool control = false;            ///< whether spool.db exists
+        bool manifest = false;           ///< whether spool.db exists
         std::vector<Position> segments;  ///< first positions of the files of events, ascending
     };
     /// Lists the files. Fails rather than omit a file.

@@ -109,11 +109,11 @@ void Maintenance::save(bool closing) {
     const SessionBook::Numbers& numbers = parts_.sessions.begin_saving();
     const OpenBook::Changes& open = parts_.open.begin_saving();
     const bool news = !numbers.empty() || !open.empty() || complete != saved_ || closing ||
-                      parts_.control.quarantine().unsaved().has_value() || now - saved_at_ >= between_saves_of_clock;
-    if (news) parts_.control.set_clock(parts_.clock.stored());
+                      parts_.manifest.quarantine().unsaved().has_value() || now - saved_at_ >= between_saves_of_clock;
+    if (news) parts_.manifest.set_clock(parts_.clock.stored());
     std::optional<DbError> failed;
-    if (news) failed = parts_.control.save({numbers, open}, complete, now, closing);
-    if (news && !failed && !parts_.files.is_intact(parts_.directory.control_path())) {
+    if (news) failed = parts_.manifest.save({numbers, open}, complete, now, closing);
+    if (news && !failed && !parts_.files.is_intact(parts_.directory.manifest_path())) {
         failed = DbError{DbFault::busy, 0, "the file was removed"};  // written again when the writer has replaced it
     }
     parts_.open.end_saving(!failed);
@@ -122,7 +122,7 @@ void Maintenance::save(bool closing) {
     if (!failed && news) saved_at_ = now;
     if (!failed && now - sessions_checked_ >= between_session_checks) {
         sessions_checked_ = now;
-        failed = parts_.control.forget_sessions(now - session_age());
+        failed = parts_.manifest.forget_sessions(now - session_age());
     }
     note("save its state (spool.db)", failed);
 }
@@ -146,7 +146,7 @@ void Maintenance::seal() {
 /// Reads unreadable positions again, with back-off, and a part of the quarantine.
 void Maintenance::read_again() {
     if (rounds() < reads_due_) return;
-    auto positions = parts_.control.quarantine().behind(looked_at_, damages_read);
+    auto positions = parts_.manifest.quarantine().behind(looked_at_, damages_read);
     looked_at_ = positions.empty() ? 0 : positions.back();
     parts_.reader.read_again(std::move(positions));
     reads_failed_ = parts_.reader.figures().error.empty() ? 0 : std::min(reads_failed_ + 1, longest_back_off);
@@ -154,7 +154,7 @@ void Maintenance::read_again() {
 }
 
 std::uint64_t Maintenance::file_bytes() const {
-    std::uint64_t bytes = SpoolDirectory::bytes_of(parts_.directory.control_path());
+    std::uint64_t bytes = SpoolDirectory::bytes_of(parts_.directory.manifest_path());
     for (const SegmentIndex::Segment& segment : parts_.book.all()) {
         bytes += SpoolDirectory::bytes_of(parts_.directory.segment_path(segment.first));
     }
@@ -187,7 +187,7 @@ void Maintenance::retain() {
 }
 
 bool Maintenance::remove_oldest(const SegmentIndex::Segment& oldest) {
-    if (const auto slowest = parts_.control.slowest_required(); slowest && *slowest < oldest.last) return false;
+    if (const auto slowest = parts_.manifest.slowest_required(); slowest && *slowest < oldest.last) return false;
     if (oldest.current) {
         parts_.end_segment();  // the next round, a second later, can remove it
         return false;
@@ -200,7 +200,7 @@ bool Maintenance::remove_oldest(const SegmentIndex::Segment& oldest) {
     parts_.book.forget(oldest.first);
     parts_.reader.without(oldest.first, [&] { SpoolDirectory::remove(parts_.directory.segment_path(oldest.first)); });
     static_cast<void>(
-        parts_.control.quarantine().remove(0, parts_.book.first() - 1));  // no quarantine for removed events
+        parts_.manifest.quarantine().remove(0, parts_.book.first() - 1));  // no quarantine for removed events
     return true;
 }
 

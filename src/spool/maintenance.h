@@ -26,7 +26,7 @@ public:
         SegmentIndex& book;
         SessionBook& sessions;
         OpenBook& open;
-        Manifest& control;
+        Manifest& manifest;
         SpoolReader& reader;
         SpoolClock& clock;
         std::function<void()> end_segment;  ///< request to end the current file

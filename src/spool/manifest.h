@@ -100,7 +100,7 @@ private:
     [[nodiscard]] std::optional<DbError> open_lookups(const std::string& path);
     using Opened = Result<std::unique_ptr<Manifest>>;
     [[nodiscard]] static std::optional<DbError> open_present(const Opening& opening,
-                                                             std::unique_ptr<Manifest>& control);
+                                                             std::unique_ptr<Manifest>& manifest);
     [[nodiscard]] static Opened make_new(const Opening& opening, const ManifestSeed& seed,
                                          std::string* aside = nullptr);
     [[nodiscard]] static Opened make_lost(Opening& opening);

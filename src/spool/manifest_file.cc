@@ -46,7 +46,7 @@ std::optional<DbError> read_memos(Database& database, std::map<std::string, std:
 
 namespace {
 
-constexpr const char* control_schema =
+constexpr const char* manifest_schema =
     "BEGIN;"
     "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE consumer_group (name TEXT PRIMARY KEY, position INTEGER NOT NULL, moved_at INTEGER NOT NULL,"
@@ -60,9 +60,9 @@ constexpr const char* control_schema =
     "PRAGMA user_version = 1;"
     "COMMIT";
 
-constexpr const char* id_of_control = "SELECT value FROM about WHERE key = 'id'";
+constexpr const char* id_of_manifest = "SELECT value FROM about WHERE key = 'id'";
 constexpr const char* id_of_segment = "SELECT value FROM about WHERE key = 'spool'";
-constexpr const char* complete_of_control = "SELECT CAST(value AS INTEGER) FROM about WHERE key = 'complete'";
+constexpr const char* complete_of_manifest = "SELECT CAST(value AS INTEGER) FROM about WHERE key = 'complete'";
 constexpr std::size_t id_digits = 16;
 
 bool is_id(const std::optional<std::string>& text) {
@@ -71,7 +71,7 @@ bool is_id(const std::optional<std::string>& text) {
 
 std::optional<DbError> fill(Database& database, const ManifestSeed& seed) {
     if (auto failed = database.execute("PRAGMA synchronous = FULL")) return failed;
-    if (auto failed = database.execute(control_schema)) return failed;
+    if (auto failed = database.execute(manifest_schema)) return failed;
     if (auto failed = SessionTable::make(database)) return failed;
     Statement about = database.prepare("INSERT INTO about VALUES (?1, ?2)");
     Statement put = database.prepare("INSERT INTO consumer_group VALUES (?1, ?2, ?3, ?4)");
@@ -148,7 +148,7 @@ std::optional<DbError> read_id_of_segments(const SpoolDirectory& directory, cons
 }
 
 std::optional<DbError> make_manifest(const SpoolDirectory& directory, const ManifestSeed& seed, std::string* aside) {
-    const std::string making = directory.making_control_path();
+    const std::string making = directory.making_manifest_path();
     SpoolDirectory::remove(making);
     std::optional<DbError> failed;
     if (!SpoolDirectory::make_file(making)) failed = system_error("cannot create " + making);
@@ -157,8 +157,8 @@ std::optional<DbError> make_manifest(const SpoolDirectory& directory, const Mani
         auto database = Database::open(making, Database::Use::write, error);
         failed = database ? fill(*database, seed) : std::optional(error);
     }
-    if (!failed && aside != nullptr) failed = directory.keep_aside(directory.control_path(), *aside);
-    if (!failed) failed = directory.replace(making, directory.control_path());
+    if (!failed && aside != nullptr) failed = directory.keep_aside(directory.manifest_path(), *aside);
+    if (!failed) failed = directory.replace(making, directory.manifest_path());
     if (failed) SpoolDirectory::remove(making);
     return failed;
 }
@@ -174,7 +174,7 @@ ManifestCheck check_manifest(const std::string& path) {
     if (auto failed = database->read_text("PRAGMA quick_check(1)", verdict)) return failed_check(*failed, path);
     if (verdict != "ok") return {ControlState::damaged, {DbFault::damaged, SQLITE_CORRUPT, verdict.value_or("")}};
     std::optional<std::string> id;
-    if (auto failed = database->read_text(id_of_control, id)) return failed_check(*failed, path);
+    if (auto failed = database->read_text(id_of_manifest, id)) return failed_check(*failed, path);
     if (!is_id(id)) return {ControlState::unmade, {DbFault::damaged, SQLITE_CORRUPT, "the file has no id"}};
     return check;
 }
@@ -198,15 +198,15 @@ std::optional<DbError> read_groups(Database& database, StoredGroups& groups) {
     return std::nullopt;
 }
 
-std::optional<DbError> salvage_control(const std::string& path, ManifestSeed& seed) {
+std::optional<DbError> salvage_manifest(const std::string& path, ManifestSeed& seed) {
     seed = {};
     DbError error;
     auto database = Database::open(path, Database::Use::read, error);
     if (!database) return may_pass(error) ? std::optional(error) : std::nullopt;
     std::optional<std::string> id;
     std::optional<std::int64_t> complete;
-    const std::optional<DbError> failures[] = {database->read_text(id_of_control, id),
-                                               database->read_number(complete_of_control, complete),
+    const std::optional<DbError> failures[] = {database->read_text(id_of_manifest, id),
+                                               database->read_number(complete_of_manifest, complete),
                                                read_groups(*database, seed.groups)};
     for (const auto& failed : failures) {
         if (failed && may_pass(*failed)) return failed;

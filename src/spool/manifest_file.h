@@ -64,6 +64,6 @@ struct ManifestCheck {
 [[nodiscard]] std::optional<DbError> read_groups(Database& database, StoredGroups& groups);
 [[nodiscard]] std::uint32_t check_of_group(std::string_view name, Position position);
 /// Reads the sound rows of a damaged file. Fails if reading fails for a reason that may pass.
-[[nodiscard]] std::optional<DbError> salvage_control(const std::string& path, ManifestSeed& seed);
+[[nodiscard]] std::optional<DbError> salvage_manifest(const std::string& path, ManifestSeed& seed);
 
 }  // namespace holdfast

@@ -16,7 +16,7 @@ Error cannot_open(const std::string& path, const DbError& error) {
 
 /// Checks spool.db. Content that differs in a fresh read was not damaged.
 std::optional<DbError> check_patiently(const Manifest::Opening& opening, ManifestCheck& check) {
-    const std::string path = opening.directory.control_path();
+    const std::string path = opening.directory.manifest_path();
     return opening.retries.run([&]() -> std::optional<DbError> {
         check = check_manifest(path);
         for (const auto pause : pauses_before_damage) {
@@ -30,24 +30,24 @@ std::optional<DbError> check_patiently(const Manifest::Opening& opening, Manifes
 
 }  // namespace
 
-std::optional<DbError> Manifest::open_present(const Opening& opening, std::unique_ptr<Manifest>& control) {
+std::optional<DbError> Manifest::open_present(const Opening& opening, std::unique_ptr<Manifest>& manifest) {
     return opening.retries.run([&] {
-        control.reset(new Manifest);
-        auto failed = control->open_file(opening.directory.control_path());
+        manifest.reset(new Manifest);
+        auto failed = manifest->open_file(opening.directory.manifest_path());
         return failed ? failed : sync_log_name(opening.directory);
     });
 }
 
 Manifest::Opened Manifest::make_new(const Opening& opening, const ManifestSeed& seed, std::string* aside) {
-    std::unique_ptr<Manifest> control;
+    std::unique_ptr<Manifest> manifest;
     auto failed = make_manifest(opening.directory, seed, aside);
-    if (!failed) failed = open_present(opening, control);
+    if (!failed) failed = open_present(opening, manifest);
     if (failed) {
-        return Error{"cannot create the spool's " + opening.directory.control_path() + ": " + failed->message +
+        return Error{"cannot create the spool's " + opening.directory.manifest_path() + ": " + failed->message +
                      "; free some space, give this user the directory, or choose another with --sink spool:DIR"};
     }
-    control->used_ = std::max(control->used_, seed.complete);
-    return control;
+    manifest->used_ = std::max(manifest->used_, seed.complete);
+    return manifest;
 }
 
 /// Handles a missing spool.db: a first start, or a file that was removed.
@@ -58,7 +58,7 @@ Manifest::Opened Manifest::make_lost(Opening& opening) {
             opening.retries.run([&] { return read_id_of_segments(opening.directory, segments, seed.id); }))
         return cannot_open("files of events", *failed);
     if (!segments.empty())
-        opening.rebuilt = opening.directory.control_path() + " was missing and is created again with " +
+        opening.rebuilt = opening.directory.manifest_path() + " was missing and is created again with " +
                           (seed.id.empty() ? "a new id" : "the id of the files of events") +
                           ", and groups begin at the oldest event";
     if (seed.id.empty()) seed.id = draw_spool_id();
@@ -67,11 +67,11 @@ Manifest::Opened Manifest::make_lost(Opening& opening) {
 
 /// Completes the new file before it replaces the damaged one.
 Manifest::Opened Manifest::make_again(Opening& opening, const DbError& damage) {
-    const std::string path = opening.directory.control_path();
+    const std::string path = opening.directory.manifest_path();
     ManifestSeed seed;
     std::string aside;
     const auto failed = opening.retries.run([&]() -> std::optional<DbError> {
-        if (auto unread = salvage_control(path, seed)) return unread;
+        if (auto unread = salvage_manifest(path, seed)) return unread;
         if (!seed.id.empty()) return std::nullopt;
         return read_id_of_segments(opening.directory, opening.contents.segments, seed.id);
     });
@@ -87,8 +87,8 @@ Manifest::Opened Manifest::make_again(Opening& opening, const DbError& damage) {
 }
 
 Manifest::Opened Manifest::open(Opening& opening) {
-    const std::string path = opening.directory.control_path();
-    if (!opening.contents.control) return make_lost(opening);
+    const std::string path = opening.directory.manifest_path();
+    if (!opening.contents.manifest) return make_lost(opening);
     ManifestCheck check;
     if (const auto unreadable = check_patiently(opening, check)) return cannot_open(path, *unreadable);
     switch (check.state) {
@@ -107,18 +107,18 @@ Manifest::Opened Manifest::open(Opening& opening) {
         case ControlState::damaged:
             return make_again(opening, check.error);
     }
-    std::unique_ptr<Manifest> control;
-    const auto failed = open_present(opening, control);
-    if (!failed) return control;
-    control.reset();
+    std::unique_ptr<Manifest> manifest;
+    const auto failed = open_present(opening, manifest);
+    if (!failed) return manifest;
+    manifest.reset();
     return may_pass(*failed) || failed->fault == DbFault::full ? cannot_open(path, *failed)
                                                                : make_again(opening, *failed);
 }
 
 std::optional<DbError> Manifest::move_to_new_file(const SpoolDirectory& directory) {
     const std::lock_guard lock(mutex_);
-    const std::string path = directory.control_path();
-    const std::string making = directory.making_control_path();
+    const std::string path = directory.manifest_path();
+    const std::string making = directory.making_manifest_path();
     SpoolDirectory::remove(making);
     if (auto failed = copy_database(database_, making)) return failed;
     if (auto failed = directory.replace(making, path)) return failed;

@@ -46,18 +46,18 @@ std::string absolute(const std::string& path) {
 /// Owns the parts, in the order of their dependencies. The header documents the interface.
 class SqliteSpool final : public Spool {
 public:
-    SqliteSpool(SpoolOptions options, SpoolDirectory directory, std::unique_ptr<Manifest> control)
+    SqliteSpool(SpoolOptions options, SpoolDirectory directory, std::unique_ptr<Manifest> manifest)
         : options_(std::move(options)),
           clock_(options_.read_clocks ? options_.read_clocks : read_system_clocks),
           directory_(std::move(directory)),
-          control_(std::move(control)),
+          manifest_(std::move(manifest)),
           reader_(directory_, book_,
                   {.damaged = [this](const MissingRange& range) { note_damage(range); },
-                   .is_damaged = [this](Position position) { return control_->quarantine().has(position); },
+                   .is_damaged = [this](Position position) { return manifest_->quarantine().has(position); },
                    .whole = [this](Position first, Position last) { note_whole(first, last); },
                    .trouble = options_.on_read_trouble,
                    .recovered = options_.on_read_recovered}) {
-        control_->require(options_.required_groups);
+        manifest_->require(options_.required_groups);
         limit_sessions(options_.sessions);
     }
     ~SqliteSpool() override { stop(std::chrono::milliseconds(0)); }
@@ -74,7 +74,7 @@ public:
     }
     [[nodiscard]] WallTime now() const override { return clock_.now(); }
     bool wait_for(Position after, std::chrono::milliseconds timeout) override { return book_.wait_for(after, timeout); }
-    [[nodiscard]] std::vector<SpoolGroup> groups() override { return control_->groups(); }
+    [[nodiscard]] std::vector<SpoolGroup> groups() override { return manifest_->groups(); }
     [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position) override {
         return store_position(group, position, std::nullopt);
     }
@@ -83,8 +83,8 @@ public:
         return store_position(group, position, memo);
     }
     [[nodiscard]] std::optional<Error> remove_group(const std::string& group) override {
-        auto failed = control_->remove_group(group);
-        return failed ? failed : confirm_control();
+        auto failed = manifest_->remove_group(group);
+        return failed ? failed : confirm_manifest();
     }
     void visit_lost(const std::function<void(const LostConnection&)>& visit) override;
     [[nodiscard]] bool is_open(const std::string& conn) override {
@@ -109,7 +109,7 @@ private:
     void note_lost(const SegmentIndex::Segment& segment);
     void note_removed(const std::string& report);
     [[nodiscard]] std::string error(const std::string& of_writer) const;
-    [[nodiscard]] std::optional<Error> confirm_control();
+    [[nodiscard]] std::optional<Error> confirm_manifest();
     [[nodiscard]] std::optional<Error> store_position(const std::string& group, Position position,
                                                       const std::optional<std::string>& memo);
     [[nodiscard]] Maintenance::Parts maintenance_parts();
@@ -121,7 +121,7 @@ private:
     const std::string path_ = absolute(options_.directory);
     SpoolClock clock_;
     const SpoolDirectory directory_;
-    const std::unique_ptr<Manifest> control_;
+    const std::unique_ptr<Manifest> manifest_;
     SegmentIndex book_;
     SessionBook sessions_;
     OpenBook open_;
@@ -143,23 +143,23 @@ std::optional<DbError> SqliteSpool::start_clock() {
     for (const SegmentIndex::Segment& segment : book_.all()) {
         if (segment.newest != WallTime::max()) newest = segment.newest;
     }
-    clock_.start(control_->clock(), newest);
+    clock_.start(manifest_->clock(), newest);
     const WallTime now = clock_.now();
     if (newest) {
         const std::chrono::milliseconds by_wall = clock_.wall() - clock_.former_wall(*newest);
         away_ = {clock_.knows_time_away() ? now - *newest : by_wall, clock_.knows_time_away()};
     }
     book_.bound_times(now);
-    if (control_->clock().empty()) {
-        if (auto failed = control_->bound_session_times(now)) return failed;
+    if (manifest_->clock().empty()) {
+        if (auto failed = manifest_->bound_session_times(now)) return failed;
     }
-    control_->set_clock(clock_.stored());
+    manifest_->set_clock(clock_.stored());
     return std::nullopt;
 }
 
 /// Restores sessions and open connections from the rows that are newer than the tables of spool.db.
 std::optional<DbError> SqliteSpool::recall(StartRetries& retries) {
-    Position wanted = control_->knows_open() ? std::max(control_->complete() + 1, book_.first()) : book_.first();
+    Position wanted = manifest_->knows_open() ? std::max(manifest_->complete() + 1, book_.first()) : book_.first();
     const Position last = book_.last();
     std::optional<SegmentReader> reader;
     Position in_reader = 0;
@@ -184,8 +184,8 @@ std::optional<DbError> SqliteSpool::recall(StartRetries& retries) {
 }
 
 void SqliteSpool::recall_row(const GoodRow& row) {
-    open_.note(row.lines, control_->knows_open());
-    if (row.last() <= control_->complete()) return;
+    open_.note(row.lines, manifest_->knows_open());
+    if (row.last() <= manifest_->complete()) return;
     if (const auto marks = parse_sessions(row.sessions)) sessions_.note(*marks);
 }
 
@@ -193,7 +193,7 @@ void SqliteSpool::recall_row(const GoodRow& row) {
 bool SqliteSpool::is_stored_open(const std::string& conn) {
     StartRetries retries(options_.directory, longest_wait_for_table, {});
     bool has = false;
-    return retries.run([&] { return control_->has_open(conn, has); }) || has;
+    return retries.run([&] { return manifest_->has_open(conn, has); }) || has;
 }
 
 void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& visit) {
@@ -205,7 +205,7 @@ void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& v
         std::string behind;
         std::vector<Manifest::OpenRow> rows;
         // Connections that cannot be read remain in the table for the next start.
-        while (!retries.run([&] { return control_->open_behind(behind, page, rows); }) && !rows.empty()) {
+        while (!retries.run([&] { return manifest_->open_behind(behind, page, rows); }) && !rows.empty()) {
             for (const Manifest::OpenRow& row : rows) take(row);
             behind = rows.back().first;
         }
@@ -225,7 +225,7 @@ void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& v
 
 /// Restores the tables from the files and saves them.
 std::optional<Error> SqliteSpool::restore(const std::vector<Position>& segments, StartRetries& retries) {
-    auto unread = Survey({directory_, *control_, book_, retries}).run(segments);
+    auto unread = Survey({directory_, *manifest_, book_, retries}).run(segments);
     auto failed = start_clock();
     if (!unread) unread = recall(retries);
     if (unread) {
@@ -233,11 +233,11 @@ std::optional<Error> SqliteSpool::restore(const std::vector<Position>& segments,
                      ", and nothing was changed; see the kernel's log for the disk"};
     }
     const Position last = inherited_ = book_.last();
-    if (!failed) failed = control_->save({sessions_.begin_saving(), open_.begin_saving()}, last, clock_.now(), false);
+    if (!failed) failed = manifest_->save({sessions_.begin_saving(), open_.begin_saving()}, last, clock_.now(), false);
     sessions_.end_saving(!failed);
     open_.end_saving(!failed);
     if (failed) {
-        return Error{"cannot write to the spool's " + directory_.control_path() + ": " + failed->message +
+        return Error{"cannot write to the spool's " + directory_.manifest_path() + ": " + failed->message +
                      "; free some space, or give this user the file"};
     }
     return std::nullopt;
@@ -248,7 +248,7 @@ Maintenance::Parts SqliteSpool::maintenance_parts() {
             .book = book_,
             .sessions = sessions_,
             .open = open_,
-            .control = *control_,
+            .manifest = *manifest_,
             .reader = reader_,
             .clock = clock_,
             .end_segment = [this] { writer_->end_segment(); },
@@ -265,7 +265,7 @@ SpoolWriter::Parts SqliteSpool::writer_parts() {
             .book = book_,
             .sessions = sessions_,
             .open = open_,
-            .control = *control_,
+            .manifest = *manifest_,
             .clock = clock_,
             .segment_ended = [this] { keeper_->hurry(); },
             .files = files_,
@@ -277,7 +277,7 @@ SpoolWriter::Parts SqliteSpool::writer_parts() {
 
 std::optional<Error> SqliteSpool::start(const std::vector<Position>& segments, StartRetries& retries) {
     if (auto failed = restore(segments, retries)) return failed;
-    files_.watch(directory_.control_path());
+    files_.watch(directory_.manifest_path());
     keeper_.emplace(maintenance_parts(), options_);
     writer_.emplace(writer_parts(), options_);
     writing_ = true;
@@ -292,33 +292,33 @@ std::optional<Error> SqliteSpool::store_position(const std::string& group, Posit
     }
     if (memo && memo->size() > max_memo)
         return Error{"the memo of the group is too long; write at most " + std::to_string(max_memo) + " bytes"};
-    auto failed = control_->set_position(group, position, memo, clock_.wall());
-    return failed ? failed : confirm_control();
+    auto failed = manifest_->set_position(group, position, memo, clock_.wall());
+    return failed ? failed : confirm_manifest();
 }
 
 /// Detects that spool.db was removed: the commit would disappear with the process. The writer then copies the content
 /// into a new file.
-std::optional<Error> SqliteSpool::confirm_control() {
-    if (files_.is_intact(directory_.control_path())) return std::nullopt;
+std::optional<Error> SqliteSpool::confirm_manifest() {
+    if (files_.is_intact(directory_.manifest_path())) return std::nullopt;
     writer_->replace_files();
-    return Error{"cannot store it: " + directory_.control_path() +
+    return Error{"cannot store it: " + directory_.manifest_path() +
                  " was removed while in use, and is created again; repeat the request"};
 }
 
 void SqliteSpool::limit_sessions(const SessionBudget& budget) {
-    control_->limit_sessions(budget);
+    manifest_->limit_sessions(budget);
     sessions_.limit(std::max(budget.overall, min_unsaved_sessions));
 }
 
 void SqliteSpool::change(const SpoolOptions& options) {
-    control_->require(options.required_groups);
+    manifest_->require(options.required_groups);
     limit_sessions(options.sessions);
     writer_->change(options);
     keeper_->change(options);
 }
 
 void SqliteSpool::note_damage(const MissingRange& range) {
-    if (!control_->quarantine().add(range, clock_.wall()) || !options_.on_quarantine) return;
+    if (!manifest_->quarantine().add(range, clock_.wall()) || !options_.on_quarantine) return;
     const std::string events =
         range.first == range.last
             ? "the event at position " + std::to_string(range.first) + " is"
@@ -328,7 +328,7 @@ void SqliteSpool::note_damage(const MissingRange& range) {
 }
 
 void SqliteSpool::note_whole(Position first, Position last) {
-    if (!control_->quarantine().remove(first, last) || !options_.on_healed) return;
+    if (!manifest_->quarantine().remove(first, last) || !options_.on_healed) return;
     options_.on_healed("the events at positions " + std::to_string(first) + " to " + std::to_string(last) +
                        " of the spool in " + directory_.path() +
                        " can be read again; read them with --from where a consumer passed them");
@@ -336,7 +336,7 @@ void SqliteSpool::note_whole(Position first, Position last) {
 
 void SqliteSpool::note_lost(const SegmentIndex::Segment& segment) {
     static_cast<void>(
-        control_->quarantine().add({segment.first, segment.last, std::string(file_was_removed)}, clock_.wall()));
+        manifest_->quarantine().add({segment.first, segment.last, std::string(file_was_removed)}, clock_.wall()));
     note_removed("a file of the spool in " + directory_.path() + " was removed while in use: events " +
                  std::to_string(segment.first) + " to " + std::to_string(segment.last) +
                  " are lost for consumers that have not read them; find the cause of the removal");
@@ -368,12 +368,12 @@ std::chrono::milliseconds SqliteSpool::age_of_oldest() const {
 
 SpoolStatus SqliteSpool::status() {
     const SpoolWriter::Figures written = writer_->figures();
-    const Quarantine::Figures quarantined = control_->quarantine().figures();
+    const Quarantine::Figures quarantined = manifest_->quarantine().figures();
     SpoolReader::Figures reads = reader_.figures();
-    std::vector<SpoolGroup> groups = control_->groups();
+    std::vector<SpoolGroup> groups = manifest_->groups();
     const Position last = book_.last();
     for (SpoolGroup& group : groups) group.lag_events = last - std::min(last, group.position);
-    return {.id = control_->id(),
+    return {.id = manifest_->id(),
             .path = path_,
             .first = book_.first(),
             .last = last,
@@ -391,7 +391,7 @@ SpoolStatus SqliteSpool::status() {
             .oldest = age_of_oldest(),
             .away = away_,
             .error = error(written.error),
-            .sessions = control_->session_figures(),
+            .sessions = manifest_->session_figures(),
             .groups = std::move(groups),
             .gateway_lost = 0};
 }
@@ -422,11 +422,11 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options) {
     }
     directory.value().remove_leftovers();
     Manifest::Opening opening{directory.value(), contents, retries, {}};
-    auto control = Manifest::open(opening);
-    if (!control) return control.error();
+    auto manifest = Manifest::open(opening);
+    if (!manifest) return manifest.error();
     if (!opening.rebuilt.empty() && options.on_quarantine) options.on_quarantine(opening.rebuilt);
     auto spool =
-        std::make_unique<SqliteSpool>(std::move(options), std::move(directory).value(), std::move(control).value());
+        std::make_unique<SqliteSpool>(std::move(options), std::move(directory).value(), std::move(manifest).value());
     if (auto error = spool->start(contents.segments, retries)) return *error;
     return std::unique_ptr<Spool>(std::move(spool));
 }

@@ -220,10 +220,10 @@ protected:
 TEST_F(SpoolRemovedTest, WhatIsOpenIsCopiedIntoNewFiles) {
     const auto database = [](const std::string& name) { return name != "lock"; };
     const auto log = [](const std::string& name) { return name.ends_with("-wal"); };
-    const auto control = [](const std::string& name) { return name.starts_with("spool.db"); };
+    const auto manifest = [](const std::string& name) { return name.starts_with("spool.db"); };
     const auto events = [](const std::string& name) { return name.starts_with("events-") && name.ends_with(".db"); };
     for (const std::function<bool(const std::string&)>& matches :
-         {std::function<bool(const std::string&)>(database), {log}, {control}, {events}}) {
+         {std::function<bool(const std::string&)>(database), {log}, {manifest}, {events}}) {
         fs::remove_all(path());
         {
             const std::lock_guard lock(mutex_);
@@ -260,13 +260,13 @@ TEST_F(SpoolRemovedTest, NoPositionAndNoMarkIsConfirmedThatIsNotOnDisk) {
     };
     auto spool = open_spool(options());
     append_and_wait(*spool, 1, 20, 5);
-    const auto control = [](const std::string& name) { return name.starts_with("spool.db"); };
-    remove(control);
+    const auto manifest = [](const std::string& name) { return name.starts_with("spool.db"); };
+    remove(manifest);
     set_position(*spool, 15);  // immediately, before the maintenance thread checks
     EXPECT_EQ(on_disk("SELECT position FROM consumer_group WHERE name = 'billing'"), "15");
 
     std::promise<void> durable;
-    remove(control);
+    remove(manifest);
     spool->append({.lines = {},
                    .events = 0,
                    .listeners = {},

@@ -49,29 +49,29 @@ bool can_allocate(const std::string& directory, std::uint64_t free_bytes) {
 }
 
 /// Facts of spool.db that retention needs. Read without a log and an index, which would need space.
-struct ControlFacts {
+struct ManifestFacts {
     std::vector<std::pair<std::string, Position>> groups;
     Position complete = 0;
     std::string clock;
     bool knows_open = false;
 };
 
-std::optional<Database> open_control(const std::string& path) {
+std::optional<Database> open_manifest(const std::string& path) {
     DbError error;
     const bool log = SpoolDirectory::plain_bytes_of(path + "-wal") > 0;
     return log ? Database::open(path, Database::Use::read, error) : Database::open_immutable(path, error);
 }
 
-std::optional<ControlFacts> read_control(const std::string& path) {
-    auto control = open_control(path);
-    if (!control) return std::nullopt;
-    ControlFacts facts;
-    const auto about = [&](const char* sql) { return control->value_of(sql).value_or(""); };
+std::optional<ManifestFacts> read_manifest(const std::string& path) {
+    auto manifest = open_manifest(path);
+    if (!manifest) return std::nullopt;
+    ManifestFacts facts;
+    const auto about = [&](const char* sql) { return manifest->value_of(sql).value_or(""); };
     const std::string complete = about("SELECT value FROM about WHERE key = 'complete'");
     static_cast<void>(std::from_chars(complete.data(), complete.data() + complete.size(), facts.complete));
     facts.clock = about("SELECT value FROM about WHERE key = 'clock'");
     facts.knows_open = !about("SELECT value FROM about WHERE key = 'knows_open'").empty();
-    Statement groups = control->prepare("SELECT name, position FROM consumer_group");
+    Statement groups = manifest->prepare("SELECT name, position FROM consumer_group");
     if (!groups.valid()) return std::nullopt;
     Statement::Step step{};
     while ((step = groups.step()) == Statement::Step::row) {
@@ -81,12 +81,12 @@ std::optional<ControlFacts> read_control(const std::string& path) {
 }
 
 /// Returns the position up to which events may be removed.
-Position removable(const ControlFacts& control, const std::vector<std::string>& required) {
-    Position up_to = control.complete;
+Position removable(const ManifestFacts& manifest, const std::vector<std::string>& required) {
+    Position up_to = manifest.complete;
     for (const std::string& name : required) {
-        const auto found = std::find_if(control.groups.begin(), control.groups.end(),
+        const auto found = std::find_if(manifest.groups.begin(), manifest.groups.end(),
                                         [&](const auto& group) { return group.first == name; });
-        up_to = std::min(up_to, found == control.groups.end() ? 0 : found->second);
+        up_to = std::min(up_to, found == manifest.groups.end() ? 0 : found->second);
     }
     return up_to;
 }
@@ -123,12 +123,12 @@ std::size_t retain_before_start(const SpoolOptions& options) {
     auto directory = SpoolDirectory::take(options.directory);
     SpoolDirectory::Contents contents;
     if (!directory || directory.value().list(contents)) return 0;
-    const auto control = read_control(directory.value().control_path());
-    if (!control || !control->knows_open) return 0;
+    const auto manifest = read_manifest(directory.value().manifest_path());
+    if (!manifest || !manifest->knows_open) return 0;
     SpoolClock clock(options.read_clocks ? options.read_clocks : read_system_clocks);
-    clock.start(control->clock, std::nullopt);
-    const SpoolClock* const ages = control->clock.empty() ? nullptr : &clock;
-    const Position up_to = removable(*control, options.required_groups);
+    clock.start(manifest->clock, std::nullopt);
+    const SpoolClock* const ages = manifest->clock.empty() ? nullptr : &clock;
+    const Position up_to = removable(*manifest, options.required_groups);
     std::uint64_t bytes = 0;
     for (const Position first : contents.segments) {
         bytes += SpoolDirectory::plain_bytes_of(directory.value().segment_path(first));

@@ -35,7 +35,7 @@ std::optional<DbError> Survey::inspect_once(Position first, Facts& facts) const 
 std::optional<DbError> Survey::inspect(Position first, bool newest, Facts& facts) const {
     for (RepeatedReads reads;;) {
         const auto failed = inspect_once(first, facts);
-        const bool shorter = newest && facts.tail.last < parts_.control.complete() && facts.tail.last > 0;
+        const bool shorter = newest && facts.tail.last < parts_.manifest.complete() && facts.tail.last > 0;
         if (!failed && facts.tail.whole && !shorter) return std::nullopt;
         const auto pause = failed ? reads.after_failure() : reads.after_damage();
         if (!pause) return failed;
@@ -45,9 +45,9 @@ std::optional<DbError> Survey::inspect(Position first, bool newest, Facts& facts
 
 /// Reads the newest file. After an orderly stop, spool.db has the newest position even if this file cannot be read.
 std::optional<DbError> Survey::inspect_newest(Position first, Facts& facts) const {
-    if (!parts_.control.was_closed()) return parts_.retries.run([&] { return inspect(first, true, facts); });
+    if (!parts_.manifest.was_closed()) return parts_.retries.run([&] { return inspect(first, true, facts); });
     if (!inspect(first, true, facts)) return std::nullopt;
-    const Position last = parts_.control.complete();
+    const Position last = parts_.manifest.complete();
     facts = {.tail = {.last = last < first ? 0 : last}, .oldest = {}};
     return std::nullopt;
 }
@@ -68,7 +68,7 @@ void Survey::enter(Position first, std::optional<Position> next, const Facts& fa
 }
 
 std::optional<DbError> Survey::run(const std::vector<Position>& segments) {
-    Position last = parts_.control.used();
+    Position last = parts_.manifest.used();
     bool certain = true;
     for (std::size_t i = 0; i < segments.size(); ++i) {
         const bool newest = i + 1 == segments.size();
@@ -83,8 +83,8 @@ std::optional<DbError> Survey::run(const std::vector<Position>& segments) {
         enter(segments[i], newest ? std::nullopt : std::optional(segments[i + 1]), facts);
     }
     last = std::max(last, parts_.book.last());
-    if (!certain && parts_.control.was_closed()) last = std::max(parts_.control.used(), parts_.book.first());
-    if (!certain && !parts_.control.was_closed()) last += safe_distance;
+    if (!certain && parts_.manifest.was_closed()) last = std::max(parts_.manifest.used(), parts_.book.first());
+    if (!certain && !parts_.manifest.was_closed()) last += safe_distance;
     parts_.book.add({}, last);
     return std::nullopt;
 }

@@ -17,7 +17,7 @@ class Survey {
 public:
     struct Parts {
         const SpoolDirectory& directory;
-        const Manifest& control;
+        const Manifest& manifest;
         SegmentIndex& book;
         StartRetries& retries;
     };

@@ -26,8 +26,8 @@ public:
     [[nodiscard]] SpoolVerdict take() { return std::move(verdict_); }
 
 private:
-    [[nodiscard]] std::optional<Error> read_control();
-    void read_groups(Database& control);
+    [[nodiscard]] std::optional<Error> read_manifest();
+    void read_groups(Database& manifest);
     [[nodiscard]] std::optional<Error> read_segment(Position first, std::optional<Position> next);
     [[nodiscard]] std::optional<Error> read_rows(std::optional<SegmentReader> reader, Position first, Position end);
     void check_owner(const std::string& path);
@@ -45,13 +45,13 @@ private:
 std::optional<Error> Verification::run() {
     SpoolDirectory::Contents contents;
     const bool listed = !SpoolDirectory::list_in(directory_, contents);
-    if (SpoolDirectory::is_missing(directory_) || (listed && !contents.control && contents.segments.empty())) {
+    if (SpoolDirectory::is_missing(directory_) || (listed && !contents.manifest && contents.segments.empty())) {
         return Error{directory_ + " contains no spool; name the directory of sink.path, or a backup"};
     }
     if (!SpoolDirectory::is_missing(directory_ + "/" + SpoolDirectory::incomplete)) {
         verdict_.problems.emplace_back("a backup or a restore into the directory did not finish; run that again");
     }
-    if (auto error = read_control()) return error;  // before the files of events, so that it is not ahead of them
+    if (auto error = read_manifest()) return error;  // before the files of events, so that it is not ahead of them
     if (const auto failed = SpoolDirectory::list_in(directory_, contents)) return unreadable(directory_, *failed);
     const std::vector<Position>& segments = contents.segments;
     for (std::size_t i = 0; i < segments.size(); ++i) {
@@ -62,15 +62,15 @@ std::optional<Error> Verification::run() {
     return std::nullopt;
 }
 
-std::optional<Error> Verification::read_control() {
+std::optional<Error> Verification::read_manifest() {
     const std::string path = directory_ + "/spool.db";
     DbError error;
-    auto control = Database::open(path, Database::Use::read, error);
+    auto manifest = Database::open(path, Database::Use::read, error);
     std::optional<std::string> check;
-    if (control) {
-        control->set_busy_timeout_ms(seal_timeout_ms);
-        check = control->value_of("PRAGMA quick_check(1)");
-        if (!check) error = control->error();
+    if (manifest) {
+        manifest->set_busy_timeout_ms(seal_timeout_ms);
+        check = manifest->value_of("PRAGMA quick_check(1)");
+        if (!check) error = manifest->error();
     }
     if (!check && error.fault != DbFault::damaged && error.fault != DbFault::gone) return unreadable(path, error);
     if (!check || *check != "ok") {
@@ -78,15 +78,15 @@ std::optional<Error> Verification::read_control() {
                                     "; the next start of a gateway creates it again");
         return std::nullopt;
     }
-    verdict_.id = control->value_of("SELECT value FROM about WHERE key = 'id'").value_or("");
-    const std::string complete = control->value_of("SELECT value FROM about WHERE key = 'complete'").value_or("");
+    verdict_.id = manifest->value_of("SELECT value FROM about WHERE key = 'id'").value_or("");
+    const std::string complete = manifest->value_of("SELECT value FROM about WHERE key = 'complete'").value_or("");
     static_cast<void>(std::from_chars(complete.data(), complete.data() + complete.size(), complete_));
-    read_groups(*control);
+    read_groups(*manifest);
     return std::nullopt;
 }
 
-void Verification::read_groups(Database& control) {
-    Statement groups = control.prepare("SELECT name, position, moved_at FROM consumer_group ORDER BY name");
+void Verification::read_groups(Database& manifest) {
+    Statement groups = manifest.prepare("SELECT name, position, moved_at FROM consumer_group ORDER BY name");
     if (!groups.valid()) return;
     while (groups.step() == Statement::Step::row) {
         verdict_.groups.push_back({std::string(groups.text(0)), static_cast<Position>(groups.number(1)), false,

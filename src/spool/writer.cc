@@ -227,8 +227,8 @@ std::optional<DbError> SpoolWriter::try_commit() {
 }
 
 std::optional<DbError> SpoolWriter::save_marks() {
-    if (auto failed = parts_.control.save_marks(row_.marks, parts_.clock.now())) return failed;
-    if (parts_.files.is_intact(parts_.directory.control_path())) return std::nullopt;
+    if (auto failed = parts_.manifest.save_marks(row_.marks, parts_.clock.now())) return failed;
+    if (parts_.files.is_intact(parts_.directory.manifest_path())) return std::nullopt;
     files_missing_ = true;
     return DbError{DbFault::busy, 0, "its files were removed"};
 }
@@ -273,7 +273,7 @@ std::optional<DbError> SpoolWriter::open_segment() {
         SpoolDirectory::remove(parts_.directory.segment_path(first));
         if (!parts_.directory.sync()) return system_error("cannot sync " + parts_.directory.path());
     }
-    segment_ = SegmentWriter::create(parts_.directory, first, parts_.control.id(), error);
+    segment_ = SegmentWriter::create(parts_.directory, first, parts_.manifest.id(), error);
     if (!segment_) return error;
     segment_began_ = now;
     parts_.files.watch(segment_path());
@@ -313,7 +313,7 @@ void SpoolWriter::answer_questions() {
         }
         auto seq = parts_.sessions.seq_of(question.session);
         DbError error;
-        if (!seq) seq = parts_.control.seq_of(question.session, error);
+        if (!seq) seq = parts_.manifest.seq_of(question.session, error);
         if (!seq) return put_back(std::move(question), error);
         note_answers();
         question.answer(planted("dedupe_per_connection") ? 0 : *seq);

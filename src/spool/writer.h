@@ -30,7 +30,7 @@ public:
         SegmentIndex& book;
         SessionBook& sessions;
         OpenBook& open;
-        Manifest& control;
+        Manifest& manifest;
         const SpoolClock& clock;
         std::function<void()> segment_ended;  ///< request to seal the ended file
         OpenFiles& files;

@@ -31,7 +31,7 @@ bool SpoolWriter::replace_files_patiently() {
 std::optional<DbError> SpoolWriter::try_to_replace_files() {
     const auto replaced = parts_.directory.hold().reclaim();
     if (!replaced) return DbError{DbFault::busy, SQLITE_BUSY, replaced.error().message};
-    const std::string control = parts_.directory.control_path();
+    const std::string manifest = parts_.directory.manifest_path();
     std::string names = replaced.value();
     const auto add = [&names](const std::string& path) {
         if (!names.empty()) names += ", ";
@@ -41,11 +41,11 @@ std::optional<DbError> SpoolWriter::try_to_replace_files() {
         add(segment_path());
         if (auto failed = replace_segment()) return failed;
     }
-    if (!parts_.files.is_intact(control)) {
-        add(control);
-        parts_.files.condemn(control);
-        if (auto failed = parts_.control.move_to_new_file(parts_.directory)) return failed;
-        parts_.files.watch(control);
+    if (!parts_.files.is_intact(manifest)) {
+        add(manifest);
+        parts_.files.condemn(manifest);
+        if (auto failed = parts_.manifest.move_to_new_file(parts_.directory)) return failed;
+        parts_.files.watch(manifest);
     }
     files_missing_ = false;
     if (!names.empty()) {
