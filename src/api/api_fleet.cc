@@ -28,7 +28,7 @@ void write_device(JsonWriter& json, const FleetDevice& device) {
     const PresenceRecord& record = device.record;
     json.begin_object().field("id", device.id).field("state", to_string(device.state)).field("gateway", record.gateway);
     json.field("conn", to_string(record.conn)).field("peer", to_string(record.peer));
-    json.field("listener", record.listener).field("authenticated", record.proved);
+    json.field("listener", record.listener).field("authenticated", record.identity == Identity::authenticated);
     write_time(json, "since", record.since);
     json.key("reason");
     record.reason ? json.value(to_string(*record.reason)) : json.null();

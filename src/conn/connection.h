@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/slot_table.h"
+#include "model/identity.h"
 
 namespace holdfast {
 
@@ -129,6 +130,8 @@ struct Connection : SlotHeader {
     bool parting : 1 = false;            ///< FIN was sent; see Drainer
     bool throttled : 1 = false;          ///< reads are paused: rate exceeded, or memory pressure
     bool paused : 1 = false;             ///< reads and the kept bytes wait for Shard::release
+    /// Identity of the device; `stage` does not show it in the preamble and while closing.
+    Identity identity : 2 = Identity::none;
 
     std::uint64_t bytes_out : 52 = 0;
     bool encrypted : 1 = false;   ///< bytes pass through the shard's TLS session for it
@@ -136,7 +139,6 @@ struct Connection : SlotHeader {
     // State of the stream handler.
     bool connected_pending : 1 = false;  ///< `connected` event not emitted yet
     bool spoke : 1 = false;              ///< first item, valid or not, received
-    bool identified : 1 = false;         ///< identified; `stage` does not show it in the preamble and while closing
     /// Tenths of a second from the TCP handshake to `opened`; max_backlog_wait means at least that. See AcceptTime.
     std::uint8_t backlog_wait : 7 = 0;
 
@@ -146,14 +148,15 @@ struct Connection : SlotHeader {
 
     [[nodiscard]] bool is_opening() const noexcept { return stage == Stage::preamble; }
     [[nodiscard]] bool is_closing() const noexcept { return stage == Stage::closing; }
+    [[nodiscard]] bool is_identified() const noexcept { return identity != Identity::none; }
     /// Records that the device is identified; in the preamble, its certificate identifies it.
-    void identify() noexcept {
-        identified = true;
+    void identify(Identity as) noexcept {
+        identity = as;
         if (stage == Stage::unidentified) stage = Stage::open;
     }
     /// Records that the claim to the id was refused.
     void unidentify() noexcept {
-        identified = false;
+        identity = Identity::none;
         if (stage == Stage::open) stage = Stage::unidentified;
     }
     void count_item() noexcept { items = (items + 1) & ((std::uint64_t{1} << 44) - 1); }

@@ -83,7 +83,7 @@ struct Core {
 
     /// Returns true if the connection must prove its device's identity and has not done so.
     [[nodiscard]] bool is_unauthenticated(const Connection& connection) const {
-        return connection.is_opening() || (policy_of(connection).authenticates && !connection.identified);
+        return connection.is_opening() || (policy_of(connection).authenticates && !connection.is_identified());
     }
 
     /// Returns the time of the present turn.

@@ -33,7 +33,7 @@ TEST(Finalizer, AConnectionThatHasNotProvedItsIdStaysUnauthenticatedWhenItCloses
     ShardRig rig({.max_connections = 100, .max_unfinished = 4'096, .policies = {policy}});
     for (const bool is_identified : {false, true}) {
         Connection& connection = *rig.find(rig.connect());
-        if (is_identified) connection.identify();
+        if (is_identified) connection.identify(Identity::authenticated);
         EXPECT_EQ(rig.shard.is_unauthenticated(connection), !is_identified);
         rig.shard.close(connection, CloseReason::kicked);
         EXPECT_EQ(rig.shard.is_unauthenticated(connection), !is_identified);

@@ -174,7 +174,7 @@ void MemoryPressure::settle(const Connection& connection, Holding before, Holdin
 bool MemoryPressure::is_authenticated(const Connection& connection) const {
     if (connection.is_opening()) return false;
     if (connection.encrypted && core_.tls.of(connection.fd).is_certified()) return true;
-    return core_.policy_of(connection).authenticates && connection.identified;
+    return core_.policy_of(connection).authenticates && connection.is_identified();
 }
 
 void MemoryPressure::make_room() {

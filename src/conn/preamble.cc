@@ -172,7 +172,7 @@ void Preamble::close_if_shut(Connection& connection) {
 void Preamble::open(Connection& connection) {
     const Token number = core_.number_of(connection);
     table_.end(number);
-    connection.stage = connection.identified ? Stage::open : Stage::unidentified;
+    connection.stage = connection.is_identified() ? Stage::open : Stage::unidentified;
     connection.last_item = core_.time().tick;
     ListenerCounters& counters = core_.counters_of(connection);
     counters.opening.decrement();

@@ -87,7 +87,7 @@ std::optional<Sweeper::Overdue> Sweeper::find_overdue(const Connection& connecti
     const ListenerPolicy& policy = core_.policy_of(connection);
     const Tick from = std::max(policy.deadlines_since, core_.resumed_reads.since(core_.number_of(connection)));
     const Tick item = std::max(connection.last_item, from);
-    if (policy.authenticates && !connection.identified &&
+    if (policy.authenticates && !connection.is_identified() &&
         core_.read_since(connection.last_item) > times * ListenerPolicy::name_deadline) {
         return Overdue{CloseReason::unauthenticated, "no hello with a token arrived within 10 s"};
     }

@@ -90,7 +90,7 @@ TEST(Sweeper, UnidentifiedConnectionsHaveTenSecondsWhereTokensAreRequired) {
     const int silent = rig.connect("192.0.2.1:1000");
     const int identified = rig.connect("192.0.2.2:1000");
     EXPECT_TRUE(rig.shard.is_unauthenticated(*rig.find(silent)));
-    rig.find(identified)->identify();
+    rig.find(identified)->identify(Identity::authenticated);
     EXPECT_FALSE(rig.shard.is_unauthenticated(*rig.find(identified)));
     rig.pass(seconds(9));
     EXPECT_THAT(rig.reasons(), IsEmpty());

@@ -12,13 +12,13 @@ namespace holdfast {
 
 /// Identifies the connection. Returns false if the claim is denied and the connection has ended: such a claim need not
 /// wait.
-bool DeviceSessions::name(Connection& connection, Token number, std::string id, bool proved) {
-    const auto made = claim(connection, number, id, proved);
+bool DeviceSessions::name(Connection& connection, Token number, std::string id, Identity identity) {
+    const auto made = claim(connection, number, id, identity);
     if (made.verdict == ClaimVerdict::denied && peer_has_shut(connection.fd)) return false;
-    connection.identify();
+    connection.identify(identity);
     (*counters_)[connection.listener]->identified.increment();
     Device& device = devices_[number];
-    device = {.id = std::move(id), .session = {}, .numbers = {}, .proved = proved};
+    device = {.id = std::move(id), .session = {}, .numbers = {}};
     settle(connection, number, device, made);
     return true;
 }
@@ -31,11 +31,12 @@ void DeviceSessions::refuse(Connection& connection, Token number) {
     around_.shard->refuse(connection, CloseReason::unauthenticated, another_has_proved);
 }
 
-DeviceIndex::Claim DeviceSessions::claim(const Connection& connection, Token number, std::string_view id, bool proved) {
+DeviceIndex::Claim DeviceSessions::claim(const Connection& connection, Token number, std::string_view id,
+                                         Identity identity) {
     HOLDFAST_CHECK(around_.directory != nullptr);
     return around_.directory->claim(id,
                                     {.number = number,
-                                     .authenticated = proved,
+                                     .identity = identity,
                                      .ended = peer_has_shut(connection.fd),
                                      .accepted = around_.shard->accept_time_of(connection),
                                      .peer = connection.peer},
@@ -51,7 +52,7 @@ void DeviceSessions::settle(const Connection& connection, Token number, Device& 
             if (claim.other) supersede(number, device, *claim.other);
             return;
         case ClaimVerdict::denied:
-            return contest(number, device, *claim.other, Device::Standing::unproved);
+            return contest(number, device, *claim.other, Device::Standing::weaker);
         case ClaimVerdict::ended:
             device.standing = Device::Standing::bystander;
             counters.stale_claims.increment();
@@ -90,7 +91,7 @@ void DeviceSessions::on_holder_checked(Token number, Token holder, bool lives) {
         around_.directory->note_ended(device->id, holder);
         return claim_again(number);
     }
-    if (device->standing == Device::Standing::unproved) return refuse(*connection, number);
+    if (device->standing == Device::Standing::weaker) return refuse(*connection, number);
     stand_by(*connection, number, *device);
     around_.shard->close_after_reading(*connection, CloseReason::superseded, later_one_has_the_id);
 }
@@ -102,7 +103,7 @@ void DeviceSessions::end_wait(Connection& connection, Token number, EndedBy by) 
     Device* device = find(number);
     if (device == nullptr || !device->is_pending()) return;
     if (by == EndedBy::peer) return claim_again(number);
-    device->standing == Device::Standing::unproved ? refuse(connection, number) : stand_by(connection, number, *device);
+    device->standing == Device::Standing::weaker ? refuse(connection, number) : stand_by(connection, number, *device);
 }
 
 /// Makes the connection a bystander: another one holds the id.
@@ -118,7 +119,7 @@ void DeviceSessions::stand_by(Connection& connection, Token number, Device& devi
 void DeviceSessions::claim_after(Connection& connection, Token number, Device& device, Token holder) {
     constexpr std::chrono::milliseconds pause{10};
     if (peer_has_shut(connection.fd)) return refuse(connection, number);
-    device.standing = Device::Standing::unproved;
+    device.standing = Device::Standing::weaker;
     around_.shard->run_at(around_.shard->time().steady + pause, [this, number, holder] {
         Device* waiting = find(number);
         if (waiting != nullptr && waiting->is_pending()) contest(number, *waiting, holder, waiting->standing);
@@ -129,7 +130,7 @@ void DeviceSessions::claim_again(Token number) {
     Device* device = find(number);
     Connection* connection = around_.shard->registry().find(number);
     if (device == nullptr || connection == nullptr || !device->is_pending()) return;
-    const auto made = claim(*connection, number, device->id, device->proved);
+    const auto made = claim(*connection, number, device->id, connection->identity);
     if (made.verdict == ClaimVerdict::denied) return claim_after(*connection, number, *device, *made.other);
     settle(*connection, number, *device, made);
     switch (device->standing) {
@@ -143,7 +144,7 @@ void DeviceSessions::claim_again(Token number) {
             return around_.shard->release(*connection);
         case Device::Standing::delayed:
         case Device::Standing::contested:
-        case Device::Standing::unproved:
+        case Device::Standing::weaker:
             return;
     }
 }

@@ -39,7 +39,7 @@ constexpr std::chrono::milliseconds longest_wait{500};  // the holder may end in
 
 DeviceHolder holder_of(const Claimant& claimant) {
     return {.number = claimant.number,
-            .authenticated = claimant.authenticated,
+            .identity = claimant.identity,
             .ended = claimant.ended,
             .accepted = claimant.accepted};
 }
@@ -47,9 +47,9 @@ DeviceHolder holder_of(const Claimant& claimant) {
 }  // namespace
 
 ClaimVerdict classify_claim(const DeviceHolder& holder, const Claimant& claimant, SteadyTime now) {
-    if (holder.authenticated && !claimant.authenticated) return ClaimVerdict::denied;
+    if (holder.identity > claimant.identity) return ClaimVerdict::denied;
     if (claimant.ended) return ClaimVerdict::ended;
-    if (holder.ended || holder.authenticated != claimant.authenticated) return ClaimVerdict::granted;
+    if (holder.ended || holder.identity != claimant.identity) return ClaimVerdict::granted;
     if (accepted_before(claimant.accepted, holder.accepted)) return ClaimVerdict::older;
     return now < holder.next_takeover ? ClaimVerdict::delayed : ClaimVerdict::granted;
 }
@@ -83,7 +83,7 @@ DeviceIndex::Claim DeviceIndex::claim(std::string_view id, const Claimant& claim
 std::optional<Token> DeviceIndex::take_over(Entry& entry, const Claimant& claimant, SteadyTime now) {
     // A holder whose end was known loses the id without a contest, and so does an unauthenticated holder to an
     // authenticated claimant.
-    const bool contest = !entry.holder.ended && entry.holder.authenticated == claimant.authenticated;
+    const bool contest = !entry.holder.ended && entry.holder.identity == claimant.identity;
     const Token former = std::exchange(entry.holder, holder_of(claimant)).number;
     if (!entry.takeovers) entry.takeovers = std::make_unique<Takeovers>();
     Takeovers& takeovers = *entry.takeovers;

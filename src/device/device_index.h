@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "conn/connection.h"
+#include "model/identity.h"
 #include "model/takeover_backoff.h"
 #include "reactor/poller.h"
 
@@ -48,7 +49,7 @@ private:
 /// A connection that claims a device's id.
 struct Claimant {
     Token number = 0;
-    bool authenticated = false;
+    Identity identity = Identity::none;
     bool ended = false;  ///< its peer has sent FIN or RST
     AcceptTime accepted = {};
     Endpoint peer = {};
@@ -57,7 +58,7 @@ struct Claimant {
 /// The connection that holds a device's id.
 struct DeviceHolder {
     Token number = 0;
-    bool authenticated = false;
+    Identity identity = Identity::none;
     bool ended = false;  ///< its peer had sent FIN or RST at its claim
     AcceptTime accepted = {};
     SteadyTime next_takeover{};  ///< unset before the first takeover; see TakeoverBackoff

@@ -36,14 +36,14 @@ const SteadyTime now{std::chrono::hours(10)};
 /// Returns claimants that were accepted in the order of their numbers, at the same time.
 Claimant claimant(Token number, bool authenticated = false) {
     return {.number = number,
-            .authenticated = authenticated,
+            .identity = identity_of(authenticated),
             .accepted = {.established = now, .accept_order = static_cast<std::uint32_t>(number)},
             .peer = {}};
 }
 
 DeviceHolder holder(Token number, bool authenticated = false) {
     return {.number = number,
-            .authenticated = authenticated,
+            .identity = identity_of(authenticated),
             .accepted = {.established = now, .accept_order = static_cast<std::uint32_t>(number)}};
 }
 

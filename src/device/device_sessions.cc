@@ -27,13 +27,14 @@ void DeviceSessions::start(DeviceContext around, std::vector<ListenerCounters*>&
 }
 
 void DeviceSessions::certify(Connection& connection, Token number, std::string_view id) {
-    static_cast<void>(name(connection, number, std::string(id), true));
+    static_cast<void>(name(connection, number, std::string(id), Identity::authenticated));
 }
 
 DeviceSessions::Greeted DeviceSessions::greet(Connection& connection, Token number, const Hello& hello, bool acks,
                                               TokenMark token) {
     const bool counts = acks && !hello.session.empty() && around_.durable != nullptr;
-    if (!connection.identified && !name(connection, number, hello.id, token != 0)) return Greeted::denied;
+    if (!connection.is_identified() && !name(connection, number, hello.id, identity_of(token != 0)))
+        return Greeted::denied;
     Device& device = devices_[number];
     device.token = token;
     if (counts) {
@@ -43,7 +44,7 @@ DeviceSessions::Greeted DeviceSessions::greet(Connection& connection, Token numb
     switch (device.standing) {
         case Device::Standing::delayed:
         case Device::Standing::contested:
-        case Device::Standing::unproved:
+        case Device::Standing::weaker:
             return Greeted::delayed;
         case Device::Standing::bystander:
             return Greeted::open;
@@ -69,8 +70,9 @@ void DeviceSessions::request_resume(Token number) {
 
 void DeviceSessions::look_up(Token number) {
     const Device* device = find(number);
-    if (device == nullptr) return;  // it has ended since
-    around_.durable->look_up(device->name(), [this, number, post = around_.post](std::uint64_t durable) {
+    const Connection* connection = around_.shard->registry().find(number);
+    if (device == nullptr || connection == nullptr) return;  // it has ended since
+    around_.durable->look_up(name_of(*connection, device), [this, number, post = around_.post](std::uint64_t durable) {
         post([this, number, durable] { resume(number, durable); });
     });
 }

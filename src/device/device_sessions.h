@@ -27,7 +27,7 @@ struct Device {
         holder,     ///< holds the id
         delayed,    ///< repeats its claim later; not read until then
         contested,  ///< likewise, while the gateway checks whether the holder, which connected later, still lives
-        unproved,   ///< likewise, where the holder is authenticated and this connection is not
+        weaker,     ///< likewise, where the holder is authenticated and this connection is not
         bystander,  ///< another connection holds the id, and this one has ended or will end
     };
     std::string id;
@@ -37,7 +37,6 @@ struct Device {
     bool due = false;          ///< an ack is due
     bool former_ends = false;  ///< an older connection of the device is ending
     TokenMark token = 0;       ///< the token that authenticated it; 0: none
-    bool proved = false;       ///< authenticated by a token or a certificate
     Standing standing = Standing::holder;
     bool given = false;  ///< an event has named the connection's device
 
@@ -47,8 +46,13 @@ struct Device {
     /// them again.
     [[nodiscard]] bool drops() const { return counts() && standing == Standing::bystander; }
     [[nodiscard]] bool counts() const { return !session.empty(); }
-    [[nodiscard]] DeviceName name() const { return {id, session, proved}; }
 };
+
+/// Returns the name for events of `connection`, whose device is `device`; empty if that is null.
+[[nodiscard]] inline DeviceName name_of(const Connection& connection, const Device* device) {
+    if (device == nullptr) return {};
+    return {device->id, device->session, connection.identity == Identity::authenticated};
+}
 
 /// Environment of one reactor's devices. `post` runs work on this reactor's thread, from any thread, and may be kept
 /// beyond the reactor's end. `supersede` ends another connection on any reactor and then calls back, on any thread.
@@ -124,10 +128,10 @@ private:
         std::uint64_t items;
     };
 
-    [[nodiscard]] bool name(Connection& connection, Token number, std::string id, bool proved);
+    [[nodiscard]] bool name(Connection& connection, Token number, std::string id, Identity identity);
     void refuse(Connection& connection, Token number);
     [[nodiscard]] DeviceIndex::Claim claim(const Connection& connection, Token number, std::string_view id,
-                                           bool proved);
+                                           Identity identity);
     void settle(const Connection& connection, Token number, Device& device, const DeviceIndex::Claim& claim);
     void supersede(Token number, Device& device, Token former);
     void contest(Token number, Device& device, Token holder, Device::Standing standing);

@@ -49,7 +49,7 @@ private:
     template <typename Event>
     void note_here(const Event& event) {
         if (DeviceNote* const note = add_note(event)) {
-            note->proved = event.authenticated;
+            note->identity = identity_of(event.authenticated);
             note->established = event.established;
             note->ended = event.ended;
         }

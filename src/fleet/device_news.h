@@ -11,6 +11,8 @@
 
 #include <holdfast/events.h>
 
+#include "model/identity.h"
+
 namespace holdfast {
 
 /// Change of a connection whose device is identified.
@@ -20,7 +22,7 @@ struct DeviceNote {
     Endpoint peer;
     std::string listener;
     EventTime at;
-    bool proved = false;         ///< whether the connection has proved the id
+    Identity identity = Identity::claimed;
     EventTime established = {};  ///< see ConnectedEvent
     bool ended = false;          ///< its peer had shut it down when it stated the id
     bool gone = false;

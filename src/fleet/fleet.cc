@@ -30,7 +30,7 @@ constexpr const char* presence_bucket = "holdfast_presence";
 constexpr const char* gateways_bucket = "holdfast_gateways";
 
 HeldDevice held_device(const ConnectionRow& row) {
-    return {row.conn, row.peer, row.listener, row.connected_at, row.authenticated, row.connected_at};
+    return {row.conn, row.peer, row.listener, row.connected_at, identity_of(row.authenticated), row.connected_at};
 }
 
 // Lines of events that this gateway writes in place of another, or of itself after it was given up.
@@ -41,7 +41,7 @@ std::string lost_line(const LostLife& life, const std::string& by, WallTime at) 
     append_event(line, ClosedByFleet{.conn = record.conn,
                                      .listener = record.listener,
                                      .peer = record.peer,
-                                     .device = {life.id, {}, record.proved},
+                                     .device = {life.id, {}, record.identity == Identity::authenticated},
                                      .detail = "the gateway " + record.gateway + " was lost; " + by + " reports it",
                                      .gateway = record.gateway,
                                      .by = by,
@@ -54,7 +54,7 @@ std::string returned_line(const std::string& id, const PresenceRecord& record, W
     append_event(line, ConnectedAgain{.conn = record.conn,
                                       .listener = record.listener,
                                       .peer = record.peer,
-                                      .device = {id, {}, record.proved},
+                                      .device = {id, {}, record.identity == Identity::authenticated},
                                       .gateway = record.gateway,
                                       .at = at});
     return line;
@@ -150,7 +150,8 @@ void Fleet::apply(const DeviceNote& note) {
     if (living && *living != note.conn) return;  // its own note follows, or has been applied
     // Without a living connection, this one has ended or is about to: it takes the device from no other gateway.
     const bool ended = note.ended || !living;
-    state_.presence.here(note.id, {note.conn, note.peer, note.listener, note.at, note.proved, note.established, ended});
+    state_.presence.here(note.id,
+                         {note.conn, note.peer, note.listener, note.at, note.identity, note.established, ended});
 }
 
 /// Compares all connections with the presence records after notes were dropped.

@@ -155,7 +155,8 @@ std::optional<std::string> FleetState::holder(const std::string& id) const {
 bool FleetState::is_authenticated_elsewhere(const std::string& id) const {
     const std::lock_guard lock(mutex);
     const auto found = presence.find(id);
-    return found && found->record.online && found->record.proved && found->record.gateway != name_;
+    return found && found->record.online && found->record.identity == Identity::authenticated &&
+           found->record.gateway != name_;
 }
 
 /// Copies only the records of the requested page.

@@ -22,7 +22,7 @@ void Presence::write(Entry& entry, const PresenceRecord& record) {
     entry.by = names_.number_of(record.by);
     entry.reason = record.reason ? static_cast<std::uint8_t>(*record.reason) : no_reason;
     entry.online = record.online;
-    entry.proved = record.proved;
+    entry.identity = record.identity;
     entry.drop = false;
 }
 
@@ -35,7 +35,7 @@ PresenceRecord Presence::read(const Entry& entry) const {
                           .since = entry.since,
                           .accepted = entry.accepted,
                           .online = entry.online,
-                          .proved = entry.proved};
+                          .identity = entry.identity};
     if (entry.reason != no_reason) record.reason = static_cast<CloseReason>(entry.reason);
     record.closed_at = entry.closed_at;
     record.by = names_.text(entry.by);
@@ -56,7 +56,7 @@ void Presence::set_held(Entry& entry, bool held) {
 /// Returns true if another gateway denies the device to our connection, as the local device index would: a device with
 /// proof keeps its place.
 bool Presence::is_denied(const Entry& entry, const HeldDevice& held) const {
-    return entry.online && entry.proved && !held.proved && names_.text(entry.gateway) != self_;
+    return entry.online && entry.identity > held.identity && names_.text(entry.gateway) != self_;
 }
 
 void Presence::here(const std::string& id, const HeldDevice& held) {
@@ -82,7 +82,7 @@ void Presence::claim(const std::string& id, const Waiting& claim) {
                   .since = held.since,
                   .accepted = held.accepted,
                   .online = true,
-                  .proved = held.proved});
+                  .identity = held.identity});
     set_held(entry, true);
     entry.claimed = false;
     const bool takes_back = is_taken && claim.claim == Claim::contested;
@@ -99,7 +99,7 @@ void Presence::gone(const std::string& id, ConnectionId conn, std::optional<Clos
     Entry& entry = found->second;
     set_held(entry, false);
     const bool in_bucket = entry.revision != 0 || entry.claimed || entry.may_be_there || flights_.contains(id);
-    if (!in_bucket && !entry.proved && ended() >= max_ended_) {
+    if (!in_bucket && entry.identity != Identity::authenticated && ended() >= max_ended_) {
         ++dropped_;
         displacing_.erase(id);
         entries_.erase(found);
@@ -203,8 +203,8 @@ void Presence::saw_own(const std::string& id, Entry& entry, const PresenceRecord
 /// Returns true if our connection keeps the device. Either both claimed the device without knowing of each other, or
 /// the other one lacks the proof that ours has given.
 bool Presence::insists(const std::string& id, const Entry& entry, const PresenceRecord& other) const {
-    if (entry.held && entry.proved && !other.proved) return true;
-    if (other.online && other.proved && !entry.proved) return false;
+    if (entry.held && entry.identity > other.identity) return true;
+    if (other.online && other.identity > entry.identity) return false;
     if (entry.held != other.online) return entry.held;  // an ended connection takes nothing from a living one
     const bool unsettled = own(entry) && !entry.claimed && (entry.dirty || flights_.contains(id));
     if (!unsettled) return false;
@@ -228,7 +228,7 @@ void Presence::saw_while_held(const std::string& id, Entry& entry, const Presenc
 }
 
 void Presence::yield(Entry& entry, const std::string& id, const PresenceRecord& to) {
-    const bool ranks_alike = entry.proved == to.proved && to.online;
+    const bool ranks_alike = entry.identity == to.identity && to.online;
     if (ranks_alike) {
         Moves& moves = moves_of(id);
         moves.backoff.count_takeover(now_);
@@ -236,13 +236,13 @@ void Presence::yield(Entry& entry, const std::string& id, const PresenceRecord& 
         ++moves.count;
     }
     // A claim that was never in the bucket came second.
-    const bool denied = to.online && to.proved && !entry.proved && !entry.claimed;
+    const bool denied = to.online && to.identity > entry.identity && !entry.claimed;
     if (ranks_alike && is_contested(entry, to)) {
         const HeldDevice held{.conn = entry.conn,
                               .peer = entry.peer,
                               .listener = names_.text(entry.listener),
                               .since = entry.since,
-                              .proved = entry.proved,
+                              .identity = entry.identity,
                               .accepted = entry.accepted};
         wait(id, {.held = held, .since = now_, .again = {}, .claim = Claim::contested, .contests = entry.contests},
              now_ + contested_for);

@@ -55,7 +55,7 @@ struct HeldDevice {
     Endpoint peer;
     std::string listener;
     WallTime since;
-    bool proved = false;     ///< whether the connection has proved the id
+    Identity identity = Identity::claimed;
     WallTime accepted = {};  ///< time of establishment by this gateway's clock; zero: unknown
     bool ended = false;      ///< its peer had shut it down when it stated the id
 };
@@ -211,7 +211,7 @@ private:
         bool dirty : 1 = false;    // the bucket is not up to date
         bool claimed : 1 = false;  // its connection was in the bucket: a connection that replaced it had seen it
         bool seen : 1 = false;     // in the present snapshot
-        bool proved : 1 = false;
+        Identity identity : 2 = Identity::claimed;
         bool drop : 1 = false;          // the budget removes it: purged once the bucket has its end
         bool may_be_there : 1 = false;  // a put failed, but the bucket may contain it
     };

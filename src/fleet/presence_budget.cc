@@ -15,7 +15,7 @@ std::size_t Presence::ended() const {
 /// Counts an end in the budget of the record's gateway. Must be called last, because it may erase any entry whose end
 /// the bucket has.
 void Presence::note_end(const std::string& id, const Entry& entry) {
-    if (entry.online || entry.held || entry.proved) return;
+    if (entry.online || entry.held || entry.identity == Identity::authenticated) return;
     auto& ended = ended_[entry.gateway];
     ended.push_back({id, entry.conn});
     while (ended.size() > max_ended_) {
@@ -31,7 +31,9 @@ void Presence::drop(const Ended& ended) {
     const auto found = entries_.find(ended.id);
     if (found == entries_.end()) return;
     Entry& entry = found->second;
-    if (entry.online || entry.held || entry.proved || entry.drop || entry.conn != ended.conn) return;
+    if (entry.online || entry.held || entry.identity == Identity::authenticated || entry.drop ||
+        entry.conn != ended.conn)
+        return;
     // A snapshot can contain records whose purge has not reached the bucket: they were counted when they ended.
     if (answers_for(entry) && !(counting_again_ && own(entry))) ++dropped_;
     entry.drop = true;
@@ -53,7 +55,8 @@ void Presence::count_ends_again() {
     ended_.clear();
     std::vector<std::pair<WallTime, std::string>> closed;
     for (const auto& [id, entry] : entries_) {
-        if (!entry.online && !entry.held && !entry.proved) closed.emplace_back(entry.closed_at, id);
+        if (!entry.online && !entry.held && entry.identity != Identity::authenticated)
+            closed.emplace_back(entry.closed_at, id);
     }
     std::sort(closed.begin(), closed.end());
     for (const auto& [at, id] : closed) {

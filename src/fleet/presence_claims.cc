@@ -68,7 +68,7 @@ bool Presence::takes(const std::string& id, const Entry& entry, const Waiting& c
         return false;
     }
     if (held.ended) return false;  // it ends without this, and takes no device
-    if (held.proved && !entry.proved) return true;
+    if (held.identity > entry.identity) return true;
     if (is_late(entry, claim)) {
         wait_or_give_up(id, claim);
         return false;

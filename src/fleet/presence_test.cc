@@ -217,7 +217,7 @@ TEST_F(PresenceTest, WhatWasClosedLongAgoIsForgotten) {
 TEST_F(PresenceTest, OnlyProofTakesOverAnAuthenticatedDevice) {
     one_.presence.here("d", proved({10, 1}, 5));
     settle();
-    EXPECT_TRUE(two_.presence.find("d")->record.proved);
+    EXPECT_TRUE(two_.presence.find("d")->record.identity == Identity::authenticated);
     two_.presence.here("d", held({20, 1}, 6));
     settle();
     EXPECT_THAT(two_.presence.take_tasks().denied, ElementsAre(ConnectionId{20, 1}));
@@ -239,7 +239,7 @@ TEST_F(PresenceTest, ProofTakesADeviceFromOneWithout) {
     const auto tasks = one_.presence.take_tasks();
     EXPECT_THAT(tasks.superseded, ElementsAre(ConnectionId{10, 1}));
     EXPECT_THAT(tasks.denied, IsEmpty());
-    EXPECT_TRUE(now("d").proved);
+    EXPECT_TRUE(now("d").identity == Identity::authenticated);
 }
 
 /// The newer record was seen before our connection ended, and not kept because ours had proved the id.
@@ -284,11 +284,11 @@ TEST_F(PresenceTest, AClaimOfAnOlderGatewayIsWithoutProof) {
     PresenceRecord claim = now("d");
     claim.gateway = "old";
     claim.conn = {30, 1};
-    claim.proved = false;
+    claim.identity = Identity::claimed;
     bucket_.put({"d", claim, bucket_.find("d")->revision});
     settle();
     EXPECT_EQ(now("d").gateway, "one");
-    EXPECT_TRUE(now("d").proved);
+    EXPECT_TRUE(now("d").identity == Identity::authenticated);
     EXPECT_TRUE(one_.presence.take_tasks().empty());
 }
 
@@ -311,7 +311,7 @@ TEST(PresenceRecordText, ProofIsWrittenWhereThereIsOne) {
     PresenceRecord record = online_record();
     EXPECT_EQ(to_json(record).find("proved"), std::string::npos);
     EXPECT_EQ(read_presence(to_json(record)), record);
-    record.proved = true;
+    record.identity = Identity::authenticated;
     EXPECT_EQ(read_presence(to_json(record)), record);
 }
 

@@ -133,7 +133,7 @@ private:
             EXPECT_EQ(living->second, there->record.conn) << id;
         }
         if (has && proved_.contains(living->second)) {
-            EXPECT_TRUE(there->record.proved) << id;
+            EXPECT_TRUE(there->record.identity == Identity::authenticated) << id;
         }
     }
     void lose_first() {

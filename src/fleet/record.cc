@@ -55,8 +55,9 @@ std::string to_json(const PresenceRecord& record) {
     json.field("conn", to_string(record.conn)).field("peer", to_string(record.peer)).field("listener", record.listener);
     json.field("state", record.online ? "online" : "closed").field("since_ms", record.since.time_since_epoch().count());
     if (record.accepted != WallTime{}) json.field("accepted_ms", record.accepted.time_since_epoch().count());
-    json.field("authenticated", record.proved);
-    if (record.proved) json.field("proved", true);  // the word of older gateways, which read nothing else
+    const bool authenticated = record.identity == Identity::authenticated;
+    json.field("authenticated", authenticated);
+    if (authenticated) json.field("proved", true);  // the word of older gateways, which read nothing else
     if (!record.online) {
         json.key("reason");
         record.reason ? json.value(to_string(*record.reason)) : json.null();
@@ -86,7 +87,7 @@ std::optional<PresenceRecord> read_presence(std::string_view text) {
     record.since = time_of(json, "since_ms");
     record.accepted = time_of(json, "accepted_ms");
     record.online = *state == "online";
-    record.proved = is_true(json, "authenticated") || is_true(json, "proved");
+    record.identity = identity_of(is_true(json, "authenticated") || is_true(json, "proved"));
     record.reason = parse_close_reason(text_of(json, "reason").value_or(""));
     record.closed_at = time_of(json, "closed_ms");
     record.by = text_of(json, "by").value_or("");

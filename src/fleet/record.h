@@ -10,6 +10,7 @@
 #include <holdfast/reason.h>
 
 #include "base/clock.h"
+#include "model/identity.h"
 
 namespace holdfast {
 
@@ -23,7 +24,7 @@ struct PresenceRecord {
     WallTime since;
     WallTime accepted = {};  ///< time of establishment by the gateway's clock; zero: unknown
     bool online = false;
-    bool proved = false;  ///< id proved by a certificate or a token
+    Identity identity = Identity::claimed;
     // Only if `online` is false:
     std::optional<CloseReason> reason = {};  ///< nullopt: the end was not observed
     WallTime closed_at = {};

@@ -71,9 +71,9 @@ void Pipeline::open_listener(std::uint8_t number, PipelineListener listener, Lis
 void Pipeline::on_open(Connection& connection, Token number, const TurnTime& time) {
     const PipelineListener& listener = listeners_[connection.listener];
     // The certificate's claim on its id must wait.
-    const bool pending = connection.identified && devices_.find(number)->is_pending();
+    const bool pending = connection.is_identified() && devices_.find(number)->is_pending();
     connection.paused = connection.paused || pending;
-    if (listener.acks || (listener.tokens && !connection.identified) || pending) {
+    if (listener.acks || (listener.tokens && !connection.is_identified()) || pending) {
         connection.connected_pending =
             true;  // until it has sent a hello or another frame, or stayed silent for a while
     } else {
@@ -82,9 +82,9 @@ void Pipeline::on_open(Connection& connection, Token number, const TurnTime& tim
 }
 
 void Pipeline::on_connected_pending(Connection& connection, Token number, const TurnTime& time) {
-    if (listeners_[connection.listener].tokens && !connection.identified)
+    if (listeners_[connection.listener].tokens && !connection.is_identified())
         return;  // it is reported after authentication, or ends
-    if (connection.identified && devices_.find(number)->is_pending()) return;
+    if (connection.is_identified() && devices_.find(number)->is_pending()) return;
     give_connected(connection, number, time);
 }
 
@@ -94,8 +94,8 @@ ReadResult Pipeline::on_bytes(Connection& connection, Token number, std::span<co
                     .number = number,
                     .time = time,
                     .listener = listeners_[connection.listener],
-                    .device = connection.identified ? devices_.find(number) : nullptr};
-    if (arrival.listener.tokens && !connection.identified) [[unlikely]]
+                    .device = connection.is_identified() ? devices_.find(number) : nullptr};
+    if (arrival.listener.tokens && !connection.is_identified()) [[unlikely]]
         return on_unauthenticated(arrival, window, scan_note);
     const Framing framing = arrival.listener.framing;
     auto scan = std::bit_cast<FrameScan>(scan_note);
@@ -121,11 +121,11 @@ ReadResult Pipeline::on_last_bytes(Connection& connection, Token number, std::sp
                     .number = number,
                     .time = time,
                     .listener = listeners_[connection.listener],
-                    .device = connection.identified ? devices_.find(number) : nullptr};
+                    .device = connection.is_identified() ? devices_.find(number) : nullptr};
     Frame frame = last_frame(arrival.listener.framing, window);
     if (frame.kind != Frame::Kind::item) return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
     decoder_.expect_lines({});
-    const bool is_unauthenticated = arrival.listener.tokens && !connection.identified;
+    const bool is_unauthenticated = arrival.listener.tokens && !connection.is_identified();
     const Next next = is_unauthenticated ? let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin})
                                          : on_frame(arrival, window, frame);
     if (next == Next::end) return {.consumed = 0, .scan = 0, .end = arrival.end, .detail = arrival.detail};
@@ -186,7 +186,7 @@ void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::str
                       .key = key,
                       .item = text,
                       .at = arrival.time.wall,
-                      .device = arrival.device != nullptr ? arrival.device->name() : DeviceName{},
+                      .device = name_of(arrival.connection, arrival.device),
                       .seq = seq});
 }
 
@@ -200,7 +200,7 @@ Pipeline::Next Pipeline::on_bad_item(Arrival& arrival, BadItem kind) {
 }
 
 void Pipeline::give_connected(Connection& connection, Token number, const TurnTime& time) {
-    Device* device = connection.identified ? devices_.find(number) : nullptr;
+    Device* device = connection.is_identified() ? devices_.find(number) : nullptr;
     if (device != nullptr) device->given = true;
     connection.connected_pending = false;
     note_given();
@@ -208,9 +208,9 @@ void Pipeline::give_connected(Connection& connection, Token number, const TurnTi
                            .listener = listeners_[connection.listener].name,
                            .peer = connection.peer,
                            .at = time.wall - time.tick.since(connection.opened),
-                           .device = device != nullptr ? device->name() : DeviceName{},
+                           .device = name_of(connection, device),
                            .liveness = listeners_[connection.listener].liveness,
-                           .authenticated = device != nullptr && device->proved,
+                           .authenticated = connection.identity == Identity::authenticated,
                            .established = established(connection, time),
                            .ended = device != nullptr && peer_has_shut(connection.fd)});
 }
@@ -221,7 +221,7 @@ EventTime Pipeline::established(const Connection& connection, const TurnTime& ti
     const bool is_beyond = connection.backlog_wait == Connection::max_backlog_wait;
     const EventTime by_slot =
         time.wall - time.tick.since(connection.opened) - std::chrono::milliseconds(100) * connection.backlog_wait;
-    if (connection.bytes_out != 0 || (!connection.identified && !is_beyond)) return by_slot;
+    if (connection.bytes_out != 0 || (!connection.is_identified() && !is_beyond)) return by_slot;
     const auto state = read_peer_state(connection.fd);
     if (!state) return by_slot;
     const auto of_turn = clock_ != nullptr ? clock_->steady() - time.steady : SteadyTime::duration(0);
@@ -233,7 +233,7 @@ EventTime Pipeline::established(const Connection& connection, const TurnTime& ti
 
 void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& info, const TurnTime& time) {
     if (connection.connected_pending) give_connected(connection, number, time);
-    const Device* device = connection.identified ? devices_.find(number) : nullptr;
+    const Device* device = connection.is_identified() ? devices_.find(number) : nullptr;
     if (device != nullptr && !device->given) give_identity(connection, number, time);
     const std::string detail = detail_of(connection, info);
     const ConnectionEnd end{.conn = {run_, number},
@@ -248,7 +248,7 @@ void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& i
                             .at = time.wall,
                             .liveness = listeners_[connection.listener].liveness};
     const std::string& listener = listeners_[connection.listener].name;
-    const DeviceName name = device != nullptr ? device->name() : DeviceName{};
+    const DeviceName name = name_of(connection, device);
     note_given();
     events_->on_closed({end, listener, detail, name});
     history_.add({end, listener, detail, std::string(connection.key.view()), std::string(name.id), name.authenticated});

@@ -68,9 +68,9 @@ void Pipeline::give_identity(Connection& connection, Token number, const TurnTim
     events_->on_identified({.conn = {run_, number},
                             .listener = listeners_[connection.listener].name,
                             .peer = connection.peer,
-                            .device = device.name(),
+                            .device = name_of(connection, &device),
                             .at = time.wall,
-                            .authenticated = device.proved,
+                            .authenticated = connection.identity == Identity::authenticated,
                             .established = established(connection, time),
                             .ended = peer_has_shut(connection.fd)});
 }
@@ -122,7 +122,7 @@ Pipeline::Next Pipeline::let_in(Arrival& arrival, std::string_view text) {
 
 bool Pipeline::may_stay(const Connection& connection, Token number) {
     const auto& tokens = listeners_[connection.listener].tokens;
-    const Device* device = connection.identified ? devices_.find(number) : nullptr;
+    const Device* device = connection.is_identified() ? devices_.find(number) : nullptr;
     if (tokens == nullptr || device == nullptr)
         return true;  // unidentified connections keep their ten-second hello timeout
     const bool certified = device->token == 0;
@@ -161,7 +161,8 @@ Pipeline::Next Pipeline::refuse(Arrival& arrival, BadItem kind) {
     Device& device = *arrival.device;
     devices_.send_nack(arrival.connection, device.numbers.next(), to_string(kind));
     ++given_;
-    events_->on_refused({.conn = {run_, arrival.number}, .device = device.name(), .seq = device.numbers.next()});
+    events_->on_refused(
+        {.conn = {run_, arrival.number}, .device = name_of(arrival.connection, &device), .seq = device.numbers.next()});
     devices_.take(arrival.number, device, given_);
     return on_bad_item(arrival, kind);
 }

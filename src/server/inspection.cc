@@ -93,7 +93,7 @@ ConnectionRow row_of(const Connection& connection, Shard& shard, const PipelineL
             .bytes_in = connection.bytes_in,
             .bytes_out = connection.bytes_out,
             .liveness = listener.liveness,
-            .authenticated = device != nullptr && device->proved,
+            .authenticated = connection.identity == Identity::authenticated,
             .suspect_since = shard.suspect_since(connection)};
 }
 

@@ -192,7 +192,7 @@ ServerStatus Server::Impl::status() const {
 }
 
 const Device* Server::Impl::device_of(const Connection& connection, Shard& shard) const {
-    if (!connection.identified) return nullptr;
+    if (!connection.is_identified()) return nullptr;
     return threads_[shard.registry().reactor()]->pipeline().device_of(shard.registry().number_of(connection));
 }
 

@@ -15,7 +15,7 @@ namespace holdfast {
 inline WallTime at(int ms) { return WallTime(std::chrono::milliseconds(ms)); }
 
 inline HeldDevice held(ConnectionId conn, int since, bool proved = false) {
-    return {conn, parse_endpoint("10.2.0.9:51514").value(), "devices", at(since), proved};
+    return {conn, parse_endpoint("10.2.0.9:51514").value(), "devices", at(since), identity_of(proved)};
 }
 inline HeldDevice proved(ConnectionId conn, int since) { return held(conn, since, true); }
 
