@@ -10,37 +10,31 @@ pkg_check_modules(ncurses REQUIRED ncursesw)  # its flags ask for what g++ and c
 pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 
-# Files that holdfast_planted replaces, which takes an object file for each.
-set(planted_cli consumer.cc)
-set(planted_forward message.cc)
-set(planted_spool reader.cc spool.cc writer.cc)
-
-holdfast_module(spool ALONE ${planted_spool} DEPENDS codec text base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
-holdfast_module(sink HOT DEPENDS spool codec model base)
-holdfast_module(forward ALONE ${planted_forward} DEPENDS spool codec net text base LIBRARIES PkgConfig::nats simdjson::simdjson)
-holdfast_module(fleet DEPENDS server forward sink spool codec model net text base)
-holdfast_module(config DEPENDS server device tls options model net text base LIBRARIES tomlplusplus::tomlplusplus)
-holdfast_module(trend DEPENDS model text base)
-holdfast_module(http_client DEPENDS text LIBRARIES CURL::libcurl)
-holdfast_module(detect SIMULATES DEPENDS tcp model net)
-holdfast_module(alarm SIMULATES DEPENDS detect fleet forward http_client options model net text base)
-holdfast_module(watch DEPENDS server alarm detect trend tcp options model base)
-holdfast_module(http_server ALONE asio.cc DEPENDS tls tcp net text base LIBRARIES OpenSSL::Crypto Boost::headers)
-# Compiled once, in asio.cc. No other module includes Boost.
-target_compile_definitions(holdfast_http_server PRIVATE BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
-                                                        BOOST_ASIO_NO_DEPRECATED)
+holdfast_module(cli COLD DEPENDS daemon top api config doctor load server device spool client codec options model net text base
+                LIBRARIES CLI11::CLI11 simdjson::simdjson)
+holdfast_module(daemon COLD DEPENDS api watch alarm trend config fleet forward sink spool server codec options model net text base
+                LIBRARIES spdlog::spdlog PkgConfig::capng)
+holdfast_module(top COLD DEPENDS api client model net text LIBRARIES ${ncurses_LINK_LIBRARIES})
+holdfast_module(client COLD DEPENDS http_client model net text base LIBRARIES simdjson::simdjson)
+holdfast_module(doctor COLD DEPENDS server tcp model net text base)
+holdfast_module(load DEPENDS codec tls tcp reactor model net text base)
 holdfast_module(api DEPENDS watch server alarm trend fleet forward sink spool http_server codec model net text base
                 LIBRARIES simdjson::simdjson)
 include(cmake/dashboard.cmake)
-holdfast_module(load DEPENDS codec tls tcp reactor model net text base)
-holdfast_module(doctor DEPENDS server tcp model net text base)
-holdfast_module(client DEPENDS http_client model net text base LIBRARIES simdjson::simdjson)
-holdfast_module(top DEPENDS api client model net text LIBRARIES ${ncurses_LINK_LIBRARIES})
-holdfast_module(daemon DEPENDS api watch alarm trend config fleet forward sink spool server codec options model net text base
-                LIBRARIES spdlog::spdlog PkgConfig::capng)
-holdfast_module(cli ALONE ${planted_cli}
-                DEPENDS daemon top api config doctor load server device spool client codec options model net text base
-                LIBRARIES CLI11::CLI11 simdjson::simdjson)
+holdfast_module(http_server DEPENDS tls tcp net text base LIBRARIES OpenSSL::Crypto Boost::headers)
+# Compiled once, in asio.cc. No other module includes Boost.
+target_compile_definitions(holdfast_http_server PRIVATE BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
+                                                        BOOST_ASIO_NO_DEPRECATED)
+holdfast_module(watch DEPENDS server alarm detect trend tcp options model base)
+holdfast_module(alarm SIMULATES DEPENDS detect fleet forward http_client options model net text base)
+holdfast_module(detect SIMULATES DEPENDS tcp model net)
+holdfast_module(http_client DEPENDS text LIBRARIES CURL::libcurl)
+holdfast_module(trend DEPENDS model text base)
+holdfast_module(config COLD DEPENDS server device tls options model net text base LIBRARIES tomlplusplus::tomlplusplus)
+holdfast_module(fleet DEPENDS server forward sink spool codec model net text base)
+holdfast_module(forward DEPENDS spool codec net text base LIBRARIES PkgConfig::nats simdjson::simdjson)
+holdfast_module(sink HOT DEPENDS spool codec model base)
+holdfast_module(spool DEPENDS codec text base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
 
 add_executable(holdfast_command src/cli/main/main.cc)
 target_link_libraries(holdfast_command PRIVATE holdfast_cli holdfast_flags)
@@ -50,15 +44,17 @@ endif()
 set_target_properties(holdfast_command PROPERTIES OUTPUT_NAME holdfast RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 install(TARGETS holdfast_command RUNTIME COMPONENT holdfast)
 
-# The command with defects that the tests must find (src/base/plant.h): these files are compiled again and take the place of
-# those in the libraries. Built by the tests that run it, and never installed.
+# The command with defects that the tests must find (src/base/plant.h): these modules are compiled again and take the place of
+# the libraries. Built by the tests that run it, and never installed.
 add_executable(holdfast_planted EXCLUDE_FROM_ALL src/cli/main/main.cc)
 foreach(module cli forward spool)
-  foreach(file IN LISTS planted_${module})
-    target_sources(holdfast_planted PRIVATE src/${module}/${file})
-  endforeach()
+  get_target_property(sources holdfast_${module} SOURCES)
+  add_library(holdfast_planted_${module} OBJECT EXCLUDE_FROM_ALL ${sources})
+  target_compile_definitions(holdfast_planted_${module} PRIVATE HOLDFAST_PLANT)
+  target_link_libraries(holdfast_planted_${module} PRIVATE holdfast_${module} holdfast_flags)
+  set_target_properties(holdfast_planted_${module} PROPERTIES UNITY_BUILD ${HOLDFAST_UNITY} UNITY_BUILD_BATCH_SIZE 0)
+  target_link_libraries(holdfast_planted PRIVATE holdfast_planted_${module})
 endforeach()
-target_compile_definitions(holdfast_planted PRIVATE HOLDFAST_PLANT)
 target_link_libraries(holdfast_planted PRIVATE holdfast_cli holdfast_flags)
 
 # Judges states of a spool's files (tests/power). Built by the tests that run it, and never installed.

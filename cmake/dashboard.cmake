@@ -14,14 +14,9 @@ foreach(file IN LISTS dashboard_files)
   list(APPEND embedded_pairs "/dashboard/${name}=${file}")
 endforeach()
 
+include(cmake/embed.cmake)
 set(embedded ${PROJECT_BINARY_DIR}/generated/dashboard_embedded.cc)
-add_custom_command(
-  OUTPUT ${embedded}
-  COMMAND ${CMAKE_COMMAND} "-DFILES=${embedded_pairs}" -DOUTPUT=${embedded} -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
-  DEPENDS ${dashboard_files} ${dashboard_dir}/index.html ${DYGRAPHS_DIR}/dygraph.min.js ${DYGRAPHS_DIR}/dygraph.min.css
-          ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
-  COMMENT "Embedding the dashboard"
-  VERBATIM)
+holdfast_embed(${embedded} ${embedded_pairs})
 target_sources(holdfast_api PRIVATE ${dashboard_dir}/assets.cc ${embedded})
 if(HOLDFAST_TESTS)
   target_sources(api_test PRIVATE ${dashboard_dir}/assets_test.cc)

@@ -1,8 +1,10 @@
-# holdfast_module(name [HOT] [SIMULATES] [ALONE file...] [DEPENDS module...] [LIBRARIES target...])
+# holdfast_module(name [HOT] [COLD] [SIMULATES] [ALONE file...] [DEPENDS module...] [LIBRARIES target...])
 # src/<name>/*.cc but *_test.cc becomes the static library holdfast_<name>; src/<name>/*_test.cc its test program.
 # HOT: an item's way goes through it. These are optimised together where HOLDFAST_LTO is on; their objects hold machine
 # code as well, so that a program may link them without.
-# ALONE: these files are compiled one by one where HOLDFAST_UNITY compiles a module in one go.
+# COLD: runs once or for a person, so it is optimised less, and compiles in three quarters of the time.
+# ALONE: these files are compiled one by one where HOLDFAST_UNITY compiles a module in one go: their system headers collide
+# with others, or tests put another object in their place.
 # SIMULATES: its tests compute hours or millions of things: a debug build optimises it, or it would not end in time.
 # Four files of tests are compiled in one go, so they must not define the same name in their unnamed namespaces.
 add_library(holdfast_flags INTERFACE)
@@ -53,7 +55,7 @@ if(HOLDFAST_PRECOMPILE)
 endif()
 
 function(holdfast_module name)
-  cmake_parse_arguments(ARG "HOT;SIMULATES" "" "ALONE;DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "HOT;COLD;SIMULATES" "" "ALONE;DEPENDS;LIBRARIES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -63,8 +65,13 @@ function(holdfast_module name)
   target_link_libraries(holdfast_${name} PUBLIC ${ARG_DEPENDS} ${ARG_LIBRARIES} Threads::Threads
                                          PRIVATE $<BUILD_INTERFACE:holdfast_flags>)
   set_target_properties(holdfast_${name} PROPERTIES UNITY_BUILD ${HOLDFAST_UNITY} UNITY_BUILD_BATCH_SIZE 0)
-  list(TRANSFORM ARG_ALONE PREPEND ${PROJECT_SOURCE_DIR}/src/${name}/)
-  set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  if(ARG_ALONE)
+    list(TRANSFORM ARG_ALONE PREPEND ${PROJECT_SOURCE_DIR}/src/${name}/)
+    set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
+  if(ARG_COLD)
+    target_compile_options(holdfast_${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
+  endif()
   if(ARG_SIMULATES)
     target_compile_options(holdfast_${name} PRIVATE $<$<CONFIG:Debug>:-O1>)
   elseif(HOLDFAST_PRECOMPILE)

@@ -42,8 +42,8 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
 
-set(about "It knows within a promised time when any of them has died, without heartbeat
- messages, says why, and hands on every JSON item that they send.")
+set(about "The gateway knows within a promised time when any of them is gone, without
+ heartbeat messages, states why, and passes on every JSON item that they send.")
 set(CPACK_DEBIAN_HOLDFAST_PACKAGE_NAME holdfast)
 set(CPACK_DEBIAN_HOLDFAST_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_HOLDFAST_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers | systemd-sysusers")
@@ -56,12 +56,12 @@ set(CPACK_COMPONENT_HOLDFAST_DESCRIPTION "gateway for very many long-lived TCP c
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libholdfast${soname_version})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/deploy/debian/triggers)
-set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "library that holds very many TCP connections\n${about}")
+set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "library for very many long-lived TCP connections\n${about}")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libholdfast-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libsimdjson-dev, libssl-dev")
 set(CPACK_DEBIAN_ENABLE_COMPONENT_DEPENDS ON)
 set(CPACK_COMPONENT_DEVELOPMENT_DEPENDS library)
-set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "library that holds very many TCP connections, to build with\n${about}")
+set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "library for very many long-lived TCP connections, to build with\n${about}")
 include(CPack)
