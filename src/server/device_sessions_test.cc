@@ -9,6 +9,7 @@
 
 #include <holdfast/server.h>
 
+#include "testing/comes_true.h"
 #include "testing/durable_log.h"
 #include "testing/gateway.h"
 
@@ -42,13 +43,11 @@ protected:
 
     /// Waits until the log holds the event.
     void see(const std::string& what) {
-        const auto end = std::chrono::steady_clock::now() + test_timeout;
-        while (std::chrono::steady_clock::now() < end) {
+        const auto is_told = [&] {
             const auto told = log_.told();
-            if (std::find(told.begin(), told.end(), what) != told.end()) return;
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        }
-        FAIL() << "the log was never told: " << what;
+            return std::find(told.begin(), told.end(), what) != told.end();
+        };
+        ASSERT_TRUE(comes_true(is_told, test_timeout)) << "the log was never told: " << what;
     }
 
     void switch_acks(std::size_t listener, bool on) {
@@ -251,7 +250,7 @@ TEST_F(DevicesOf, ADownlinkIsAcknowledgedByTheDevicesKernel) {
     EXPECT_EQ(device.line(), R"({"do":"it"})");
     device.close();
     see("closed d1 peer_closed");
-    EXPECT_FALSE(server_->find("d1"));
+    EXPECT_TRUE(comes_true([&] { return !server_->find("d1"); })) << "the id is released behind the event";
 }
 
 TEST(DeviceSessions, AStopAnswersWaitingClaims) {

@@ -246,6 +246,7 @@ TEST(Apply, ALowerLimitClosesNoConnectionAndAdmitsNoneUntilThereIsRoom) {
         gateway.send_and_see(*devices[static_cast<std::size_t>(i)], "again " + std::to_string(i));
     for (int i = 0; i < 3; ++i) devices[static_cast<std::size_t>(i)]->close();
     ASSERT_TRUE(gateway.until([&] { return gateway.status("a").connections == 1; }));
+    gateway.finish_turns();
     TestDevice taken(gateway.bound("a"));
     gateway.send_and_see(taken, "there is room");
 

@@ -16,20 +16,10 @@
 
 #include <gtest/gtest.h>
 
+#include "testing/comes_true.h"
 #include "testing/temporary_directory.h"
 
 namespace holdfast {
-
-/// Waits until `holds` returns true, checked every few milliseconds. Returns whether it did in time. For tests.
-template <typename Condition>
-[[nodiscard]] bool comes_true(Condition holds, std::chrono::milliseconds timeout = std::chrono::seconds(20)) {
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
-    while (!holds()) {
-        if (std::chrono::steady_clock::now() > deadline) return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
-}
 
 /// Runs a nats-server with JetStream for tests, on a free port of loopback, with its own data directory. Owns the
 /// process, which it ends by its pid, and the directory.
