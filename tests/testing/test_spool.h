@@ -79,7 +79,7 @@ inline void append_and_wait(Spool& spool, std::uint64_t first, std::uint64_t las
         spool.append(std::move(batch));
     }
     std::unique_lock lock(mutex);
-    ASSERT_TRUE(news.wait_for(lock, std::chrono::seconds(30), [&] { return durable == batches; }));
+    ASSERT_TRUE(news.wait_for(lock, std::chrono::seconds(60), [&] { return durable == batches; }));
 }
 
 /// All events that can be read after `after`, and the missing positions.
