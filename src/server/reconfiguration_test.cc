@@ -41,11 +41,13 @@ int option_of(int fd, int option) {
     return value;
 }
 
-/// Returns the gateway's descriptor of a device's connection; both ends are in this process.
+/// Returns the gateway's descriptor of a device's connection; both ends are in this process. A device of another
+/// listener may have the same port.
 int gateways_end(const TestDevice& device) {
     for (int fd = 3; fd < 1'024; ++fd) {
         SocketAddress peer;
-        if (::getpeername(fd, peer.get(), &peer.length) == 0 && to_endpoint(peer) == device.local()) return fd;
+        if (::getpeername(fd, peer.get(), &peer.length) != 0 || to_endpoint(peer) != device.local()) continue;
+        if (const auto local = local_endpoint(fd); local && local.value() == device.remote()) return fd;
     }
     ADD_FAILURE() << "no socket of " << to_string(device.local());
     return -1;

@@ -108,7 +108,8 @@ private:
 /// The device's end of a connection.
 class TestDevice {
 public:
-    explicit TestDevice(const Endpoint& gateway) : socket_(::socket(family(gateway), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    explicit TestDevice(const Endpoint& gateway)
+        : remote_(gateway), socket_(::socket(family(gateway), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         const SocketAddress name = to_socket_address(gateway);
         error_ = ::connect(socket_.get(), name.get(), name.length) == 0 ? 0 : errno;
         if (error_ == 0) local_ = local_endpoint(socket_.get()).value();
@@ -117,6 +118,7 @@ public:
     [[nodiscard]] int error() const { return error_; }  ///< errno of connect(2), or 0
 
     [[nodiscard]] Endpoint local() const { return local_; }
+    [[nodiscard]] Endpoint remote() const { return remote_; }
     void send(const std::string& key) { send_raw("{\"ip\":\"" + key + "\"}\n"); }
     void send_raw(const std::string& text) {
         EXPECT_EQ(::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
@@ -166,6 +168,7 @@ public:
 private:
     static int family(const Endpoint& endpoint) { return endpoint.address.is_v4() ? AF_INET : AF_INET6; }
 
+    Endpoint remote_;
     UniqueFd socket_;
     std::string received_;
     int error_ = 0;
