@@ -74,8 +74,8 @@ def test_status_has_the_documented_fields(gateway, device):
 
 
 def test_the_plan_equals_the_kernels_options(gateway, device):
-    plan = gateway.status()["plan"]
-    sockets = subprocess.run(["ss", "-tnoH", "state", "established", "sport", "=", f":{gateway.address[1]}"],
+    plan, ends = gateway.status()["plan"], (gateway.address[1], device[0].getsockname()[1])
+    sockets = subprocess.run(["ss", "-tnoH", "state", "established", "sport = :%d and dport = :%d" % ends],
                              capture_output=True, text=True, check=True).stdout
     left = re.search(r"timer:\(keepalive,(?:(\d+)min)?(?:([\d.]+)(ms|sec))?,0\)", sockets)
     assert left, f"no keep-alive timer: {sockets}"
