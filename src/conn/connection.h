@@ -79,12 +79,15 @@ struct Downlink {
     std::size_t sent = 0;                      ///< bytes at the queue's front that were sent
     std::uint64_t acked = 0;                   ///< bytes that the peer had acknowledged at the latest check
     Tick progress_at;                          ///< latest growth of `acked` while bytes were outstanding; 0: none are
+    Tick held_up_at;                           ///< latest check that found the bytes held up by the peer's window
+    Tick in_flight_at;                         ///< latest check that found some of them in flight instead
     std::chrono::milliseconds longest_step{};  ///< longest time between two checks that saw progress
     bool watches_write = false;                ///< EPOLLOUT is armed
     bool user_timeout_raised = false;  ///< TCP_USER_TIMEOUT exceeds the plan's; the sweep keeps the limit instead
     bool rto_uncapped = false;         ///< TCP_RTO_MAX_MS has the kernel's default
 
     [[nodiscard]] std::size_t waiting() const noexcept { return queue.size() - sent; }
+    void forget_progress() noexcept { progress_at = held_up_at = in_flight_at = Tick{}; }
 };
 
 /// Phase of a connection. Moves forward, except that a refused claim turns `open` back. Independent facts are bits.

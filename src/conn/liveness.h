@@ -44,8 +44,10 @@ enum class WatchVerdict : std::uint8_t {
 };
 struct WatchedFacts {
     TcpFacts facts;
-    bool bytes_waiting = false;                ///< in the connection's own queue
-    std::chrono::milliseconds unprogressed{};  ///< time since the peer acknowledged a byte while some were outstanding
+    bool bytes_waiting = false;  ///< in the connection's own queue
+    /// Time since the peer acknowledged a byte, but only the part in the present one of two states: held up, in flight.
+    /// Each has its own limit: when the window opens after a long stall, the bytes have only just left.
+    std::chrono::milliseconds unprogressed{};
     std::chrono::milliseconds plan_age = std::chrono::milliseconds::max();  ///< time since the plan took effect for it
     std::chrono::milliseconds longest_step{};  ///< longest time between two checks that saw progress
 

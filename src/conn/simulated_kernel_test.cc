@@ -80,6 +80,19 @@ void SimulatedKernel::give_up(int fd, int error) {
 
 void SimulatedKernel::set_alive(int fd, bool alive) { sockets_.at(fd).alive = alive; }
 
+void SimulatedKernel::set_window_closed(int fd, bool closed) {
+    Socket& socket = sockets_.at(fd);
+    socket.window_closed = closed;
+    socket.heard_at = now();
+    if (!closed) socket.held_up = 0;
+}
+
+void SimulatedKernel::acknowledge(int fd) {
+    Socket& socket = sockets_.at(fd);
+    socket.acked = socket.sent.size() - socket.held_up;
+    socket.heard_at = now();
+}
+
 void SimulatedKernel::set_room(int fd, std::size_t bytes) {
     Socket& socket = sockets_.at(fd);
     socket.room = bytes;
@@ -158,10 +171,11 @@ int tcp_info_of(const SimulatedKernel::Socket& socket, void* value, socklen_t* l
     info.tcpi_last_data_sent = since(socket.made);
     info.tcpi_last_data_recv = since(socket.heard_at);
     info.tcpi_last_ack_recv = since(socket.heard_at);
-    info.tcpi_bytes_sent = socket.sent.size();
+    info.tcpi_bytes_sent = socket.sent.size() - socket.held_up;
+    info.tcpi_notsent_bytes = static_cast<std::uint32_t>(socket.held_up);
     info.tcpi_bytes_acked = socket.acked;
-    info.tcpi_unacked = socket.sent.size() > socket.acked ? 1 : 0;
-    info.tcpi_snd_wnd = static_cast<std::uint32_t>(socket.room);
+    info.tcpi_unacked = info.tcpi_bytes_sent > socket.acked ? 1 : 0;
+    info.tcpi_snd_wnd = socket.window_closed ? 0 : static_cast<std::uint32_t>(socket.room);
     info.tcpi_rtt = 1'000;
     *length = std::min<socklen_t>(*length, sizeof info);
     std::memcpy(value, &info, *length);
@@ -207,7 +221,8 @@ ssize_t send(int fd, const void* bytes, std::size_t size, int flags) noexcept {
     if (taken == 0) return fail(EAGAIN);
     socket->room -= taken;
     socket->sent.append(static_cast<const char*>(bytes), taken);
-    if (!socket->alive) return static_cast<ssize_t>(taken);
+    if (socket->window_closed) socket->held_up += taken;
+    if (!socket->alive || socket->window_closed) return static_cast<ssize_t>(taken);
     socket->acked = socket->sent.size();
     socket->heard_at = current().now();
     return static_cast<ssize_t>(taken);

@@ -127,7 +127,9 @@ WatchedFacts Sweeper::watched_facts(const Connection& connection, const TcpFacts
     // ETIMEDOUT.
     view.facts.evidence.last_heard = core_.attended_part(view.facts.evidence.last_heard);
     if (downlink != nullptr && downlink->progress_at != Tick{}) {
-        view.unprogressed = core_.attended_part(core_.time().tick.since(downlink->progress_at));
+        const Tick in_other_state = view.held_up() ? downlink->in_flight_at : downlink->held_up_at;
+        const Tick from = std::max(downlink->progress_at, in_other_state);
+        view.unprogressed = core_.attended_part(core_.time().tick.since(from));
         view.longest_step = downlink->longest_step;
     }
     return view;
@@ -139,6 +141,9 @@ void Sweeper::check_watched(Connection& connection) {
     note_progress(connection, *facts);
     const ListenerPolicy& policy = core_.policy_of(connection);
     const WatchedFacts view = watched_facts(connection, *facts);
+    if (connection.downlink && view.outstanding()) {
+        (view.held_up() ? connection.downlink->held_up_at : connection.downlink->in_flight_at) = core_.time().tick;
+    }
     relieve_kernel(connection, view);
     switch (classify_watch(view, policy)) {
         case WatchVerdict::well:
@@ -164,7 +169,7 @@ void Sweeper::check_watched(Connection& connection) {
 void Sweeper::note_progress(Connection& connection, const TcpFacts& facts) {
     const bool waiting = connection.downlink && connection.downlink->waiting() > 0;
     if (facts.evidence.unacked_bytes == 0 && !waiting) {
-        if (connection.downlink) connection.downlink->progress_at = Tick{};
+        if (connection.downlink) connection.downlink->forget_progress();
         return;
     }
     if (!connection.downlink) connection.downlink = std::make_unique<Downlink>();

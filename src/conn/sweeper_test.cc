@@ -41,6 +41,49 @@ TEST(Sweeper, APeerThatIsSilentWithDataOutstandingEndsWithinTheBound) {
     EXPECT_EQ(rig.counters().found_late.get(), 0U);
 }
 
+// Between the window's opening and the first acknowledgement the bytes are in flight, for a round trip.
+TEST(Sweeper, BytesThatLeaveAfterALongStallHaveTheirWholeLimit) {
+    ShardRig rig;
+    const int fd = rig.connect();
+    const auto stall_for = [&](seconds time) {
+        rig.kernel.set_window_closed(fd, true);
+        static_cast<void>(rig.shard.send(*rig.find(fd), "a long message\n"));
+        rig.kernel.acknowledge(fd);  // what came before
+        rig.pass(time);
+        rig.kernel.set_window_closed(fd, false);
+    };
+    for (const seconds step : {seconds(20), seconds(35), seconds(60)}) {
+        stall_for(step);
+        rig.pass(seconds(15));
+        ASSERT_THAT(rig.reasons(), IsEmpty()) << step.count();
+    }
+    stall_for(seconds(100));
+    for (int second = 0; second < 28; ++second) {
+        EXPECT_THAT(rig.reasons(), IsEmpty());
+        rig.kernel.hear(fd);
+        rig.pass(seconds(1));
+    }
+    rig.pass(milliseconds(2'500));
+    EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::retransmit_expired)) << "heard, but acknowledges nothing";
+}
+
+TEST(Sweeper, AWindowThatClosesAfterAnOutageHasItsWholeLimit) {
+    ListenerPolicy policy = ShardRig::policy();
+    policy.write_stall = seconds(2);
+    ShardRig rig(options(policy));
+    const int fd = rig.connect();
+    rig.kernel.set_alive(fd, false);
+    static_cast<void>(rig.shard.send(*rig.find(fd), "a message\n"));
+    rig.pass(seconds(20));
+    rig.kernel.set_alive(fd, true);
+    rig.kernel.set_window_closed(fd, true);
+    static_cast<void>(rig.shard.send(*rig.find(fd), "another\n"));
+    rig.pass(milliseconds(1'500));
+    EXPECT_THAT(rig.reasons(), IsEmpty());
+    rig.pass(milliseconds(2'500));
+    EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::window_stalled));
+}
+
 TEST(Sweeper, WhatHasArrivedOfASilentPeerIsReadFirst) {
     ShardRig rig;
     rig.handler.is_ready = false;

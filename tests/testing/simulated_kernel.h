@@ -40,6 +40,11 @@ public:
     void reset(int fd);
     /// Sets whether the peer answers probes and acknowledges FIN and data.
     void set_alive(int fd, bool alive);
+    /// Sets whether the peer's window is closed. If so, the bytes that follow wait in the send buffer. Once it
+    /// opens, they are in flight until acknowledge().
+    void set_window_closed(int fd, bool closed);
+    void acknowledge(int fd);
+    void hear(int fd) { sockets_.at(fd).heard_at = now(); }  ///< a segment without progress
     /// Sets the free bytes in the send buffer.
     void set_room(int fd, std::size_t bytes);
     /// Ends the connection in the kernel with `error`.
@@ -78,6 +83,8 @@ public:
         std::uint32_t probes = 0;
         std::string sent = {};
         std::size_t acked = 0;
+        std::size_t held_up = 0;  ///< bytes at the end of `sent` that wait for the window
+        bool window_closed = false;
         std::size_t room = std::size_t{1} << 20;
         bool shut_down = false;
         bool closed = false;
