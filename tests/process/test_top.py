@@ -112,11 +112,11 @@ def test_pause(gateway):
 def test_a_window_that_changes_its_size(gateway):
     with top(gateway, columns=120, lines=30) as terminal:
         terminal.shows("LISTENER")
-        assert terminal.lines()[29].startswith("q quit"), terminal.lines()
+        assert terminal.wait(lambda lines: lines[29].startswith("q quit")), terminal.lines()
         terminal.resize(60, 12)
         assert terminal.wait(lambda lines: lines[11].startswith("q quit") and "LISTENER" not in "".join(lines)
-                             and any("KEY" in line for line in lines)), terminal.lines()
-        assert 0 < len(keys_shown(terminal.lines())) < 8
+                             and any("KEY" in line for line in lines)
+                             and 0 < len(keys_shown(lines)) < 8), terminal.lines()
         terminal.resize(140, 40)
         assert terminal.wait(lambda lines: lines[39].startswith("q quit") and len(keys_shown(lines)) == 8), \
             terminal.lines()
