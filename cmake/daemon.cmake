@@ -14,9 +14,9 @@ holdfast_module(cli COLD DEPENDS daemon top api config doctor load server device
                 LIBRARIES CLI11::CLI11 simdjson::simdjson)
 holdfast_module(daemon COLD DEPENDS api watch alarm trend config fleet forward sink spool server codec options model net text base
                 LIBRARIES spdlog::spdlog PkgConfig::capng)
-holdfast_module(top COLD DEPENDS api client model net text LIBRARIES ${ncurses_LINK_LIBRARIES})
-holdfast_module(client COLD DEPENDS http_client model net text base LIBRARIES simdjson::simdjson)
-holdfast_module(doctor COLD DEPENDS server tcp model net text base)
+holdfast_module(top WITH cli COLD DEPENDS api client model net text LIBRARIES ${ncurses_LINK_LIBRARIES})
+holdfast_module(client WITH cli COLD DEPENDS http_client model net text base LIBRARIES simdjson::simdjson)
+holdfast_module(doctor WITH daemon COLD DEPENDS server tcp model net text base)
 holdfast_module(load DEPENDS codec tls tcp reactor model net text base)
 holdfast_module(api DEPENDS watch server alarm trend fleet forward sink spool http_server codec model net text base
                 LIBRARIES simdjson::simdjson)
@@ -25,14 +25,14 @@ holdfast_module(http_server DEPENDS tls tcp net text base LIBRARIES OpenSSL::Cry
 # Compiled once, in asio.cc. No other module includes Boost.
 target_compile_definitions(holdfast_http_server PRIVATE BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
                                                         BOOST_ASIO_NO_DEPRECATED)
-holdfast_module(watch DEPENDS server alarm detect trend tcp options model base)
 holdfast_module(alarm SIMULATES DEPENDS detect fleet forward http_client options model net text base)
-holdfast_module(detect SIMULATES DEPENDS tcp model net)
-holdfast_module(http_client DEPENDS text LIBRARIES CURL::libcurl)
-holdfast_module(trend DEPENDS model text base)
-holdfast_module(config COLD DEPENDS server device tls options model net text base LIBRARIES tomlplusplus::tomlplusplus)
+holdfast_module(watch WITH alarm DEPENDS server alarm detect trend tcp options model base)
+holdfast_module(detect WITH alarm SIMULATES DEPENDS tcp model net)
+holdfast_module(http_client WITH alarm DEPENDS text LIBRARIES CURL::libcurl)
+holdfast_module(trend WITH alarm DEPENDS model text base)
+holdfast_module(config WITH daemon COLD DEPENDS server device tls options model net text base LIBRARIES tomlplusplus::tomlplusplus)
 holdfast_module(fleet DEPENDS server forward sink spool codec model net text base)
-holdfast_module(forward DEPENDS spool codec net text base LIBRARIES PkgConfig::nats simdjson::simdjson)
+holdfast_module(forward WITH fleet DEPENDS spool codec net text base LIBRARIES PkgConfig::nats simdjson::simdjson)
 holdfast_module(sink HOT DEPENDS spool codec model base)
 holdfast_module(spool DEPENDS codec text base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
 
@@ -48,7 +48,8 @@ install(TARGETS holdfast_command RUNTIME COMPONENT holdfast)
 # the libraries. Built by the tests that run it, and never installed.
 add_executable(holdfast_planted EXCLUDE_FROM_ALL src/cli/main/main.cc)
 foreach(module cli forward spool)
-  get_target_property(sources holdfast_${module} SOURCES)
+  holdfast_objects_of(${module} target)
+  get_target_property(sources ${target} SOURCES)
   add_library(holdfast_planted_${module} OBJECT EXCLUDE_FROM_ALL ${sources})
   target_compile_definitions(holdfast_planted_${module} PRIVATE HOLDFAST_PLANT)
   target_link_libraries(holdfast_planted_${module} PRIVATE holdfast_${module} holdfast_flags)

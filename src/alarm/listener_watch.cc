@@ -1,11 +1,8 @@
 #include "alarm/listener_watch.h"
 
+#include "model/counter_rows.h"
+
 namespace holdfast {
-namespace {
-
-std::uint64_t difference(std::uint64_t now, std::uint64_t before) { return now >= before ? now - before : now; }
-
-}  // namespace
 
 ListenerWatch::Counts ListenerWatch::counts_of(const ListenerStatus& status) {
     return {status.accepted,  status.refused_descriptors, status.closed,   status.items,
@@ -23,20 +20,20 @@ ListenerStep ListenerWatch::step_to(const ListenerStatus& status) {
     ListenerStep step{.name = name_, .number = number_, .plan = plan_, .history = history_};
     step.population = status.connections;
     step.accept_paused = status.accept_paused;
-    step.accepted = difference(now.accepted, last_.accepted);
-    step.refused_descriptors = difference(now.refused_descriptors, last_.refused_descriptors);
+    step.accepted = counter_growth(now.accepted, last_.accepted);
+    step.refused_descriptors = counter_growth(now.refused_descriptors, last_.refused_descriptors);
     for (std::size_t i = 0; i < now.closed.size(); ++i) {
-        const std::uint64_t closed = difference(now.closed[i], last_.closed[i]);
+        const std::uint64_t closed = counter_growth(now.closed[i], last_.closed[i]);
         if (closed == 0) continue;
         if (const auto kind = row_of(all_close_reasons[i]).close_class)
             step.closes[static_cast<std::size_t>(*kind)] += closed;
     }
     step.suspects = status.suspects;
-    step.suspected = difference(now.suspected, last_.suspected);
-    step.recovered = difference(now.recovered, last_.recovered);
-    step.items = difference(now.items, last_.items);
+    step.suspected = counter_growth(now.suspected, last_.suspected);
+    step.recovered = counter_growth(now.recovered, last_.recovered);
+    step.items = counter_growth(now.items, last_.items);
     for (std::size_t i = 0; i < now.bad_items.size(); ++i) {
-        step.bad_items[i] = difference(now.bad_items[i], last_.bad_items[i]);
+        step.bad_items[i] = counter_growth(now.bad_items[i], last_.bad_items[i]);
     }
     last_ = now;
     return step;

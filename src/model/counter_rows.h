@@ -212,4 +212,9 @@ constexpr std::size_t bytes_of(const Rows& rows) {
 static_assert(bytes_of<ListenerSum>(listener_rows<ListenerSum>) == sizeof(ListenerSum), "a member has no row, or two");
 static_assert(bytes_of<ReactorSum>(reactor_rows<ReactorSum>) == sizeof(ReactorSum), "a member has no row, or two");
 
+/// Returns the growth of a counter. A counter that fell was reset.
+[[nodiscard]] constexpr std::uint64_t counter_growth(std::uint64_t now, std::uint64_t before) {
+    return now >= before ? now - before : now;
+}
+
 }  // namespace holdfast

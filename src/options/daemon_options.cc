@@ -28,7 +28,7 @@ bool path_is_fixed(Object running, Object wanted) {
 }
 
 // clang-format off
-constexpr auto rows = std::to_array<Option>({
+constexpr auto daemon_rows = std::to_array<Option>({
     {.section = Section::sink, .key = "type", .place = at<&D::sink, &SinkConfig::type>, .flag = "--sink",
      .reload = OnReload::restart, .help = "destination of events",
      .more = sink_word_meanings, .example = "spool"},
@@ -170,7 +170,7 @@ constexpr std::array<std::string_view, 10> names{"",      "listener", "item",  "
 std::vector<Option> put_together() {
     const auto of_server = detail::rows_of_server();
     std::vector<Option> table(of_server.begin(), of_server.end());
-    table.insert(table.end(), rows.begin(), rows.end());
+    table.insert(table.end(), daemon_rows.begin(), daemon_rows.end());
     return table;
 }
 

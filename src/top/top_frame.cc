@@ -152,9 +152,9 @@ std::size_t widest_line(const std::string& text) {
     return widest;
 }
 
-class Frame {
+class Screen {
 public:
-    Frame(const TopAnswers& answers, const TopControls& controls, TopSize size, const TopOptions& options)
+    Screen(const TopAnswers& answers, const TopControls& controls, TopSize size, const TopOptions& options)
         : answers_(answers), controls_(controls), size_(size), options_(options), status_(answers.status) {}
 
     std::vector<TopLine> render() {
@@ -320,7 +320,7 @@ private:
 
 std::vector<TopLine> render_frame(const TopAnswers& answers, const TopControls& controls, TopSize size,
                                   const TopOptions& options) {
-    return Frame(answers, controls, size, options).render();
+    return Screen(answers, controls, size, options).render();
 }
 
 std::string spark_line(const std::vector<std::uint64_t>& values, std::size_t width, bool unicode) {

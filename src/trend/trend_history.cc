@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "model/counter_rows.h"
+
 namespace holdfast {
 namespace {
 
@@ -11,9 +13,6 @@ void grow(std::uint32_t& count, std::uint64_t by) {
     constexpr std::uint64_t max = std::numeric_limits<std::uint32_t>::max();
     count = static_cast<std::uint32_t>(std::min(max, count + std::min(max, by)));
 }
-
-/// Returns the growth of a counter; a counter that fell was reset.
-std::uint64_t difference(std::uint64_t now, std::uint64_t before) { return now >= before ? now - before : now; }
 
 seconds rounded_up(seconds duration, seconds unit) { return (duration + unit - seconds(1)) / unit * unit; }
 
@@ -106,11 +105,11 @@ TrendCounters TrendHistory::grown(std::uint8_t number, const TrendCounters& now)
     if (number_ != number) last_ = TrendCounters{};
     number_ = number;
     TrendCounters by;
-    by.accepted = difference(now.accepted, last_.accepted);
-    by.refused = difference(now.refused, last_.refused);
-    by.items = difference(now.items, last_.items);
-    by.bad_items = difference(now.bad_items, last_.bad_items);
-    for (std::size_t i = 0; i < by.closed.size(); ++i) by.closed[i] = difference(now.closed[i], last_.closed[i]);
+    by.accepted = counter_growth(now.accepted, last_.accepted);
+    by.refused = counter_growth(now.refused, last_.refused);
+    by.items = counter_growth(now.items, last_.items);
+    by.bad_items = counter_growth(now.bad_items, last_.bad_items);
+    for (std::size_t i = 0; i < by.closed.size(); ++i) by.closed[i] = counter_growth(now.closed[i], last_.closed[i]);
     last_ = now;
     return by;
 }
