@@ -10,7 +10,7 @@ pkg_check_modules(ncurses REQUIRED ncursesw)  # its flags ask for what g++ and c
 pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 
-holdfast_module(cli COLD DEPENDS daemon top api config doctor load server device spool client codec options model net text base
+holdfast_module(cli COLD ALONE consumer.cc DEPENDS daemon top api config doctor load server device spool client codec options model net text base
                 LIBRARIES CLI11::CLI11 simdjson::simdjson)
 holdfast_module(daemon COLD DEPENDS api watch alarm trend config fleet forward sink spool server codec options model net text base
                 LIBRARIES spdlog::spdlog PkgConfig::capng)
@@ -32,7 +32,7 @@ holdfast_module(http_client WITH alarm DEPENDS text LIBRARIES CURL::libcurl)
 holdfast_module(trend WITH alarm DEPENDS model text base)
 holdfast_module(config WITH daemon COLD DEPENDS server device tls options model net text base LIBRARIES tomlplusplus::tomlplusplus)
 holdfast_module(fleet DEPENDS server forward sink spool codec model net text base)
-holdfast_module(forward WITH fleet DEPENDS spool codec net text base LIBRARIES PkgConfig::nats simdjson::simdjson)
+holdfast_module(forward WITH fleet ALONE message.cc DEPENDS spool codec net text base LIBRARIES PkgConfig::nats simdjson::simdjson)
 holdfast_module(sink HOT DEPENDS spool codec model base)
 holdfast_module(spool DEPENDS codec text base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
 
@@ -44,18 +44,13 @@ endif()
 set_target_properties(holdfast_command PROPERTIES OUTPUT_NAME holdfast RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 install(TARGETS holdfast_command RUNTIME COMPONENT holdfast)
 
-# The command with defects that the tests must find (src/base/plant.h): these modules are compiled again and take the place of
-# the libraries. Built by the tests that run it, and never installed.
+# The command with defects that the tests must find (src/base/plant.h): these files are compiled again and take the place of
+# those in the libraries. Built by the tests that run it, and never installed.
 add_executable(holdfast_planted EXCLUDE_FROM_ALL src/cli/main/main.cc)
-foreach(module cli forward spool)
-  holdfast_objects_of(${module} target)
-  get_target_property(sources ${target} SOURCES)
-  add_library(holdfast_planted_${module} OBJECT EXCLUDE_FROM_ALL ${sources})
-  target_compile_definitions(holdfast_planted_${module} PRIVATE HOLDFAST_PLANT)
-  target_link_libraries(holdfast_planted_${module} PRIVATE holdfast_${module} holdfast_flags)
-  set_target_properties(holdfast_planted_${module} PROPERTIES UNITY_BUILD ${HOLDFAST_UNITY} UNITY_BUILD_BATCH_SIZE 0)
-  target_link_libraries(holdfast_planted PRIVATE holdfast_planted_${module})
-endforeach()
+target_compile_definitions(holdfast_planted PRIVATE HOLDFAST_PLANT)
+get_target_property(spool_sources holdfast_spool SOURCES)
+target_sources(holdfast_planted PRIVATE ${spool_sources} src/cli/consumer.cc src/forward/message.cc)
+set_target_properties(holdfast_planted PROPERTIES UNITY_BUILD ${HOLDFAST_UNITY} UNITY_BUILD_BATCH_SIZE 0)
 target_link_libraries(holdfast_planted PRIVATE holdfast_cli holdfast_flags)
 
 # Judges states of a spool's files (tests/power). Built by the tests that run it, and never installed.

@@ -78,6 +78,7 @@ Consumer::Ending Consumer::take(const ReadPage& page) {
     world_.may_end(false);
     const bool store_before_write = planted("store_before_write");
     auto ending = store_before_write ? keep_position(page.next_after) : write_out(page);
+    if (store_before_write) world_.sleep(milliseconds(200));  // for the kill that shows the defect
     if (!ending) ending = store_before_write ? write_out(page) : keep_position(page.next_after);
     if (ending) return ending;
     world_.may_end(true);

@@ -110,6 +110,10 @@ class Consumer:
         if process.wait() < 0:
             self.kills += 1
 
+    def until_killed(self, more):
+        wanted = self.kills + more
+        assert until(lambda: self.kills >= wanted), f"{self.kills} kills of the consumer, not {wanted}"
+
     def finish(self):
         """Reads to the end."""
         self._stop.set()
@@ -289,6 +293,7 @@ def try_it(directory, seed, kills, binary=BINARY, plant="", devices=24, nats=Non
     judge = Judge()
     try:
         done = kill_at_random(daemon, kills, random.Random(f"{seed}/kills"))
+        consumer.until_killed(3)  # while the gateway was away, it had nothing to read
         fleet.finish()
         daemon.wait_quiet()  # the ends of the devices are events, too
         consumer.finish()

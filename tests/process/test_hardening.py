@@ -13,8 +13,8 @@ from conftest import ROOT
 RELEASE = ROOT / "build/release"
 COMMAND = RELEASE / "holdfast"
 LIBRARY = RELEASE / "libholdfast.so"
-# Modules with link-time optimisation: the program's content comes from their LTO sections.
-HOT = ("reactor", "conn", "codec", "server", "sink")
+# Archives with link-time optimisation: the program's content comes from their LTO sections.
+HOT = ("model", "conn", "codec", "server", "sink")
 ENDBR64 = b"\xf3\x0f\x1e\xfa"
 
 
