@@ -166,11 +166,12 @@ def test_half_open_handshakes():
                 time.sleep(0.1)
                 tried, took = tried + 1, newcomer(scene.gateway)
             waited = time.monotonic() - began
+            over = scene.gateway.status()["closed"]["tls_failed"]
             status = all_told(scene, count + tried, "max_handshakes")
         refused = status["refused"]["max_handshakes"] - (tried - 1)
         scene.closed(tls_failed=count - refused, peer_closed=1)
         print(f"{count - refused} of {count} were held for 5 s; a newcomer was in after {waited:.1f} s, at attempt {tried}")
-        assert waited < 4.5, "it need not wait for the end of their five seconds"
+        assert over < count - refused, "it need not wait for the end of their five seconds"
         assert refused >= (count - places if count < 2 * places else 1)
         assert scene.grown_mib() < 16 + places * 64 / 1024, "64 KiB a handshake at most"
 
@@ -271,7 +272,7 @@ def test_client_hellos_without_an_end():
             for number in range(2 * count):
                 sock = crowd.connect()
                 send(sock, large if number % 2 else tiny)
-            scene.closed(tls_failed=2 * count)
+            scene.closed(or_refused=True, tls_failed=2 * count)
         assert scene.details("tls_failed") == {"the TLS handshake took more than 512 records",
                                                "the ClientHello is longer than 48 KiB"}
 
@@ -451,7 +452,7 @@ def test_small_halves_exclude_no_device(tls):
             before = scene.gateway.status()
             for _ in range(newcomers):
                 assert (newcomer(scene.gateway) if tls else plain_newcomer(scene.gateway)) is not None
-            assert scene.strangers_items(0)
+            assert scene.strangers_items(newcomers)
         status = scene.gateway.wait_status(lambda status: status["closed"]["peer_closed"] >= newcomers)
         print(f"{before['buffers']}; {status['closed']['shed']} of {count} were shed, {newcomers} newcomers were in")
         assert sum(status["refused"].values()) == 0, status["refused"]
