@@ -35,6 +35,9 @@ holdfast_module(fleet DEPENDS server forward sink spool codec model net text bas
 holdfast_module(forward WITH fleet ALONE message.cc DEPENDS spool codec net text base LIBRARIES PkgConfig::nats simdjson::simdjson)
 holdfast_module(sink HOT DEPENDS spool codec model base)
 holdfast_module(spool DEPENDS codec text base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
+if(HOLDFAST_TESTS)
+  set_tests_properties(spool_test PROPERTIES COST 1000)  # the longest, so it starts first
+endif()
 
 add_executable(holdfast_command src/cli/main/main.cc)
 target_link_libraries(holdfast_command PRIVATE holdfast_cli holdfast_flags)
