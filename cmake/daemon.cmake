@@ -10,7 +10,8 @@ pkg_check_modules(ncurses REQUIRED ncursesw)  # its flags ask for what g++ and c
 pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 
-holdfast_module(cli COLD ALONE consumer.cc DEPENDS daemon top api config doctor load server device spool client codec options model net text base
+holdfast_module(cli COLD ALONE consumer.cc
+                DEPENDS daemon top api config doctor load server device spool client codec options model net text base
                 LIBRARIES CLI11::CLI11 simdjson::simdjson)
 holdfast_module(daemon COLD DEPENDS api watch alarm trend config fleet forward sink spool server codec options model net text base
                 LIBRARIES spdlog::spdlog PkgConfig::capng)
@@ -30,9 +31,11 @@ holdfast_module(watch WITH alarm DEPENDS server alarm detect trend tcp options m
 holdfast_module(detect WITH alarm SIMULATES DEPENDS tcp model net)
 holdfast_module(http_client WITH alarm DEPENDS text LIBRARIES CURL::libcurl)
 holdfast_module(trend WITH alarm DEPENDS model text base)
-holdfast_module(config WITH daemon COLD DEPENDS server device tls options model net text base LIBRARIES tomlplusplus::tomlplusplus)
+holdfast_module(config WITH daemon COLD DEPENDS server device tls options model net text base
+                LIBRARIES tomlplusplus::tomlplusplus)
 holdfast_module(fleet DEPENDS server forward sink spool codec model net text base)
-holdfast_module(forward WITH fleet ALONE message.cc DEPENDS spool codec net text base LIBRARIES PkgConfig::nats simdjson::simdjson)
+holdfast_module(forward WITH fleet ALONE message.cc DEPENDS spool codec net text base
+                LIBRARIES PkgConfig::nats simdjson::simdjson)
 holdfast_module(sink HOT DEPENDS spool codec model base)
 holdfast_module(spool DEPENDS codec text base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
 if(HOLDFAST_TESTS)

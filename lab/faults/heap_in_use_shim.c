@@ -1,5 +1,5 @@
-// LD_PRELOAD: states how many bytes of the heap are allocated. Unlike the resident set, which the order of allocations
-// and frees decides too, this sum is the same in each run.
+// LD_PRELOAD: states how many bytes of the heap are allocated. The resident set also depends on the order of allocations
+// and frees, and on how threads share arenas; this sum does not.
 //   HOLDFAST_HEAP_FILE  a file of eight bytes into which the sum is written every 50 ms, in the machine's byte order
 #define _GNU_SOURCE
 #include <fcntl.h>
