@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/unique_fd.h"
+#include "testing/comes_true.h"
 #include "testing/raw_server.h"
 
 namespace holdfast {
@@ -113,7 +114,7 @@ TEST(Webhook, TriesAgainAfterAnError) {
     webhook.post("{}");
     receiver.bodies.await(3);
     receiver.status = 204;
-    while (webhook.status().delivered == 0) std::this_thread::yield();
+    EXPECT_TRUE(comes_true([&] { return webhook.status().delivered != 0; }));
     EXPECT_EQ(webhook.status().failed, 0U);
 }
 
@@ -130,7 +131,7 @@ TEST(Webhook, GivesUpAfterTheLastTryAndContinues) {
     receiver.status = 200;
     webhook.post("second");
     EXPECT_THAT(receiver.bodies.await(5), ElementsAre("first", "first", "first", "first", "second"));
-    while (webhook.status().delivered == 0) std::this_thread::yield();
+    EXPECT_TRUE(comes_true([&] { return webhook.status().delivered != 0; }));
     EXPECT_EQ(webhook.status().failed, 1U);
 }
 
@@ -203,7 +204,7 @@ TEST(Webhook, AnAnswerWithoutEndIsNotReadToTheEnd) {
     });
     Webhook webhook("http://127.0.0.1:" + std::to_string(server.port()), [](const std::string&) {});
     webhook.post("{}");
-    while (webhook.status().delivered == 0) std::this_thread::yield();
+    EXPECT_TRUE(comes_true([&] { return webhook.status().delivered != 0; }));
     EXPECT_GE(sent, 65'536U);
 }
 

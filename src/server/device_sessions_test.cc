@@ -83,8 +83,7 @@ TEST_F(DevicesOf, AnItemCountsOnceItIsDurable) {
     see("item - 10.0.0.2");
     EXPECT_EQ(server_->status().listeners[1].items, 0U);
     log_.commit_each_turn();
-    while (server_->status().listeners[1].items < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    EXPECT_EQ(server_->status().listeners[1].items, 2U);
+    EXPECT_TRUE(comes_true([this] { return server_->status().listeners[1].items == 2; }));
 }
 
 TEST_F(DevicesOf, ASessionContinuesAlsoIfItemsFollowTheHelloAtOnce) {
@@ -223,10 +222,7 @@ TEST_F(DevicesOf, DevicesWithoutSessionOrItemsGetTheSameAnswer) {
         const auto told = log_.told();
         return std::count(told.begin(), told.end(), "connected -") == 3;
     };
-    const auto end = std::chrono::steady_clock::now() + test_timeout;
-    while (!connected_thrice() && std::chrono::steady_clock::now() < end)
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    EXPECT_TRUE(connected_thrice());
+    EXPECT_TRUE(comes_true(connected_thrice, test_timeout));
     silent.send_raw("{\"hello\":{\"id\":\"late\"}}\n");
     see("identified late");
 }
@@ -272,7 +268,7 @@ TEST(DeviceSessions, AStopAnswersWaitingClaims) {
     while (server.show(conn)->downlink_queue_bytes == 0) static_cast<void>(server.send(conn, large));
     const std::size_t waiting = server.show(conn)->downlink_queue_bytes;
     auto answer = std::async(std::launch::async, [&] { return server.deliver(conn, large, std::chrono::minutes(10)); });
-    while (server.show(conn)->downlink_queue_bytes == waiting) std::this_thread::yield();
+    EXPECT_TRUE(comes_true([&] { return server.show(conn)->downlink_queue_bytes != waiting; }));
     server.stop_now();
     ASSERT_EQ(answer.wait_for(test_timeout), std::future_status::ready);
     EXPECT_EQ(answer.get(), Delivery::sent);
@@ -320,7 +316,7 @@ TEST_F(DevicesOf, ASessionThatHasBegunKeepsItsAcksWhenTheyAreSwitchedOff) {
 
 TEST_F(DevicesOf, AConnectionThatWaitsForItsHelloIsReportedWhenAcksAreSwitchedOff) {
     TestDevice device = connect();
-    while (server_->status().listeners[0].connections == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ASSERT_TRUE(comes_true([this] { return server_->status().listeners[0].connections == 1; }));
     switch_acks(0, false);
     see("connected -");
     device.send("10.0.0.1");

@@ -77,7 +77,7 @@ TEST(Memory, WhatArrivesAtOnceStaysWithinTheBudget) {
     TestDevice looker(address);
     std::vector<TestDevice> hoarders;
     for (std::size_t i = 0; i < many; ++i) hoarders.emplace_back(address);
-    while (gateway.server().status().listeners[0].connections < many + 2) std::this_thread::yield();
+    EXPECT_TRUE(comes_true([&] { return gateway.server().status().listeners[0].connections >= many + 2; }));
     holder.send("hold");
     gateway.holds.wait();
     for (TestDevice& device : hoarders) device.send_raw(half());  // all of it waits for one turn

@@ -22,6 +22,7 @@
 
 #include "base/unique_fd.h"
 #include "tcp/sockaddr.h"
+#include "testing/comes_true.h"
 #include "testing/manual_clock.h"
 
 namespace holdfast {
@@ -236,7 +237,7 @@ public:
         return device;
     }
     void hold(std::size_t connections) const {
-        while (server_->status().listeners.front().connections != connections) std::this_thread::yield();
+        EXPECT_TRUE(comes_true([&] { return server_->status().listeners.front().connections == connections; }));
     }
     /// Returns the gateway's descriptor of the connection of `device`; both ends are in this process.
     [[nodiscard]] int other_end(const UniqueFd& device) const {
@@ -327,7 +328,7 @@ TEST(ReconcileServer, SeesAFinThatIsNotRead) {
         }));
         return found;
     };
-    while (in_close_wait() != 1) std::this_thread::yield();
+    EXPECT_TRUE(comes_true([&] { return in_close_wait() == 1; }));
     EXPECT_EQ(gateway.server().reconcile().registry, 1U);
     gateway.take_items(true);
     gateway.hold(0);

@@ -120,7 +120,7 @@ TEST(Apply, ARenamedListenerRefusesNoConnection) {
             called = true;
         }
     });
-    while (!called) std::this_thread::yield();  // the loop below could otherwise end before the first call
+    EXPECT_TRUE(comes_true([&] { return called.load(); }));  // the loop below could otherwise end before the first call
     for (int i = 1; i <= 20; ++i) {
         named.name = "name-" + std::to_string(i);
         static_cast<void>(gateway.apply(config_of({named})));
@@ -331,7 +331,7 @@ TEST(Apply, ManyChangesWhileDevicesSendLoseNothing) {
             called = true;
         }
     });
-    while (!called) std::this_thread::yield();  // the loop below could otherwise end before the first call
+    EXPECT_TRUE(comes_true([&] { return called.load(); }));  // the loop below could otherwise end before the first call
     for (int round = 0; round < 20; ++round) {
         ListenerConfig changed = listener("a");
         changed.detect_within = seconds(round % 2 == 0 ? 5 : 30);

@@ -13,6 +13,7 @@
 
 #include "codec/event_writer.h"
 #include "spool/database.h"
+#include "testing/comes_true.h"
 #include "testing/temporary_directory.h"
 
 namespace holdfast {
@@ -38,7 +39,7 @@ protected:
     /// Waits until spool.db contains everything that was written, and no file changes any more.
     static void wait_for_table(Spool& spool) {
         const std::uint64_t rounds = spool.status().keeper_rounds;
-        while (spool.status().keeper_rounds < rounds + 2) std::this_thread::sleep_for(1ms);
+        EXPECT_TRUE(comes_true([&] { return spool.status().keeper_rounds >= rounds + 2; }));
     }
     /// Continues with the state that a crash now would leave.
     void crash() {
@@ -59,7 +60,7 @@ protected:
         durable.get_future().wait();
     }
     static void settle(Spool& spool) {
-        while (spool.status().waiting_events > 0) std::this_thread::sleep_for(1ms);
+        EXPECT_TRUE(comes_true([&] { return spool.status().waiting_events == 0; }));
     }
     /// Returns the lines of `closed` events, by connection.
     static std::multimap<std::string, std::string> closed(Spool& spool) {
