@@ -19,25 +19,25 @@ holdfast_module(top WITH cli COLD DEPENDS api client model net text LIBRARIES ${
 holdfast_module(client WITH cli COLD DEPENDS http_client model net text base LIBRARIES simdjson::simdjson)
 holdfast_module(doctor WITH daemon COLD DEPENDS server tcp model net text base)
 holdfast_module(load DEPENDS codec tls tcp reactor model net text base)
-holdfast_module(api DEPENDS watch server alarm trend fleet forward sink spool http_server codec model net text base
+holdfast_module(api COLD DEPENDS watch server alarm trend fleet forward sink spool http_server codec model net text base
                 LIBRARIES simdjson::simdjson)
 include(cmake/dashboard.cmake)
-holdfast_module(http_server DEPENDS tls tcp net text base LIBRARIES OpenSSL::Crypto Boost::headers)
+holdfast_module(http_server COLD DEPENDS tls tcp net text base LIBRARIES OpenSSL::Crypto Boost::headers)
 # Compiled once, in asio.cc. No other module includes Boost.
 target_compile_definitions(holdfast_http_server PRIVATE BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
                                                         BOOST_ASIO_NO_DEPRECATED)
-holdfast_module(alarm SIMULATES DEPENDS detect fleet forward http_client options model net text base)
+holdfast_module(alarm COLD SIMULATES DEPENDS detect fleet forward http_client options model net text base)
 holdfast_module(watch WITH alarm DEPENDS server alarm detect trend tcp options model base)
 holdfast_module(detect WITH alarm SIMULATES DEPENDS tcp model net)
 holdfast_module(http_client WITH alarm DEPENDS text LIBRARIES CURL::libcurl)
 holdfast_module(trend WITH alarm DEPENDS model text base)
 holdfast_module(config WITH daemon COLD DEPENDS server device tls options model net text base
                 LIBRARIES tomlplusplus::tomlplusplus)
-holdfast_module(fleet DEPENDS server forward sink spool codec model net text base)
+holdfast_module(fleet COLD DEPENDS server forward sink spool codec model net text base)
 holdfast_module(forward WITH fleet ALONE message.cc DEPENDS spool codec net text base
                 LIBRARIES PkgConfig::nats simdjson::simdjson)
-holdfast_module(sink HOT DEPENDS spool codec model base)
-holdfast_module(spool DEPENDS codec text base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
+holdfast_module(spool HOT DEPENDS codec text base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
+holdfast_module(sink WITH spool HOT DEPENDS spool codec model base)
 if(HOLDFAST_TESTS)
   set_tests_properties(spool_test PROPERTIES COST 1000)  # the longest, so it starts first
 endif()

@@ -20,8 +20,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds poll_interval{50};  // period of the deadline check, while the reader of a pipe is slow
-constexpr milliseconds retry_pause{500};   // after a failed write to a file
+constexpr milliseconds poll_interval{50};      // period of the deadline check, while the reader of a pipe is slow
+constexpr milliseconds file_retry_pause{500};  // after a failed write to a file
 constexpr std::size_t spare_buffers = 8;
 constexpr std::size_t largest_spare = std::size_t{1} << 20;
 
@@ -304,7 +304,7 @@ void StreamSink::note_trouble(int error) {
                      : "; devices wait until the sink can be written, and nothing is lost";
     std::unique_lock lock(mutex_);
     const bool news = std::exchange(error_, message) != message;
-    if (!final) wake_.wait_for(lock, retry_pause, [this] { return stopping_; });
+    if (!final) wake_.wait_for(lock, file_retry_pause, [this] { return stopping_; });
     lock.unlock();
     if (news && final && options_.on_broken) options_.on_broken(message);
     if (news && !final && options_.on_trouble) options_.on_trouble(message);
