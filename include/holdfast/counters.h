@@ -23,8 +23,9 @@ enum class RefusedBy : std::uint8_t {
     buffer_budget,
     untrusted_proxy,  ///< a listener with `proxy_protocol`, and it is none of `trusted_proxies`
     max_handshakes,   ///< of TLS, at once
+    handshake_wait,   ///< its TLS handshake could not begin within 1.5 s: the processor is busy with others
 };
-inline constexpr std::size_t refused_by_count = 6;
+inline constexpr std::size_t refused_by_count = 7;
 [[nodiscard]] std::string_view to_string(RefusedBy limit) noexcept;
 
 /// A cumulative histogram in the manner of Prometheus: counts[i] holds what was <= bounds_s[i]; the last is +Inf.

@@ -88,7 +88,7 @@ void Preamble::step_handshakes() {
     const auto exists = [this](Token number) { return core_.registry.find(number) != nullptr; };
     while (const auto next = handshakes_.next(core_.reactor.attended(), exists)) {
         Connection& connection = *core_.registry.find(next->number);
-        next->too_late ? turn_away(connection, RefusedBy::max_handshakes) : handshake(connection);
+        next->too_late ? turn_away(connection, RefusedBy::handshake_wait) : handshake(connection);
     }
 }
 

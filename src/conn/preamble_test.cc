@@ -208,6 +208,19 @@ TEST_F(TlsPreambleTest, AHandlerMayCloseAConnectionThatItsCertificateNames) {
     EXPECT_EQ(rig_.counters().accepted.get(), 1U);
 }
 
+TEST_F(TlsPreambleTest, AHandshakeThatCannotBeginInTimeIsCountedUnderItsOwnName) {
+    std::vector<int> peers(100);
+    for (int& fd : peers) fd = rig_.connect();
+    for (const int fd : peers) rig_.kernel.send(fd, "\x16\x03\x01");
+    rig_.pass(milliseconds(2'000));  // a turn begins four handshakes
+    const auto refused = [this](RefusedBy limit) {
+        return rig_.counters().refused[static_cast<std::size_t>(limit)].get();
+    };
+    EXPECT_GT(refused(RefusedBy::handshake_wait), 0U);
+    EXPECT_EQ(refused(RefusedBy::handshake_wait) + rig_.counters().handshakes.get(), peers.size());
+    EXPECT_EQ(refused(RefusedBy::max_handshakes), 0U) << "1,024 at once were not reached";
+}
+
 TEST_F(TlsPreambleTest, AHandlerMayCloseAConnectionAsItOpens) {
     rig_.handler.at_open = [this](Connection& connection) { rig_.shard.close(connection, CloseReason::kicked); };
     static_cast<void>(shake_hands());

@@ -16,7 +16,8 @@ constexpr std::array<std::string_view, bad_item_count> bad_item_words{"not_json"
                                                                       "too_deep", "too_large",  "bad_hello", "bad_seq"};
 constexpr std::array<std::string_view, refused_by_count> refused_words{
     "max_connections", "max_connections_per_peer", "max_connections_per_prefix",
-    "buffer_budget",   "untrusted_proxy",          "max_handshakes"};
+    "buffer_budget",   "untrusted_proxy",          "max_handshakes",
+    "handshake_wait"};
 constexpr std::array<std::string_view, 4> delivery_words{"absent", "queue_full", "sent", "acked"};
 
 }  // namespace

@@ -58,7 +58,7 @@ def test_status_has_the_documented_fields(gateway, device):
     status = gateway.status()
     assert status["connections"] >= 1 and status["accepted"] >= 1 and status["items"] >= 1
     assert status["refused"] == dict.fromkeys(("max_connections", "max_connections_per_peer", "max_connections_per_prefix",
-                                              "buffer_budget", "untrusted_proxy", "max_handshakes",
+                                              "buffer_budget", "untrusted_proxy", "max_handshakes", "handshake_wait",
                                               "descriptors"), 0)
     assert {"peer_closed", "keepalive_expired", "internal_error"} <= set(status["closed"])
     assert set(status["bad_items"]) == {"not_json", "not_object", "no_key", "bad_utf8", "too_deep", "too_large",
