@@ -56,9 +56,12 @@ IpAddress address_of(Number number) {
     return address;
 }
 
-std::vector<Number> sorted(const std::vector<IpAddress>& addresses) {
-    std::vector<Number> numbers(addresses.size());
-    std::transform(addresses.begin(), addresses.end(), numbers.begin(), number_of);
+/// Returns the addresses of one family in order.
+std::vector<Number> sorted(const std::vector<IpAddress>& addresses, bool v4) {
+    std::vector<Number> numbers;
+    for (const IpAddress& address : addresses) {
+        if (address.is_v4() == v4) numbers.push_back(number_of(address));
+    }
     std::sort(numbers.begin(), numbers.end());
     return numbers;
 }
@@ -89,34 +92,35 @@ Node node_of(Numbers dead, Numbers alive) {
     return {dead, within(alive, dead.front(), bits), bits};
 }
 
+/// Failed and living peers of both families together, against which a prefix is measured.
+struct Whole {
+    double share = 0;           // of the failed among all
+    double worth_a_prefix = 0;  // failures up to this number do not get a prefix of their own
+
+    static Whole of(std::size_t dead, std::size_t alive) {
+        constexpr double noise = 0.02;
+        const auto count = static_cast<double>(dead);
+        return {count / static_cast<double>(dead + alive), std::max(3.0, noise * count)};
+    }
+};
+
+/// Finds the prefixes of one address family. IPv4 and IPv6 peers share no prefix that an operator could name.
 class Coverer {
 public:
-    Coverer(Numbers dead, Numbers alive)
-        : dead_(dead),
-          alive_(alive),
-          share_(static_cast<double>(dead.size()) / static_cast<double>(dead.size() + alive.size())),
-          worth_a_prefix_(std::max(3.0, noise * static_cast<double>(dead.size()))) {}
+    Coverer(const Whole& whole, Numbers dead, Numbers alive) : whole_(whole), dead_(dead), alive_(alive) {}
 
-    [[nodiscard]] PrefixCover run() {
-        Choice choice = best(node_of(dead_, alive_));
-        std::sort(choice.nodes.begin(), choice.nodes.end(),
-                  [](const Node& a, const Node& b) { return a.dead.size() > b.dead.size(); });
-        if (choice.nodes.size() > max_cover_prefixes) choice.nodes.resize(max_cover_prefixes);
-        PrefixCover cover;
-        cover.elsewhere = dead_.size();
-        for (const Node& node : choice.nodes) {
+    [[nodiscard]] std::vector<PrefixShare> run() const {
+        std::vector<PrefixShare> shares;
+        if (dead_.empty()) return shares;
+        for (const Node& node : best(node_of(dead_, alive_)).nodes) {
             const unsigned bits = readable_bits(node);
             const IpAddress address = address_of(cut(node.dead.front(), bits));
-            cover.prefixes.push_back({{address, bits}, node.dead.size(), node.alive.size()});
-            cover.elsewhere -= node.dead.size();
+            shares.push_back({{address, bits}, node.dead.size(), node.alive.size()});
         }
-        // A few of many fragments say nothing about the whole.
-        if (4 * cover.elsewhere > 3 * dead_.size()) return {{}, dead_.size()};
-        return cover;
+        return shares;
     }
 
 private:
-    static constexpr double noise = 0.02;
     static constexpr double pure = 0.8;
     static constexpr double chance = 13.8;  // ln(1,000,000): rarer events are not attributed to chance
 
@@ -124,8 +128,8 @@ private:
     [[nodiscard]] Choice best(const Node& node) const {
         const auto count = static_cast<double>(node.dead.size());
         Choice choice{count, {}};
-        if (count <= worth_a_prefix_) return choice;
-        const double named = worth_a_prefix_ + static_cast<double>(node.alive.size());
+        if (count <= whole_.worth_a_prefix) return choice;
+        const double named = whole_.worth_a_prefix + static_cast<double>(node.alive.size());
         if (named < choice.cost && may_be_named(node)) choice = {named, {node}};
         if (node.alive.empty() || node.bits == 128) return choice;
         const auto middle = std::partition_point(node.dead.begin(), node.dead.end(),
@@ -145,10 +149,10 @@ private:
         const double all = dead + static_cast<double>(node.alive.size());
         const double share = dead / all;
         if (share < pure) return false;
-        if (node.dead.size() == dead_.size()) return true;
-        if (share <= share_) return false;
-        const double alive_part = share < 1 ? (1 - share) * std::log((1 - share) / (1 - share_)) : 0;
-        return all * (share * std::log(share / share_) + alive_part) >= chance;
+        if (node.dead.size() == dead_.size()) return true;  // all that failed in the family
+        if (share <= whole_.share) return false;
+        const double alive_part = share < 1 ? (1 - share) * std::log((1 - share) / (1 - whole_.share)) : 0;
+        return all * (share * std::log(share / whole_.share) + alive_part) >= chance;
     }
 
     /// Returns the length that an operator would name: the next shorter one that ends at a field, if no living peer is
@@ -166,19 +170,31 @@ private:
         return alive == 0 || wider == node.bits ? wider : node.bits;
     }
 
+    const Whole& whole_;
     Numbers dead_;
     Numbers alive_;
-    double share_;
-    double worth_a_prefix_;
 };
 
 }  // namespace
 
 PrefixCover cover(const std::vector<IpAddress>& dead, const std::vector<IpAddress>& alive) {
     if (dead.empty()) return {};
-    const std::vector<Number> dead_numbers = sorted(dead);
-    const std::vector<Number> alive_numbers = sorted(alive);
-    return Coverer(dead_numbers, alive_numbers).run();
+    const Whole whole = Whole::of(dead.size(), alive.size());
+    PrefixCover cover;
+    for (const bool v4 : {true, false}) {
+        const std::vector<Number> dead_numbers = sorted(dead, v4);
+        const std::vector<Number> alive_numbers = sorted(alive, v4);
+        const std::vector<PrefixShare> found = Coverer(whole, dead_numbers, alive_numbers).run();
+        cover.prefixes.insert(cover.prefixes.end(), found.begin(), found.end());
+    }
+    std::stable_sort(cover.prefixes.begin(), cover.prefixes.end(),
+                     [](const PrefixShare& a, const PrefixShare& b) { return a.dead > b.dead; });
+    if (cover.prefixes.size() > max_cover_prefixes) cover.prefixes.resize(max_cover_prefixes);
+    cover.elsewhere = dead.size();
+    for (const PrefixShare& share : cover.prefixes) cover.elsewhere -= share.dead;
+    // A few of many fragments say nothing about the whole.
+    if (4 * cover.elsewhere > 3 * dead.size()) return {{}, dead.size()};
+    return cover;
 }
 
 }  // namespace holdfast

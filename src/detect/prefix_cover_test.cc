@@ -75,6 +75,28 @@ TEST(PrefixCover, NamesTwoSitesWithTheLivingBetween) {
     EXPECT_EQ(found.prefixes[0].dead, 700U);
 }
 
+TEST(PrefixCover, EachFamilyHasPrefixesOfItsOwn) {
+    Addresses dead = range("10.2.0.1", 500);
+    for (std::uint8_t i = 0; i < 200; ++i) dead.push_back(ip("2001:db8:0:1::" + std::to_string(i + 1)));
+    Addresses alive = range("10.3.0.1", 1'000);
+    for (std::uint8_t i = 0; i < 100; ++i) alive.push_back(ip("2001:db8:9:1::" + std::to_string(i + 1)));
+    const PrefixCover part = cover(dead, alive);
+    EXPECT_THAT(names(part), ElementsAre("10.2.0.0/16", "2001:db8:0:1::/64"));
+    EXPECT_EQ(part.prefixes[0].dead, 500U);
+    EXPECT_EQ(part.prefixes[1].dead, 200U);
+    EXPECT_EQ(part.elsewhere, 0U);
+    EXPECT_THAT(names(cover(dead, {})), ElementsAre("10.2.0.0/16", "2001:db8:0:1::/64")) << "the whole population";
+    EXPECT_THAT(names(cover(dead, range("10.3.0.1", 9))), ElementsAre("10.2.0.0/16", "2001:db8:0:1::/64"));
+}
+
+TEST(PrefixCover, StrayPeersOfTheOtherFamilyAreElsewhere) {
+    Addresses dead = range("10.2.0.1", 500);
+    dead.push_back(ip("2001:db8::1"));
+    const PrefixCover found = cover(dead, range("10.3.0.1", 1'000));
+    EXPECT_THAT(names(found), ElementsAre("10.2.0.0/16"));
+    EXPECT_EQ(found.elsewhere, 1U);
+}
+
 TEST(PrefixCover, OneAddressOfManyConnectionsIsThatAddress) {
     const Addresses dead(400, ip("10.2.0.9"));
     EXPECT_THAT(names(cover(dead, range("10.2.0.10", 4'000))), ElementsAre("10.2.0.9/32"));
