@@ -96,6 +96,7 @@ private:
     ApiAnswer device_close(const ApiCall& call);
     ApiAnswer device_probe(const ApiCall& call);
     ApiAnswer device_send(const ApiCall& call);
+    ApiAnswer prefixes(const ApiCall& call);
     ApiAnswer trend(const ApiCall& call);
     ApiAnswer alarms(const ApiCall& call);
     ApiAnswer events(const ApiCall& call);

@@ -142,6 +142,7 @@ inline constexpr std::string_view device_probe = "/v1/devices/{id}/probe";
 inline constexpr std::string_view device_messages = "/v1/devices/{id}/messages";
 inline constexpr std::string_view probe = "/v1/probe";
 inline constexpr std::string_view closed = "/v1/closed";
+inline constexpr std::string_view prefixes = "/v1/prefixes";
 inline constexpr std::string_view trend = "/v1/trend";
 inline constexpr std::string_view alarms = "/v1/alarms";
 inline constexpr std::string_view events = "/v1/events";

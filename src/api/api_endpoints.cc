@@ -128,6 +128,12 @@ constexpr Parameter probe_scope[] = {scope_peer, boolean("all", "all connections
 constexpr Parameter delivery[] = {
     duration("wait", "maximum time until the device's kernel acknowledges", 1, longest_wait_ms, "300ms")};
 
+constexpr Parameter prefix_scope[] = {
+    prefix("prefix to divide, e.g. 10.0.0.0/8; default: all addresses"),
+    duration("window", "time span that ends now, of the counted closes", 1000, two_days_ms, "10m"),
+    count("limit", "maximum number of prefixes, up to 10000", 0, max_page, "100"),
+};
+
 constexpr Parameter trend_window[] = {
     duration("window", "time span that ends now", 1000, two_days_ms, "1h", Type::seconds),
     duration("step", "time between points; default: the shortest that gives at most 600 points", 1000, two_days_ms, {},
@@ -305,6 +311,15 @@ const ApiEndpoint Api::table[] = {
      .handler = &Api::closed,
      .parameters = closed_filters,
      .verb = "closed"},
+    {.method = "GET",
+     .path = api_path::prefixes,
+     .right = Right::read,
+     .help = "connections, suspects and closes by prefix of the peers",
+     .handler = &Api::prefixes,
+     .parameters = prefix_scope,
+     .example =
+         R"({"peer":null,"closed_since":"2026-11-22T08:00:00.123Z","total":1,"connections":4100,"suspects":0,"closed":3,"reasons":{"peer_reset":3},"prefixes":[{"prefix":"10.2.0.0/16","connections":4100,"suspects":0,"closed":3,"reasons":{"peer_reset":3}}]})",
+     .verb = "prefixes"},
     {.method = "GET",
      .path = api_path::trend,
      .right = Right::read,

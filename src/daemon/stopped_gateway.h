@@ -11,6 +11,7 @@ public:
     [[nodiscard]] ConnectionPage list(const ConnectionQuery&) override { return {}; }
     [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId) override { return std::nullopt; }
     [[nodiscard]] std::vector<ClosedLife> closed(const ClosedQuery&) override { return {}; }
+    [[nodiscard]] std::vector<CensusEntry> census() override { return {}; }
     [[nodiscard]] std::optional<ProbeAnswer> probe(ConnectionId, std::chrono::milliseconds) override {
         return std::nullopt;
     }

@@ -43,6 +43,17 @@ private:
     std::optional<AdminFailure> failure_;
 };
 
+/// Returns "08:00:09".
+std::string utc_clock(std::chrono::system_clock::time_point time) {
+    const auto second = std::chrono::floor<std::chrono::seconds>(time);
+    const std::chrono::hh_mm_ss parts(second - std::chrono::floor<std::chrono::days>(second));
+    std::string text;
+    for (const auto part : {parts.hours().count(), parts.minutes().count(), parts.seconds().count()}) {
+        text += (text.empty() ? "" : ":") + std::string(part < 10 ? "0" : "") + std::to_string(part);
+    }
+    return text;
+}
+
 bool finds_any(const std::string& page) {
     simdjson::dom::parser parser;
     simdjson::dom::element root;
@@ -63,6 +74,7 @@ TopAnswers fetch_top(const AdminAccess& admin, const TopControls& controls, std:
         answers.connections = questions.request(target);
         if (finds_any(answers.connections)) break;
     }
+    answers.at = utc_clock(std::chrono::system_clock::now());
     if (questions.failure()) answers = before;
     answers.failure = questions.failure();
     return answers;

@@ -160,7 +160,7 @@ public:
     std::vector<TopLine> render() {
         if (size_.lines == 0) return {};
         add_title();
-        if (answers_.failure) add("! " + printable(answers_.failure->text()), TopStyle::warning);
+        add_failure();
         add_population();
         add_rates();
         add_warnings();
@@ -178,7 +178,8 @@ public:
 
 private:
     void add(std::string text, TopStyle style = TopStyle::plain) {
-        lines_.push_back({clipped(std::move(text), size_.columns), style});
+        const bool old = stale_ && style != TopStyle::heading && style != TopStyle::footer;
+        lines_.push_back({clipped(std::move(text), size_.columns), old ? TopStyle::stale : style});
     }
 
     void add_title() {
@@ -192,6 +193,15 @@ private:
         if (status.flag("/draining")) title += ", DRAINING";
         if (status.flag("/out_of_service")) title += ", OUT OF SERVICE";
         add(title, TopStyle::title);
+    }
+
+    /// Adds why the gateway's state is not known. The lines that follow are of an earlier time.
+    void add_failure() {
+        if (!answers_.failure) return;
+        add("! " + printable(answers_.failure->text()), TopStyle::alarm);
+        if (answers_.at.empty()) return;
+        add("! not known since " + answers_.at + " UTC: all below is of that time", TopStyle::alarm);
+        stale_ = true;
     }
 
     void add_population() {
@@ -214,7 +224,8 @@ private:
         const std::string range = "  " + human_count(fewest) + " to " + human_count(max) + " in " + window;
         const std::size_t used = line.size() + 2 + range.size();
         const std::size_t room = size_.columns > used ? size_.columns - used : 0;
-        add(line + "  " + spark_line(values, std::min<std::size_t>(room, 60), options_.unicode) + range);
+        const BarRange bars{fewest, std::max(fewest, max)};
+        add(line + "  " + spark_line(values, bars, std::min<std::size_t>(room, 60), options_.unicode) + range);
         add("closed in " + window + ": " + reasons_text(closed_in(points)));
     }
 
@@ -250,9 +261,9 @@ private:
             add("! " + human_count(suspects) + " suspect: probed and silent since; see holdfast list --suspect",
                 TopStyle::warning);
         }
-        if (status.flag("/reading_paused")) add("! the sink is full, and devices wait", TopStyle::warning);
+        if (status.flag("/reading_paused")) add("! the sink is full, and devices wait", TopStyle::alarm);
         const std::string trouble = status.text("/sink/error");
-        if (!trouble.empty()) add("! " + sink_fault_text(trouble), TopStyle::warning);
+        if (!trouble.empty()) add("! " + sink_fault_text(trouble), TopStyle::alarm);
         for (const AnswerView& listener : status.list("/listeners")) {
             if (listener.flag("/accept_paused"))
                 add("! " + accept_paused_text(listener.text("/name")), TopStyle::warning);
@@ -267,11 +278,11 @@ private:
             const std::string listener = printable(alarm.text("/listener"));
             add("! " + printable(alarm.text("/alarm")) + (listener.empty() ? "" : " on " + listener) + ": " +
                     printable(alarm.text("/summary")),
-                TopStyle::warning);
+                TopStyle::alarm);
             add("  " + printable(alarm.text("/cause")));
         }
         if (active.size() <= max_alarms) return;
-        add("! " + std::to_string(active.size() - max_alarms) + " more; see holdfast alarms", TopStyle::warning);
+        add("! " + std::to_string(active.size() - max_alarms) + " more; see holdfast alarms", TopStyle::alarm);
     }
 
     void add_connections() {
@@ -314,6 +325,7 @@ private:
     const Document status_;
     std::vector<TopLine> lines_;
     std::uint64_t total_ = 0;  // connections that match the filter
+    bool stale_ = false;       // the next lines are of an earlier time
 };
 
 }  // namespace
@@ -323,17 +335,18 @@ std::vector<TopLine> render_frame(const TopAnswers& answers, const TopControls& 
     return Screen(answers, controls, size, options).render();
 }
 
-std::string spark_line(const std::vector<std::uint64_t>& values, std::size_t width, bool unicode) {
+std::string spark_line(const std::vector<std::uint64_t>& values, BarRange range, std::size_t width, bool unicode) {
     constexpr std::array<std::string_view, 8> bars{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     constexpr std::array<std::string_view, 8> plain{"_", ".", ",", "-", "~", "=", "+", "#"};
     const std::size_t shown = std::min(width, values.size());
-    if (shown == 0) return {};
-    const auto begin = values.end() - static_cast<std::ptrdiff_t>(shown);
-    const auto [min, max] = std::minmax_element(begin, values.end());
     std::string out;
-    for (auto value = begin; value != values.end(); ++value) {
-        const double height =
-            *max == *min ? 0.5 : static_cast<double>(*value - *min) / static_cast<double>(*max - *min);
+    for (std::size_t bar = 0; bar < shown; ++bar) {
+        const auto begin = values.begin() + static_cast<std::ptrdiff_t>(bar * values.size() / shown);
+        const auto end = values.begin() + static_cast<std::ptrdiff_t>((bar + 1) * values.size() / shown);
+        const std::uint64_t value = std::clamp(*std::min_element(begin, end), range.low, range.high);
+        const double height = range.high == range.low ? 0.5
+                                                      : static_cast<double>(value - range.low) /
+                                                            static_cast<double>(range.high - range.low);
         const auto level = static_cast<std::size_t>(std::lround(height * 7));
         out += unicode ? bars[level] : plain[level];
     }

@@ -18,6 +18,7 @@ struct TopAnswers {
     std::string recent;  ///< trend of the last seconds
     std::string alarms;
     std::string connections;
+    std::string at;                       ///< time of the answers, UTC: "08:00:09"; empty without answers
     std::optional<AdminFailure> failure;  ///< why the answers are old or absent; nullopt while they are fresh
 };
 
@@ -28,7 +29,8 @@ struct TopSize {
     friend bool operator==(const TopSize&, const TopSize&) = default;
 };
 
-enum class TopStyle : std::uint8_t { plain, title, heading, warning, footer };
+/// `alarm` is for what needs an operator now, `warning` for doubts, and `stale` for figures of an earlier time.
+enum class TopStyle : std::uint8_t { plain, title, heading, alarm, warning, stale, footer };
 
 struct TopLine {
     std::string text;
@@ -46,7 +48,15 @@ struct TopOptions {
 [[nodiscard]] std::vector<TopLine> render_frame(const TopAnswers& answers, const TopControls& controls, TopSize size,
                                                 const TopOptions& options);
 
-/// Returns bars for the latest `width` values, scaled between their minimum and maximum. Pure.
-[[nodiscard]] std::string spark_line(const std::vector<std::uint64_t>& values, std::size_t width, bool unicode);
+/// The range that bars are scaled to.
+struct BarRange {
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+};
+
+/// Returns at most `width` bars for all values. A bar that stands for several values shows the lowest, so that no fall
+/// is lost. Pure.
+[[nodiscard]] std::string spark_line(const std::vector<std::uint64_t>& values, BarRange range, std::size_t width,
+                                     bool unicode);
 
 }  // namespace holdfast

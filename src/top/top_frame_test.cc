@@ -163,19 +163,48 @@ TEST(TopFrame, SaysWhatWasChosen) {
 TEST(TopFrame, DamagedAnswersAreShownAsNothing) {
     for (const char* junk :
          {"", "{", "[]", "null", "7", R"({"points":[1,{"closed":[]}],"active":[3],"connections":[[]]})"}) {
-        const TopAnswers answers{junk, junk, junk, junk, junk, {}};
+        const TopAnswers answers{junk, junk, junk, junk, junk, {}, {}};
         EXPECT_EQ(texts(answers, {80, 24}).size(), 24U) << junk;
     }
 }
 
-TEST(SparkLine, SpansTheSmallestAndTheLargest) {
-    EXPECT_EQ(spark_line({0, 1, 2, 3, 4, 5, 6, 7}, 8, true), "▁▂▃▄▅▆▇█");
-    EXPECT_EQ(spark_line({10'000, 9'500, 10'000}, 60, true), "█▁█");
-    EXPECT_EQ(spark_line({5, 5, 5}, 60, true), "▅▅▅");
-    EXPECT_EQ(spark_line({0, 100, 200, 300}, 2, true), "▁█");
-    EXPECT_EQ(spark_line({0, 7}, 9, false), "_#");
-    EXPECT_EQ(spark_line({}, 9, true), "");
-    EXPECT_EQ(spark_line({1, 2}, 0, true), "");
+TEST(TopFrame, WithoutAnAnswerTheFiguresAreOfAnEarlierTime) {
+    TopAnswers answers = example();
+    answers.at = "08:00:09";
+    answers.failure.emplace().lines = {"no gateway answers at 127.0.0.1:7080: Connection refused"};
+    const auto lines = render_frame(answers, {}, {120, 14}, {.admin = "127.0.0.1:7080"});
+    EXPECT_EQ(lines[1].style, TopStyle::alarm);
+    EXPECT_EQ(lines[2].text, "! not known since 08:00:09 UTC: all below is of that time");
+    EXPECT_EQ(lines[2].style, TopStyle::alarm);
+    EXPECT_THAT(lines[3].text, StartsWith("1,234 of at most"));
+    EXPECT_EQ(lines[3].style, TopStyle::stale);
+    EXPECT_THAT(lines[6].text, StartsWith("! population_drop"));
+    EXPECT_EQ(lines[6].style, TopStyle::stale);
+    answers.failure.reset();
+    EXPECT_EQ(render_frame(answers, {}, {120, 14}, {.admin = {}})[4].style, TopStyle::alarm);
+}
+
+TEST(TopFrame, BarsAreScaledToThePrintedRange) {
+    TopAnswers answers = example();
+    answers.trend = R"({"window_s":600,"step_s":10,"points":[
+        {"connections":600,"fewest":0,"most":600},{"connections":600,"fewest":600,"most":1000}]})";
+    EXPECT_THAT(texts(answers, {120, 14})[1], HasSubstr("  ▅▅  0 to 1,000 in 10 min"));
+}
+
+TEST(SparkLine, SpansTheRange) {
+    EXPECT_EQ(spark_line({0, 1, 2, 3, 4, 5, 6, 7}, {0, 7}, 8, true), "▁▂▃▄▅▆▇█");
+    EXPECT_EQ(spark_line({10'000, 9'500, 10'000}, {9'500, 10'000}, 60, true), "█▁█");
+    EXPECT_EQ(spark_line({10'000, 9'500, 10'000}, {0, 10'000}, 60, true), "███");
+    EXPECT_EQ(spark_line({5, 5, 5}, {5, 5}, 60, true), "▅▅▅");
+    EXPECT_EQ(spark_line({0, 7}, {0, 7}, 9, false), "_#");
+    EXPECT_EQ(spark_line({0, 9}, {1, 8}, 9, false), "_#") << "values beyond the range are cut";
+    EXPECT_EQ(spark_line({}, {0, 0}, 9, true), "");
+    EXPECT_EQ(spark_line({1, 2}, {1, 2}, 0, true), "");
+}
+
+TEST(SparkLine, FewerBarsStandForAllValuesAndKeepTheLowest) {
+    EXPECT_EQ(spark_line({0, 100, 200, 300}, {0, 300}, 2, true), "▁▆");
+    EXPECT_EQ(spark_line({9, 9, 9, 0, 9, 9, 9, 9, 9}, {0, 9}, 3, true), "█▁█");
 }
 
 }  // namespace

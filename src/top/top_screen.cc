@@ -10,6 +10,7 @@
 #include <clocale>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 
@@ -22,13 +23,46 @@ constexpr std::array ending_signals{SIGINT, SIGTERM, SIGHUP};
 
 void request_end(int) { end_requested = 1; }
 
+/// Returns true unless NO_COLOR is set and not empty (https://no-color.org), or the terminal has no colours.
+bool wants_color() {
+    const char* const no_color = std::getenv("NO_COLOR");
+    return (no_color == nullptr || *no_color == '\0') && ::has_colors();
+}
+
+/// Pairs of ncurses with the terminal's own background; 0 is its default.
+enum ColorPair : short { pair_plain, pair_title, pair_alarm, pair_warning };
+
+void start_colors() {
+    ::start_color();
+    ::use_default_colors();
+    ::init_pair(pair_title, COLOR_CYAN, -1);
+    ::init_pair(pair_alarm, COLOR_RED, -1);
+    ::init_pair(pair_warning, COLOR_YELLOW, -1);
+}
+
+ColorPair color_of(TopStyle style) {
+    switch (style) {
+        case TopStyle::title:
+            return pair_title;
+        case TopStyle::alarm:
+            return pair_alarm;
+        case TopStyle::warning:
+            return pair_warning;
+        default:
+            return pair_plain;
+    }
+}
+
+/// Returns the attributes with which styles differ without colour, too.
 attr_t attribute_of(TopStyle style) {
     switch (style) {
         case TopStyle::title:
+        case TopStyle::alarm:
         case TopStyle::warning:
             return A_BOLD;
         case TopStyle::heading:
             return A_REVERSE;
+        case TopStyle::stale:
         case TopStyle::footer:
             return A_DIM;
         case TopStyle::plain:
@@ -93,6 +127,8 @@ bool TopScreen::open() {
     ::set_escdelay(50);
     ::nodelay(stdscr, true);
     ::curs_set(0);
+    colored_ = wants_color();
+    if (colored_) start_colors();
     return true;
 }
 
@@ -108,6 +144,7 @@ void TopScreen::draw(const std::vector<TopLine>& lines) {
         ::move(static_cast<int>(i), 0);
         ::clrtoeol();
         ::attrset(static_cast<int>(attribute_of(lines[i].style)));
+        if (colored_) ::attron(static_cast<int>(COLOR_PAIR(color_of(lines[i].style))));
         ::addstr(lines[i].text.c_str());
     }
     ::refresh();

@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-/// The terminal in full-screen mode, by ncurses. Owns it from open() to the destructor, which restores it. One instance
-/// at a time, one thread. SIGINT, SIGTERM and SIGHUP set interrupted().
+/// The terminal in full-screen mode, by ncurses, in colour unless NO_COLOR is set. Owns it from open() to the
+/// destructor, which restores it. One instance at a time, one thread. SIGINT, SIGTERM and SIGHUP set interrupted().
 class TopScreen {
 public:
     TopScreen();
@@ -33,6 +33,7 @@ private:
     struct Terminal;
     std::unique_ptr<Terminal> terminal_;  // set while it is open
     bool unicode_ = false;
+    bool colored_ = false;
     bool gone_ = false;
 };
 

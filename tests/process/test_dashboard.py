@@ -580,8 +580,9 @@ def test_a_partition_explains_itself(lab):
         keep_pictures(page, gateway)
 
         page.click("#alarms-active .prefixes a")
-        page.wait_text("#connections-range", "none")
-        assert page.find("#filter-peer").get_attribute("value") == lost
+        page.wait(lambda: page.find("#ended-peer").get_attribute("value") == lost, "the closed connections of the prefix")
+        page.wait(lambda: set(page.texts("#ended-body .reason")) == {"keepalive_expired"}, "the link leads to rows")
+        assert len(page.texts("#ended-body tr")) == 10
         lab.restore()
 
 

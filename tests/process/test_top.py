@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import subprocess
 import time
@@ -152,6 +153,7 @@ def test_a_lost_gateway_is_reported_and_a_restarted_one_shown():
             terminal.shows("0 of at most")
             first.stop()
             terminal.shows("! no gateway answers at " + address)
+            terminal.shows("! not known since ")
             with Gateway("--admin", address) as second, device.connect(second.address):
                 terminal.shows("1 of at most")
                 assert terminal.wait(lambda lines: not any("no gateway" in line for line in lines))
@@ -160,6 +162,21 @@ def test_a_lost_gateway_is_reported_and_a_restarted_one_shown():
             code, error = terminal.wait_exit()
             assert code == 3 and error.startswith("holdfast: no gateway answers at " + address)
             assert restored(terminal)
+
+
+def colors(terminal):
+    """Returns the foreground colours that the program selected."""
+    return {int(number) for words in re.findall(rb"\x1b\[([0-9;]*)m", terminal.raw) for number in words.split(b";")
+            if re.fullmatch(rb"3[0-7]", number)}
+
+
+def test_colors_unless_no_color_is_set(gateway):
+    for no_color, colored in (("", True), ("1", False)):
+        with top(gateway, env={"TERM": "screen", "NO_COLOR": no_color}) as terminal:
+            terminal.shows("8 of at most")
+            terminal.press("q")
+            assert terminal.wait_exit() == (0, "")
+            assert bool(colors(terminal)) == colored, f"NO_COLOR={no_color!r}: {terminal.raw[:400]}"
 
 
 def test_bytes_of_a_device_cannot_control_the_terminal(gateway):

@@ -41,6 +41,7 @@ public:
         last_closed = query;
         return lives;
     }
+    std::vector<CensusEntry> census() override { return {{.peer = row.peer.address}}; }
     std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout) override {
         const std::lock_guard lock(mutex);
         last_timeout = timeout;

@@ -2,11 +2,11 @@
 
 import * as api from './api.js';
 import {byId, make, say, visible} from './dom.js';
-import {ago, duration, number, percent, when, words} from './format.js';
+import {ago, clock, duration, number, percent, when, words} from './format.js';
+import {closedPage} from './ended.js';
+import {alarmPage} from './marks.js';
+import {connectionsPage} from './prefixes.js';
 import {bySize, kindOf, sum} from './reasons.js';
-
-const prefixLink = (prefix, suspect) => make('a',
-  {href: `#/connections?peer=${encodeURIComponent(prefix)}${suspect ? '&suspect=true' : ''}`}, prefix);
 
 function reasonShares(reasons) {
   const all = sum(reasons);
@@ -20,10 +20,18 @@ function reasonShares(reasons) {
   return rows.length ? make('ul', {class: 'shares', 'aria-label': 'By reason'}, ...rows) : null;
 }
 
-function prefixTable({prefixes, elsewhere, suspect_since: silent, cleared_at: over}) {
+/** Returns the address of the rows that a prefix of an alarm counts: suspects while it lasts, else closed ones. */
+const deadPage = ({suspect_since: silent, cleared_at: over}, prefix) =>
+  (silent && !over ? connectionsPage({peer: prefix, suspect: 'true'}) : closedPage({peer: prefix}));
+
+function prefixTable(alarm) {
+  const {prefixes, elsewhere, suspect_since: silent} = alarm;
   if (prefixes.length === 0) return null;
-  const rows = prefixes.map(({prefix, dead, alive}) => make('tr', {}, make('td', {}, prefixLink(prefix, silent && !over)),
-    make('td', {class: 'right'}, number(dead)), make('td', {class: 'right'}, number(alive))));
+  const linked = (text, href, n) => (n > 0 ? make('a', {href}, text) : text);
+  const rows = prefixes.map(({prefix, dead, alive}) => make('tr', {},
+    make('td', {class: 'mono'}, make('a', {href: deadPage(alarm, prefix)}, prefix)),
+    make('td', {class: 'right'}, linked(number(dead), deadPage(alarm, prefix), dead)),
+    make('td', {class: 'right'}, linked(number(alive), connectionsPage({peer: prefix}), alive))));
   if (elsewhere > 0) rows.push(make('tr', {}, make('td', {}, 'elsewhere'), make('td', {class: 'right'}, number(elsewhere)), make('td', {})));
   return make('table', {class: 'prefixes'}, make('caption', {class: 'unseen'}, 'Closed connections by prefix'),
     make('thead', {}, make('tr', {}, make('th', {scope: 'col'}, 'Prefix'), make('th', {scope: 'col', class: 'right'}, silent ? 'silent' : 'closed'),
@@ -49,7 +57,7 @@ const place = (alarm) => (alarm.listener ? `listener ${visible(alarm.listener)}`
 function activeCard(alarm) {
   const time = make('p', {class: 'muted'}, `${place(alarm)} · since ${when(alarm.raised_at)} UTC · `, make('span', {class: 'ago'}));
   return make('article', {class: 'alarm', 'data-id': alarm.id, 'aria-label': `${words(alarm.alarm)}, active`},
-    make('p', {class: 'kind'}, words(alarm.alarm)), make('h3', {class: 'summary'}, visible(alarm.summary)), time,
+    make('p', {class: 'kind'}, words(alarm.alarm)), make('h3', {class: 'summary'}, make('a', {href: alarmPage(alarm.id)}, visible(alarm.summary))), time,
     ...explanation(alarm));
 }
 
@@ -58,7 +66,7 @@ function recentEntry(alarm) {
   return make('details', {class: 'past', 'data-id': alarm.id},
     make('summary', {}, make('span', {class: 'muted'}, `${when(alarm.raised_at)} · ${words(alarm.alarm)} · over after ${lasted}`),
       make('span', {class: 'summary'}, visible(alarm.summary))),
-    make('p', {class: 'muted'}, place(alarm)), ...explanation(alarm));
+    make('p', {class: 'muted'}, place(alarm), ' · ', make('a', {href: alarmPage(alarm.id)}, 'this alarm\u2019s page')), ...explanation(alarm));
 }
 
 /** Rebuilds only changed alarms: open and focused ones stay so. */
@@ -93,6 +101,9 @@ function focusIn(parent) {
 
 export class Alarms {
   #active = [];
+  #unknown = '';  // why the alarms are not known now; empty: they are
+  #gone = [];     // sentences about gateways of the fleet that are not heard
+  onBoard = () => {};
   #known = null;  // ids of announced alarms
   #asked = 0;
   refresh = api.oneAtATime(() => this.#fetch());
@@ -105,17 +116,49 @@ export class Alarms {
     this.#age();
   }
 
+  /** Marks the alarms as not known, with the reason; an empty text: they are known again. */
+  doubt(reason) {
+    this.#unknown = reason;
+    this.#tell();
+  }
+
+  /** Takes sentences about gateways of the fleet that are silent or lost: their alarms and devices are not known. */
+  setGone(sentences) {
+    if (sentences.join() === this.#gone.join()) return;
+    this.#gone = sentences;
+    this.#tell();
+  }
+
+  /** Without an answer, no sentence says that nothing is wrong. */
+  #tell() {
+    const place = byId('alarms-unknown');
+    const old = this.#unknown && this.#active.length ? ' The alarms below are of that time.' : '';
+    const said = [this.#unknown + old, ...this.#gone].filter(Boolean);
+    place.hidden = said.length === 0;
+    say(place, said.join(' '));
+    const quiet = document.querySelector('#alarms-active .quiet');
+    if (quiet) {
+      quiet.hidden = this.#unknown !== '';
+      say(quiet, this.#gone.length ? 'No alarm is active at this gateway.' : 'No alarm is active.');
+    }
+    byId('alarms').classList.toggle('doubtful', said.length > 0);
+  }
+
   async #fetch() {
     this.#asked = Date.now();
     let board;
     try {
       board = await api.alarms();
-    } catch {
-      return;  // the feed's state shows that the gateway is away
+    } catch (error) {
+      if (this.#unknown === '') this.doubt(`Not known since ${clock(this.#asked)} UTC: ${error.message}.`);
+      return;
     }
+    this.#unknown = '';
+    this.onBoard(board);
     this.#announce(board.active);
     this.#active = board.active;
     fill(byId('alarms-active'), board.active, activeCard, 'No alarm is active.');
+    this.#tell();
     fill(byId('alarms-recent'), board.recent, recentEntry, 'No alarm has been raised and cleared since the gateway started.');
     const count = byId('alarm-count');
     count.hidden = board.active.length === 0;

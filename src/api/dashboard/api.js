@@ -30,6 +30,7 @@ export const alarms = () => ask('/v1/alarms');
 export const connections = (query) => ask(withQuery('/v1/connections', query));
 export const connection = (id) => ask(onePath(id));
 export const closed = (query) => ask(withQuery('/v1/closed', query));
+export const prefixes = (query) => ask(withQuery('/v1/prefixes', query));
 export const fleet = (query) => ask(withQuery('/v1/fleet', query));
 export const probe = (id) => ask(`${onePath(id)}/probe?timeout=3s`, {method: 'POST'});
 export const send = (id, json) => ask(`${onePath(id)}/messages`, {method: 'POST', body: json, headers: {'Content-Type': 'application/json'}});

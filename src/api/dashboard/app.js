@@ -11,6 +11,7 @@ import {Glance} from './glance.js';
 import {Feed} from './live.js';
 import {startLogin} from './login.js';
 import {Population} from './population.js';
+import {Prefixes} from './prefixes.js';
 import {door, isLocked} from './token.js';
 
 const TABLE_MS = 2000;  // minimum interval of the tables' requests during changes
@@ -26,6 +27,7 @@ const feed = new Feed();
 const glance = new Glance();
 const population = new Population();
 const alarms = new Alarms();
+const prefixes = new Prefixes();
 const connections = new Connections();
 const ended = new Ended();
 const fleet = new Fleet();
@@ -44,6 +46,7 @@ function refreshTables(now = Date.now()) {
     connection.refresh();
     return;
   }
+  prefixes.refresh();
   connections.refresh();
   ended.refresh();
   fleet.refresh();
@@ -81,6 +84,9 @@ document.addEventListener('visibilitychange', () => {
   if (!document.hidden && !isLocked()) refreshAll();
 });
 
+alarms.onBoard = ({active, recent}) => population.setAlarms([...active, ...recent]);
+fleet.onGone = (sentences) => alarms.setGone(sentences);
+
 glance.onStatus = (status) => {
   const names = status.listeners.map((one) => one.name);
   population.setListeners(names);
@@ -97,12 +103,20 @@ function showFeed() {
   document.body.dataset.feed = feed.state;
   say(byId('feed-text'), {live: 'Live', lost: 'Lost', connecting: 'Connecting', locked: 'Locked'}[feed.state]);
   byId('lost').hidden = !lost;
+  alarms.doubt(notKnown());
   if (lost) {
     say(byId('lost-text'), feed.heardAt === null ? 'The live feed is not connected. Retrying.'
       : `The live feed was lost at ${clock(feed.heardAt)} UTC. All figures are of that time. Retrying.`);
   }
   retitle();
 }
+/** Returns why the state of the gateway is not known; an empty text while the feed is live. */
+function notKnown() {
+  if (feed.state === 'live') return '';
+  if (feed.heardAt !== null) return `Not known since ${clock(feed.heardAt)} UTC: the live feed is lost.`;
+  return feed.state === 'lost' ? 'Not known: the gateway has not answered yet.' : '';
+}
+
 byId('retry').addEventListener('click', () => feed.tryNow());
 
 function retitle() {
@@ -132,7 +146,7 @@ function route() {
   const [section, id] = path.split('/').map(decoded);
   const parameters = new URLSearchParams(query);
   if (section === 'connections' && id) showOne(id, parameters);
-  else showOverview(section, parameters);
+  else showOverview(section, parameters, id);
 }
 
 function showOne(id, parameters) {
@@ -144,16 +158,18 @@ function showOne(id, parameters) {
   retitle();
 }
 
-function showOverview(section, parameters) {
+function showOverview(section, parameters, id) {
   const cameFrom = connection.id;
   connection.leave();
   byId('one').hidden = true;
   byId('overview').hidden = false;
   document.querySelector('.back a').href = '#/connections';
   if (!section || section === 'connections') connections.enter(parameters);
+  if (!section || section === 'ended') ended.enter(parameters);
+  if (!section || section === 'prefixes') prefixes.enter(id ?? '');
   refreshAll();
   retitle();
-  const target = section && ['population', 'alarms', 'fleet', 'connections', 'ended'].includes(section) ? byId(section) : null;
+  const target = section && ['population', 'alarms', 'fleet', 'prefixes', 'connections', 'ended'].includes(section) ? byId(section) : null;
   if (toSearch) search();
   else if (cameFrom) focusRow(cameFrom);
   else if (target) target.focus({preventScroll: true});

@@ -207,7 +207,7 @@ export class Connection {
     this.#known = this.#endTold = true;
     this.#enable(false);
     this.#state('gone', 'unknown');
-    this.#outcome('one-outcome', 'The connection is unknown: it is neither open nor among the last 10,000 closed ones.', 'bad');
+    this.#outcome('one-outcome', 'The connection is unknown: it is neither open nor in the history of closed ones.', 'bad');
   }
 
   async #fetchLives(id) {
@@ -217,7 +217,7 @@ export class Connection {
       if (id !== this.#id) return;
       fillLives(byId('lives-body'), lives);
       byId('lives-empty').hidden = lives.length > 0;
-      say(byId('lives-empty'), `No other connection from ${address} is among the last 10,000 closed ones.`);
+      say(byId('lives-empty'), `No other connection from ${address} is in the history of closed ones.`);
     } catch {
       return;  // the next try shows it; the feed's state shows that the gateway is away
     }

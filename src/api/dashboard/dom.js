@@ -41,17 +41,17 @@ function fillCell(td, cell) {
   if (td.title !== (cell.title ?? '')) td.title = cell.title ?? '';
 }
 
-/** Replaces the rows of `body` by `rows`: a row keeps its element, and the focus in it, as long as its key exists. */
+/** Replaces the rows of `body` by `rows`. Rows have roles, since a narrow page lays them out as lines. A row keeps its element, and the focus in it, as long as its key exists. */
 export function fillRows(body, rows, keyOf, cellsOf) {
   const known = new Map([...body.rows].map((tr) => [tr.dataset.key, tr]));
   const focused = body.contains(document.activeElement) ? document.activeElement : null;
   let place = body.firstElementChild;
   for (const row of rows) {
     const key = keyOf(row);
-    const tr = known.get(key) ?? make('tr', {'data-key': key});
+    const tr = known.get(key) ?? make('tr', {'data-key': key, role: 'row'});
     known.delete(key);
     const cells = cellsOf(row);
-    while (tr.cells.length < cells.length) tr.insertCell();
+    while (tr.cells.length < cells.length) tr.insertCell().setAttribute('role', 'cell');
     cells.forEach((cell, i) => fillCell(tr.cells[i], cell));
     if (tr === place) place = place.nextElementSibling;
     else body.insertBefore(tr, place);

@@ -7,12 +7,19 @@ import {duration, number, when} from './format.js';
 // Maps a state to the colour of a kind of reason.
 const kinds = {online: 'peer', stopped: 'local', closed: 'local', silent: 'policy', unknown: 'policy', lost: 'network'};
 
+const isGone = ({state}) => state === 'silent' || state === 'lost';
+
+const heardAt = (gateway) => when(Date.now() - gateway.quiet_s * 1000);
+
+const goneSentence = (gateway) => `Gateway ${visible(gateway.name)} is ${gateway.state}: its alarms and devices are not known since `
+  + `${heardAt(gateway)} UTC.`;
+
 function cellsOf(gateway) {
   const name = visible(gateway.name) + (gateway.self ? ' (this one)' : '');
   return [
     {text: name, title: name},
     {text: gateway.state, kind: kinds[gateway.state] ?? 'local'},
-    {text: number(gateway.devices), class: 'right'},
+    {text: isGone(gateway) ? `${number(gateway.devices)}, not known since ${heardAt(gateway)}` : number(gateway.devices), class: 'right'},
     {text: number(gateway.connections), class: 'right wide'},
     {text: `${duration(gateway.quiet_s)} ago`, class: 'right'},
     {text: gateway.since === null ? '–' : when(gateway.since), title: gateway.since ?? '', class: 'wide'},
@@ -30,6 +37,7 @@ function told(device) {
 export class Fleet {
   #wanted = '';
   #present = false;
+  onGone = () => {};
   refresh = api.oneAtATime(() => this.#fetch());
 
   constructor() {
@@ -55,12 +63,17 @@ export class Fleet {
     try {
       const fleet = await api.fleet({id: this.#wanted, limit: this.#wanted ? 1 : 0});
       say(byId('fleet-trouble'), fleet.trouble ?? '');
+      this.onGone(fleet.gateways.filter(isGone).map(goneSentence));
       fillRows(byId('fleet-body'), fleet.gateways, (gateway) => gateway.name, cellsOf);
-      const devices = fleet.gateways.reduce((sum, gateway) => sum + gateway.devices, 0);
-      say(byId('fleet-sum'), `${number(devices)} devices on ${number(fleet.gateways.length)} gateways`);
+      const devices = (gateways) => gateways.reduce((sum, gateway) => sum + gateway.devices, 0);
+      const gone = fleet.gateways.filter(isGone);
+      const heard = fleet.gateways.filter((gateway) => !isGone(gateway));
+      say(byId('fleet-sum'), `${number(devices(heard))} devices on ${number(heard.length)} gateways`
+        + `${gone.length ? `; not known: ${number(devices(gone))} on ${number(gone.length)} that ${gone.length === 1 ? 'is' : 'are'} not heard` : ''}`);
       this.#tell(fleet.devices[0]);
     } catch (error) {
       say(byId('fleet-trouble'), error.message);
+      this.onGone([`The fleet is not known: ${error.message}.`]);
     }
   }
 

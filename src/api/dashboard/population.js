@@ -1,8 +1,10 @@
-// Population over time: connections as a line, below it the reasons of the ends, on one axis of time.
+// Population over time: connections as a line, below it closes, accepts, items and bad items, on one axis of time.
+// Alarms mark the time at which they were raised, and shade the time in which they were active.
 
 import * as api from './api.js';
 import {byId, make, say} from './dom.js';
-import {clock, day, duration, number, shortClock, when, words} from './format.js';
+import {clock, day, duration, number, rate, shortClock, when, words} from './format.js';
+import {Marks, underlayOf} from './marks.js';
 import {bySize, colorOf, kindOf, kinds, reasons, sum} from './reasons.js';
 
 const SECONDS = {'10m': 600, '1h': 3600, '6h': 21600, '2d': 172800};
@@ -48,15 +50,8 @@ function rangePlotter(step) {
   };
 }
 
-/** Returns a range for connections that shows a fall and does not enlarge single ones. */
-function rangeOf(points) {
-  if (points.length === 0) return [0, 10];
-  const least = Math.min(...points.map((p) => p.fewest));
-  const most = Math.max(...points.map((p) => p.most));
-  const span = Math.max(most - least, most * 0.1, 10);
-  const low = Math.max(0, Math.floor(least - span * 0.15));
-  return [low, Math.max(most + span * 0.1, low + span * 1.2)];
-}
+/** Returns a range from zero, so that the height of a fall is its share. */
+const rangeFromZero = (values, least) => [0, Math.max(least, ...values) * 1.1];
 
 function timeLabel(date, granularity, _, dygraph) {
   const [from, to] = dygraph.xAxisRange();
@@ -65,6 +60,13 @@ function timeLabel(date, granularity, _, dygraph) {
 }
 
 const countLabel = (n) => (Number.isInteger(n) ? number(n) : '');
+
+/** The charts of one figure each, below those of connections and closes. */
+const FIGURES = [
+  {name: 'accepted', color: '--accent', value: (point) => point.accepted, least: 4, label: countLabel},
+  {name: 'items', color: '--good', value: (point, step) => point.items / step, least: 1, label: rate},
+  {name: 'bad', color: '--bad', value: (point) => point.bad_items, least: 4, label: countLabel},
+];
 
 export class Population {
   #points = [];
@@ -77,6 +79,8 @@ export class Population {
   #dragging = false;  // suspends updates of the chart
   #connections;
   #ended;
+  #figures = [];  // [chart, figure] of FIGURES
+  #marks = new Marks(byId('alarm-marks'));
   #refreshSoon = api.oneAtATime(() => this.#fetch());
   #fetchedAt = 0;
 
@@ -104,6 +108,11 @@ export class Population {
     if (names.join('\n') === [...select.options].slice(1).map((o) => o.value).join('\n')) return;
     select.replaceChildren(make('option', {value: ''}, 'all'), ...names.map((name) => make('option', {value: name}, name)));
     select.value = names.includes(this.#listener) ? this.#listener : '';
+  }
+
+  /** Marks these alarms in the charts. */
+  setAlarms(alarms) {
+    if (this.#marks.set(alarms)) this.#draw();
   }
 
   /** Shows a sample of the live feed as the newest point until the next trend. */
@@ -161,6 +170,7 @@ export class Population {
       live.most = Math.max(live.most, sample.connections);
       live.accepted += sample.accepted;
       live.items += sample.items;
+      live.bad_items += sample.bad_items;
       for (const [reason, count] of Object.entries(sample.closed)) live.closed[reason] = (live.closed[reason] ?? 0) + count;
     }
     return [...this.#points, live];
@@ -171,21 +181,26 @@ export class Population {
   #make() {
     const shared = {
       labelsUTC: true, highlightCircleSize: 3, rightGap: 8, xRangePad: 0, legend: 'never',
-      interactionModel: this.#mouse(),
+      interactionModel: this.#mouse(), underlayCallback: underlayOf(this.#marks),
       highlightCallback: (_, x, points, row) => this.#pointAt(row),
       unhighlightCallback: () => this.#pointAt(-1),
       zoomCallback: (from, to) => this.#zoomTo([from, to]),
     };
     const time = {axisLabelFormatter: timeLabel, pixelsPerLabel: 76, axisLabelWidth: 70};
+    const hidden = {...time, drawAxis: false};  // only the last chart has the labels of the shared axis
+    const y = (label) => ({axisLabelWidth: 56, axisLabelFormatter: label, pixelsPerLabel: 26});
     const start = new Date();
     this.#connections = new Dygraph(byId('chart-connections'), [[start, [0, 0, 0]]], {
-      ...shared, labels: ['time', 'connections'], customBars: true, strokeWidth: 1.75,
-      axes: {x: time, y: {axisLabelWidth: 56, axisLabelFormatter: countLabel, pixelsPerLabel: 32}},
+      ...shared, labels: ['time', 'connections'], customBars: true, strokeWidth: 1.75, axes: {x: hidden, y: y(countLabel)},
     });
     this.#ended = new Dygraph(byId('chart-ended'), [[start, ...stacked.map(() => 0)]], {
       ...shared, labels: ['time', ...stacked], stackedGraph: true, includeZero: true, highlightCircleSize: 0,
-      axes: {x: time, y: {axisLabelWidth: 56, axisLabelFormatter: countLabel, pixelsPerLabel: 26}},
+      axes: {x: hidden, y: y(countLabel)},
     });
+    this.#figures = FIGURES.map((figure, i) => [new Dygraph(byId(`chart-${figure.name}`), [[start, 0]], {
+      ...shared, labels: ['time', figure.name], highlightCircleSize: 0,
+      axes: {x: i + 1 < FIGURES.length ? hidden : time, y: {...y(figure.label), pixelsPerLabel: 22}},
+    }), figure]);
     this.#dress();
   }
 
@@ -211,6 +226,7 @@ export class Population {
     const lines = {gridLineColor: style.getPropertyValue('--line').trim(), axisLineColor: style.getPropertyValue('--edge').trim()};
     this.#connections.updateOptions({...lines, colors: [style.getPropertyValue('--accent').trim()]}, true);
     this.#ended.updateOptions({...lines, colors: stacked.map(colorOf)}, true);
+    for (const [chart, {color}] of this.#figures) chart.updateOptions({...lines, colors: [style.getPropertyValue(color).trim()]}, true);
     this.#draw();
   }
 
@@ -228,16 +244,22 @@ export class Population {
     const end = points.at(-1)?.time ?? Date.now();
     const shown = points.filter((p) => p.time >= dateWindow[0] && p.time - this.#step * 1000 <= dateWindow[1]);
     this.#connections.updateOptions({
-      dateWindow, valueRange: rangeOf(shown), plotter: [rangePlotter(this.#step), Dygraph.Plotters.linePlotter],
+      dateWindow, valueRange: rangeFromZero(shown.map((p) => p.most), 10), plotter: [rangePlotter(this.#step), Dygraph.Plotters.linePlotter],
       file: points.length ? points.map((p) => [new Date(p.time), [p.fewest, p.connections, p.most]]) : [[new Date(end), [0, 0, 0]]],
     });
-    const highest = Math.max(4, ...shown.map((p) => sum(p.closed)));
     this.#ended.updateOptions({
-      dateWindow, valueRange: [0, highest * 1.1], plotter: barPlotter(this.#step),
+      dateWindow, valueRange: rangeFromZero(shown.map((p) => sum(p.closed)), 4), plotter: barPlotter(this.#step),
       file: points.length ? points.map((p) => [new Date(p.time), ...stacked.map((reason) => p.closed[reason] ?? 0)])
         : [[new Date(end), ...stacked.map(() => 0)]],
     });
-    say(byId('step-note'), `in steps of ${duration(this.#step)}`);
+    for (const [chart, {value, least}] of this.#figures) {
+      chart.updateOptions({
+        dateWindow, valueRange: rangeFromZero(shown.map((p) => value(p, this.#step)), least), plotter: barPlotter(this.#step),
+        file: points.length ? points.map((p) => [new Date(p.time), value(p, this.#step)]) : [[new Date(end), 0]],
+      });
+    }
+    this.#marks.place(this.#connections);
+    for (const note of document.querySelectorAll('#charts .step')) say(note, `in steps of ${duration(this.#step)}`);
     byId('zoom-reset').disabled = this.#zoom === null;
     this.#tell(shown);
   }
@@ -254,7 +276,8 @@ export class Population {
       const most = Math.max(...shown.map((p) => p.most));
       const ends = bySize(closed).map(([reason, count]) => `${number(count)} ${words(reason)}`).join(', ') || 'none';
       say(byId('charts-sum'), `From ${when(shown[0].time)} to ${when(latest.time)} UTC: ${number(latest.connections)} connections at the end, `
-        + `fewest ${number(least)}, most ${number(most)}. Closed: ${ends}.`);
+        + `fewest ${number(least)}, most ${number(most)}. Closed: ${ends}. Accepted: ${number(total(shown, 'accepted'))}. `
+        + `Items: ${number(total(shown, 'items'))}, bad ones: ${number(total(shown, 'bad_items'))}. ${this.#marks.told(shown[0].time, latest.time)}`);
     } else {
       say(byId('charts-sum'), 'No data for this time.');
     }
@@ -265,7 +288,7 @@ export class Population {
 
   #pointAt(row) {
     this.#cursor = row;
-    for (const chart of [this.#connections, this.#ended]) {
+    for (const chart of [this.#connections, this.#ended, ...this.#figures.map(([one]) => one)]) {
       if (row < 0) chart.clearSelection();
       else if (chart.getSelection() !== row) chart.setSelection(row);
     }
@@ -283,8 +306,9 @@ export class Population {
     const ends = bySize(point.closed).map(([reason, count]) => `${number(count)} ${reason}`).join(', ');
     const dip = point.fewest < point.connections || point.most > point.connections
       ? ` (${number(point.fewest)} to ${number(point.most)})` : '';
+    const bad = point.bad_items ? ` and ${number(point.bad_items)} bad` : '';
     say(byId('readout-text'), `${when(point.time)}  ${number(point.connections)} connections${dip}, ${number(point.accepted)} accepted`
-      + `${ends ? `, closed: ${ends}` : ', none closed'}`);
+      + `${ends ? `, closed: ${ends}` : ', none closed'}, ${number(point.items)} items${bad}${this.#marks.at(point.time, this.#step)}`);
   }
 
   #key(event) {
@@ -329,6 +353,8 @@ export class Population {
     this.#draw();
   }
 }
+
+const total = (points, name) => points.reduce((all, point) => all + point[name], 0);
 
 function fillLegend(closed) {
   const legend = byId('legend');
