@@ -23,17 +23,21 @@ function withQuery(path, query) {
 }
 
 const onePath = (id) => `/v1/connections/${encodeURIComponent(id)}`;
+const devicePath = (id) => `/v1/devices/${encodeURIComponent(id)}`;
+const jsonBody = (json) => ({method: 'POST', body: json, headers: {'Content-Type': 'application/json'}});
 
 export const status = () => ask('/v1/status');
 export const trend = (query) => ask(withQuery('/v1/trend', query));
 export const alarms = () => ask('/v1/alarms');
+export const device = (id) => ask(devicePath(id));
+export const probeDevice = (id) => ask(`${devicePath(id)}/probe?timeout=3s`, {method: 'POST'});
 export const connections = (query) => ask(withQuery('/v1/connections', query));
 export const connection = (id) => ask(onePath(id));
 export const closed = (query) => ask(withQuery('/v1/closed', query));
 export const prefixes = (query) => ask(withQuery('/v1/prefixes', query));
 export const fleet = (query) => ask(withQuery('/v1/fleet', query));
 export const probe = (id) => ask(`${onePath(id)}/probe?timeout=3s`, {method: 'POST'});
-export const send = (id, json) => ask(`${onePath(id)}/messages`, {method: 'POST', body: json, headers: {'Content-Type': 'application/json'}});
+export const send = (id, json) => ask(`${onePath(id)}/messages`, jsonBody(json));
 export const close = (id) => ask(onePath(id), {method: 'DELETE'});
 
 /** Runs `work` at once, or once more after the current run: calls never accumulate. */

@@ -3,6 +3,7 @@
 import {Alarms} from './alarms.js';
 import {Connection} from './connection.js';
 import {Connections} from './connections.js';
+import {DevicePage} from './device.js';
 import {byId, say} from './dom.js';
 import {Ended} from './ended.js';
 import {Fleet} from './fleet.js';
@@ -32,6 +33,10 @@ const connections = new Connections();
 const ended = new Ended();
 const fleet = new Fleet();
 const connection = new Connection();
+const devicePage = new DevicePage();
+// The pages of one thing, by the section of their address; at most one is shown, in place of the overview.
+const pages = {connections: [connection, 'one'], devices: [devicePage, 'device-page']};
+const shownPage = () => Object.values(pages).find(([page]) => page.id !== null)?.[0] ?? null;
 
 // Requests and their intervals
 
@@ -42,8 +47,9 @@ function refreshTables(now = Date.now()) {
   touched = false;
   tablesAt = now;
   glance.refresh();
-  if (connection.id !== null) {
-    connection.refresh();
+  const page = shownPage();
+  if (page) {
+    page.refresh();
     return;
   }
   prefixes.refresh();
@@ -121,14 +127,14 @@ byId('retry').addEventListener('click', () => feed.tryNow());
 
 function retitle() {
   const alarm = alarms.activeCount ? `(${alarms.activeCount}!) ` : '';
-  const what = connection.id !== null ? connection.title
+  const what = shownPage() ? shownPage().title
     : glance.connections === null ? '' : `${number(glance.connections)} connections`;
   const title = `${feed.state === 'lost' ? 'lost · ' : ''}${alarm}${what ? `${what} · ` : ''}holdfast`;
   if (document.title !== title) document.title = title;
 }
 document.addEventListener('titlechange', retitle);
 
-// The address: #/, #/SECTION?search, #/connections/ID?peer=PEER
+// The address: #/, #/SECTION?search, #/prefixes/PREFIX, #/connections/ID?peer=PEER, #/devices/ID
 
 let toSearch = false;  // the next overview starts in the search
 
@@ -145,24 +151,31 @@ function route() {
   const [path, query] = location.hash.slice(2).split('?');
   const [section, id] = path.split('/').map(decoded);
   const parameters = new URLSearchParams(query);
-  if (section === 'connections' && id) showOne(id, parameters);
+  if (id && section in pages) showOne(section, id, parameters);
   else showOverview(section, parameters, id);
 }
 
-function showOne(id, parameters) {
-  byId('overview').hidden = true;
-  byId('one').hidden = false;
-  connection.enter(id, parameters.get('peer'), parameters.has('ended'));
+/** Shows one page, or with null the overview. */
+function showOnly(section) {
+  for (const [name, [page, element]] of Object.entries(pages)) {
+    if (name !== section) page.leave();
+    byId(element).hidden = name !== section;
+  }
+  byId('overview').hidden = section !== null;
+}
+
+function showOne(section, id, parameters) {
+  showOnly(section);
+  const [page, element] = pages[section];
+  page.enter(id, parameters.get('peer'), parameters.has('ended'));
   scrollTo(0, 0);
-  byId('one-title').focus({preventScroll: true});
+  document.querySelector(`#${element} h2`).focus({preventScroll: true});
   retitle();
 }
 
 function showOverview(section, parameters, id) {
   const cameFrom = connection.id;
-  connection.leave();
-  byId('one').hidden = true;
-  byId('overview').hidden = false;
+  showOnly(null);
   document.querySelector('.back a').href = '#/connections';
   if (!section || section === 'connections') connections.enter(parameters);
   if (!section || section === 'ended') ended.enter(parameters);
@@ -173,8 +186,21 @@ function showOverview(section, parameters, id) {
   if (toSearch) search();
   else if (cameFrom) focusRow(cameFrom);
   else if (target) target.focus({preventScroll: true});
-  if (target) target.scrollIntoView({block: 'start'});
+  keepInView(target);
 }
+
+let inView = null;  // the section that an address leads to, while the parts above it fill
+
+/** Scrolls to a section, and again while answers arrive, until the user acts or 3 s have passed. */
+function keepInView(section) {
+  inView = section;
+  section?.scrollIntoView({block: 'start'});
+  setTimeout(() => {
+    if (inView === section) inView = null;
+  }, 3000);
+}
+new ResizeObserver(() => inView?.scrollIntoView({block: 'start'})).observe(byId('overview'));
+for (const act of ['wheel', 'touchstart', 'pointerdown', 'keydown']) addEventListener(act, () => { inView = null; }, {passive: true});
 
 function search() {
   toSearch = false;
@@ -206,7 +232,7 @@ addEventListener('keydown', (event) => {
   if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || byId('confirm').open) return;
   if (event.target.closest('input, textarea, select')) return;
   event.preventDefault();
-  if (connection.id === null) {
+  if (shownPage() === null) {
     search();
   } else {
     toSearch = true;

@@ -2,6 +2,7 @@
 // close.
 
 import * as api from './api.js';
+import {devicePage} from './device.js';
 import {byId, fillFacts, say, visible} from './dom.js';
 import {evidenceLine, fillLives} from './ended.js';
 import {ago, bytes, duration, microseconds, milliseconds, number, when, words} from './format.js';
@@ -14,11 +15,12 @@ const addressOf = (peer) => peer.slice(0, peer.lastIndexOf(':')).replace(/[[\]]/
 
 /** Returns the rows of an identified device. */
 const identityFacts = ({id, session}) => [
-  ...(id === undefined ? [] : [['Device', visible(id)]]),
+  ...(id === undefined ? [] : [['Device', visible(id), 'its connections at all gateways', devicePage(id)]]),
   ...(session === undefined ? [] : [['Session', visible(session), 'of the item numbers']]),
 ];
 
-function generalFacts(one) {
+/** Returns the rows of an open connection. */
+export function generalFacts(one) {
   return [
     ...identityFacts(one),
     ['Key', one.key === null ? 'no item yet' : visible(one.key)],
@@ -37,7 +39,7 @@ function generalFacts(one) {
 }
 
 /** Returns the evidence rows; `before` is the suffix of ages: "ago", or "before the end". */
-function evidenceFacts(evidence, before) {
+export function evidenceFacts(evidence, before) {
   return [
     ['Last heard', `${milliseconds(evidence.last_heard_ms)} ${before}`, 'any segment from the peer'],
     ['Last acknowledged', `${milliseconds(evidence.last_ack_ms)} ${before}`, 'tcpi_last_ack_recv'],

@@ -1,6 +1,7 @@
 // The table of connections: the gateway searches, sorts and pages; the address holds the search.
 
 import * as api from './api.js';
+import {devicePage} from './device.js';
 import {byId, fillRows, make, say, visible} from './dom.js';
 import {bytes, duration, number} from './format.js';
 
@@ -21,7 +22,7 @@ function cellsOf(row) {
     {text: row.suspect_since ? `${row.peer} suspect` : row.peer, href: pageOf(row.conn, row.peer),
       title: row.suspect_since ? `${row.peer}: silent since it was probed on suspicion at ${row.suspect_since}` : row.peer,
       class: row.suspect_since ? 'mono suspect' : 'mono'},
-    {text: key, title: key === '–' ? 'no item yet' : key, class: 'mono'},
+    {text: key, title: key === '–' ? 'no item yet' : key, class: 'mono', href: row.id ? devicePage(row.id) : undefined},
     {text: row.listener, title: row.listener, class: 'wide'},
     {text: duration(row.age_s), title: `since ${row.connected_at}`, class: 'right wide'},
     {text: row.key === null ? '–' : `${duration(row.since_item_s)}`, class: 'right'},

@@ -60,13 +60,14 @@ export function fillRows(body, rows, keyOf, cellsOf) {
   if (focused && focused !== document.activeElement && focused.isConnected) focused.focus({preventScroll: true});
 }
 
-/** Fills a <dl> with [name, text, title, note] rows; keeps the elements if the names stay. */
+/** Fills a <dl> with [name, text, title, address] rows; keeps the elements if the names stay. */
 export function fillFacts(list, facts) {
   const same = list.children.length === facts.length && facts.every((fact, i) => list.children[i].firstChild.textContent === fact[0]);
   if (!same) list.replaceChildren(...facts.map(([name]) => make('div', {}, make('dt', {}, name), make('dd', {}))));
-  facts.forEach(([, text, title], i) => {
+  facts.forEach(([, text, title, href], i) => {
     const dd = list.children[i].lastChild;
-    say(dd, text);
+    if (href && dd.firstElementChild?.getAttribute('href') !== href) dd.replaceChildren(make('a', {href}));
+    say(href ? dd.firstElementChild : dd, text);
     if (dd.title !== (title ?? '')) dd.title = title ?? '';
   });
 }

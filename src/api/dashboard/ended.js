@@ -2,6 +2,7 @@
 
 import * as api from './api.js';
 import {keyOf, pageOf} from './connections.js';
+import {devicePage} from './device.js';
 import {byId, fillRows, make, say, visible} from './dom.js';
 import {duration, milliseconds, number, when} from './format.js';
 import {reasons} from './reasons.js';
@@ -31,7 +32,7 @@ function cellsOf(life) {
   return [
     {text: when(life.at), title: life.at, class: 'mono'},
     {text: life.peer, href: pageOf(life.conn, life.peer, true), title: life.peer, class: 'mono'},
-    {text: key, title: key, class: 'mono id'},
+    {text: key, title: key, class: 'mono id', href: life.id ? devicePage(life.id) : undefined},
     {text: life.reason, kind: life.kind, title: evidence},
     {text: evidence, title: evidence, class: 'detail muted'},
     {text: duration(life.duration_s), class: 'right wide'},

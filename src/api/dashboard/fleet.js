@@ -1,7 +1,8 @@
 // The fleet: its gateways, and the gateway of each device. Only if this gateway is in one.
 
 import * as api from './api.js';
-import {byId, fillRows, say, visible} from './dom.js';
+import {devicePage} from './device.js';
+import {byId, fillRows, make, say, visible} from './dom.js';
 import {duration, number, when} from './format.js';
 
 // Maps a state to the colour of a kind of reason.
@@ -79,6 +80,7 @@ export class Fleet {
 
   #tell(device) {
     if (this.#wanted === '') return say(byId('fleet-found'), '\u00a0');
-    say(byId('fleet-found'), device ? told(device) : `The device ${visible(this.#wanted)} is unknown to every gateway.`);
+    if (device) byId('fleet-found').replaceChildren(make('a', {href: devicePage(device.id)}, told(device)));
+    else say(byId('fleet-found'), `The device ${visible(this.#wanted)} is unknown to every gateway.`);
   }
 }

@@ -1,0 +1,175 @@
+// One device's page: its state, and its connections over time.
+
+import * as api from './api.js';
+import {evidenceFacts, generalFacts} from './connection.js';
+import {pageOf} from './connections.js';
+import {byId, fillFacts, fillRows, make, say, visible} from './dom.js';
+import {evidenceLine} from './ended.js';
+import {clock, duration, milliseconds, microseconds, number, when} from './format.js';
+
+const LIVES = 200;  // in the timeline
+const ROWS = 20;    // in the table
+
+export const devicePage = (id) => `#/devices/${encodeURIComponent(id)}`;
+
+/** Returns the lives as [{gateway, from, to, kind, text, href}], with the open connection, which is the last. */
+function spansOf(device) {
+  const spans = device.lives.map((life) => ({
+    gateway: life.gateway ?? '', from: Date.parse(life.at) - life.duration_s * 1000, to: Date.parse(life.at), kind: life.kind,
+    text: `${life.reason}, ${when(life.at)} UTC, lived ${duration(life.duration_s)}`, href: pageOf(life.conn, life.peer, true),
+  }));
+  if (device.state === 'online') {
+    spans.push({gateway: device.gateway ?? '', from: Date.parse(device.connected_at), to: Date.now(), kind: 'open',
+      text: `open since ${when(device.connected_at)} UTC`, href: pageOf(device.conn, device.peer)});
+  }
+  return spans.sort((a, b) => a.to - b.to);  // a connect is known to a tenth of a second only
+}
+
+/** Fills the timeline: one line for each gateway, one bar for each connection. */
+function fillTimeline(list, spans) {
+  const start = Math.min(...spans.map((span) => span.from));
+  const end = Date.now();
+  const gateways = [...new Set(spans.map((span) => span.gateway))];
+  const share = (time) => (100 * (time - start)) / Math.max(1, end - start);
+  list.replaceChildren(...gateways.map((gateway) => {
+    const track = make('span', {class: 'track'});
+    for (const span of spans.filter((one) => one.gateway === gateway)) {
+      const bar = make('a', {class: 'span', 'data-kind': span.kind, href: span.href, title: span.text, 'aria-label': span.text});
+      bar.style.left = `${share(span.from)}%`;
+      bar.style.width = `${Math.max(0, share(span.to) - share(span.from))}%`;
+      track.append(bar);
+    }
+    return make('li', {}, make('span', {class: 'lane mono'}, visible(gateway) || 'this gateway'), track);
+  }));
+  say(byId('device-from'), spans.length ? `${when(start)} UTC` : '');
+  say(byId('device-to'), spans.length ? `now, ${clock(end)} UTC` : '');
+}
+
+function cellsOf(life) {
+  const evidence = life.evidence ? evidenceLine(life) : life.detail ? visible(life.detail) : '';
+  return [
+    {text: when(life.at), title: life.at, class: 'mono'},
+    {text: life.peer, href: pageOf(life.conn, life.peer, true), title: life.peer, class: 'mono'},
+    {text: life.gateway ? visible(life.gateway) : '–', class: 'mono'},
+    {text: life.reason, kind: life.kind, title: evidence},
+    {text: evidence, title: evidence, class: 'detail muted'},
+    {text: duration(life.duration_s), class: 'right wide'},
+    {text: number(life.items), class: 'right wide'},
+  ];
+}
+
+/** Returns the device with its state and its closed connections. Throws the gateway's error if no gateway knows it. */
+async function load(id) {
+  let device = {id, state: 'closed'};
+  let unknown = null;
+  try {
+    device = {state: 'online', ...await api.device(id)};
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    unknown = error;
+  }
+  if (device.lives === undefined) {
+    const lives = (await api.closed({id, limit: LIVES})).closed;
+    device = {...device, lives, total: lives.length};
+  }
+  if (unknown && device.lives.length === 0) throw unknown;
+  return device;
+}
+
+const STATES = {online: ['open', 'online'], closed: ['gone', 'not connected'], unknown: ['suspect', 'not known']};
+
+function sentence(device) {
+  const last = device.lives[0];
+  if (device.trouble) return visible(device.trouble);
+  if (device.state === 'unknown') return `Its gateway ${visible(device.gateway ?? '')} has not been heard of lately: the state is not known.`;
+  if (device.state === 'closed' && last) return `Not connected since ${when(last.at)} UTC: ${last.reason}${last.evidence ? `, ${evidenceLine(last)}` : ''}.`;
+  return '';
+}
+
+export class DevicePage {
+  #id = null;
+  refresh = api.oneAtATime(() => this.#fetch());
+
+  constructor() {
+    byId('device-probe').addEventListener('click', () => this.#probe());
+  }
+
+  get id() { return this.#id; }
+
+  get title() { return `device ${this.#id}`; }
+
+  enter(id) {
+    this.#id = id;
+    say(byId('device-title'), visible(id));
+    say(byId('device-state'), '');
+    for (const part of ['device-facts', 'device-evidence', 'device-timeline', 'device-lives']) byId(part).replaceChildren();
+    this.#outcome('\u00a0', '');
+    this.refresh();
+  }
+
+  leave() { this.#id = null; }
+
+  async #fetch() {
+    const id = this.#id;
+    if (id === null) return;
+    let device;
+    try {
+      device = await load(id);
+    } catch (error) {
+      if (id === this.#id) this.#missing(error);
+      return;
+    }
+    if (id !== this.#id) return;
+    this.#show(device);
+  }
+
+  #missing(error) {
+    const [kind] = STATES.unknown;
+    byId('device-state').dataset.kind = kind;
+    say(byId('device-state'), error.status === 404 ? 'unknown' : 'not known');
+    this.#outcome(error.message, 'bad');
+    byId('device-probe').disabled = true;
+  }
+
+  #show(device) {
+    const [kind, text] = STATES[device.state] ?? STATES.unknown;
+    const suspect = device.state === 'online' && device.suspect_since;
+    byId('device-state').dataset.kind = suspect ? 'suspect' : kind;
+    say(byId('device-state'), suspect ? 'online, suspect' : text);
+    byId('device-probe').disabled = device.state !== 'online';
+    say(byId('device-sentence'), sentence(device));
+    const open = device.state === 'online' && device.conn !== undefined;
+    byId('device-open').hidden = !open;
+    if (open) {
+      const facts = generalFacts(device).filter(([name]) => name !== 'Device');
+      fillFacts(byId('device-facts'), [...(device.gateway ? [['Gateway', visible(device.gateway)]] : []), ['Peer', device.peer], ...facts]);
+      fillFacts(byId('device-evidence'), device.evidence ? evidenceFacts(device.evidence, 'ago') : []);
+      byId('device-connection').href = pageOf(device.conn, device.peer);
+    }
+    fillTimeline(byId('device-timeline'), spansOf(device));
+    fillRows(byId('device-lives'), device.lives.slice(0, ROWS), (life) => `${life.gateway ?? ''} ${life.conn}`, cellsOf);
+    byId('device-lives-empty').hidden = device.lives.length > 0;
+    const silent = device.silent_gateways ?? [];
+    say(byId('device-lives-sum'), `${number(device.total)} closed connections known${device.total > ROWS ? `, the newest ${number(ROWS)} in the table` : ''}`
+      + `${silent.length ? `; not known of ${silent.map(visible).join(', ')}, which did not answer` : ''}`);
+  }
+
+  async #probe() {
+    const id = this.#id;
+    this.#outcome('Probing…', '');
+    try {
+      const answer = await api.probeDevice(id);
+      if (id !== this.#id) return;
+      const heard = `last heard ${milliseconds(answer.last_heard_ms)} ago`;
+      if (answer.alive) this.#outcome(`Alive: answered after ${milliseconds(answer.waited_ms)}, ${heard}, round trip ${microseconds(answer.rtt_us)}.`, 'good');
+      else this.#outcome(`Silent: no answer in ${milliseconds(answer.waited_ms)}, ${heard}.`, 'bad');
+    } catch (error) {
+      if (id === this.#id) this.#outcome(error.message, 'bad');
+    }
+  }
+
+  #outcome(text, tone) {
+    byId('device-outcome').dataset.tone = tone;
+    say(byId('device-outcome'), text);
+  }
+}
