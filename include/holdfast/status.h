@@ -118,6 +118,9 @@ struct ClosedQuery {
     std::optional<std::string> id = {};  ///< the device's id, compared exactly
     std::size_t offset = 0;
     std::size_t limit = 100;
+    std::optional<std::string> listener = {};
+    std::optional<EventTime> since = {};  ///< closed then or later
+    std::optional<EventTime> until = {};  ///< closed then or earlier
 };
 
 /// One listener and what it counts since the start.

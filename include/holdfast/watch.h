@@ -45,6 +45,7 @@ struct CensusEntry {
     IpAddress peer;
     std::chrono::steady_clock::time_point opened;  ///< to a tenth of a second
     bool suspect = false;
+    std::uint16_t port = 0;  ///< of the peer
 };
 
 /// A difference between the registry and the kernel's socket table, or a leak.

@@ -13,6 +13,15 @@ static_assert(!kind_words.back().empty());
 
 }  // namespace
 
+Alarm* AlarmBoard::find(std::uint64_t id) {
+    for (std::vector<Alarm>* alarms : {&active, &recent}) {
+        for (Alarm& alarm : *alarms) {
+            if (alarm.id == id) return &alarm;
+        }
+    }
+    return nullptr;
+}
+
 std::string_view to_string(AlarmKind kind) noexcept { return kind_words[static_cast<std::size_t>(kind)]; }
 
 }  // namespace holdfast

@@ -49,6 +49,23 @@ struct ReasonShare {
     friend bool operator==(const ReasonShare&, const ReasonShare&) = default;
 };
 
+/// Interval of the ends that an alarm counts. A connection belongs to the alarm if it was open before `from`, ended
+/// within the interval, and its reason is one of the alarm's.
+struct AlarmInterval {
+    EventTime from;  ///< the first end
+    EventTime to;    ///< the last end
+
+    friend bool operator==(const AlarmInterval&, const AlarmInterval&) = default;
+};
+
+/// An operator's note on the alarm.
+struct Acknowledgement {
+    EventTime at;
+    std::string note;
+
+    friend bool operator==(const Acknowledgement&, const Acknowledgement&) = default;
+};
+
 /// State of the suspects of a peers_silent alarm.
 struct SilentPeers {
     EventTime since;                     ///< when the first became suspect
@@ -68,8 +85,9 @@ struct Alarm {
     EventTime raised_at;
     std::optional<EventTime> cleared_at;
 
-    std::size_t count = 0;             ///< connections that ended, bad items, ...: depends on the kind
-    std::chrono::milliseconds took{};  ///< from the first to the last of them
+    std::size_t count = 0;                       ///< connections that ended, bad items, ...: depends on the kind
+    std::chrono::milliseconds took{};            ///< from the first to the last of them
+    std::optional<AlarmInterval> interval = {};  ///< of those connections, if they have ended
     std::size_t population_before = 0;
     std::size_t population_now = 0;    ///< updated while the alarm is active
     std::vector<ReasonShare> reasons;  ///< largest first
@@ -77,15 +95,19 @@ struct Alarm {
     std::vector<PrefixShare> prefixes;
     std::size_t elsewhere = 0;               ///< ended connections in none of `prefixes`
     std::optional<SilentPeers> silent = {};  ///< of peers_silent
-    std::string summary;                     ///< "4,100 in 9 s, 93 % keepalive_expired, all of 10.2.0.0/16"
-    std::string cause;                       ///< the likely cause, a sentence
-    std::string advice;                      ///< what to do or check, a sentence
+    std::optional<Acknowledgement> acknowledged = {};
+    std::string summary;  ///< "4,100 in 9 s, 93 % keepalive_expired, all of 10.2.0.0/16"
+    std::string cause;    ///< the likely cause, a sentence
+    std::string advice;   ///< what to do or check, a sentence
 };
 
 /// Active and recent alarms.
 struct AlarmBoard {
     std::vector<Alarm> active;  ///< newest first
     std::vector<Alarm> recent;  ///< cleared ones, newest first; at most 100
+
+    /// Returns the alarm, active or cleared; nullptr if the board lacks it.
+    [[nodiscard]] Alarm* find(std::uint64_t id);
 };
 
 }  // namespace holdfast

@@ -42,6 +42,13 @@ void AlarmBook::clear(std::uint64_t id) {
     changed(id);
 }
 
+void AlarmBook::acknowledge(std::uint64_t id, std::optional<Acknowledgement> acknowledged) {
+    Alarm* const alarm = board_.find(id);
+    if (alarm == nullptr) return;
+    alarm->acknowledged = std::move(acknowledged);
+    changed(id);
+}
+
 std::vector<Alarm> AlarmBook::take_news() {
     std::vector<Alarm> news;
     for (const std::uint64_t id : std::exchange(news_, {})) {

@@ -25,6 +25,8 @@ public:
     /// Reports the alarm again, since its text has changed.
     void changed(std::uint64_t id);
     void clear(std::uint64_t id);
+    /// Stores the acknowledgement of an alarm, and reports the alarm again. Ignores an unknown one.
+    void acknowledge(std::uint64_t id, std::optional<Acknowledgement> acknowledged);
 
     /// Returns the alarms that were raised, changed or cleared since the last call, each once.
     [[nodiscard]] std::vector<Alarm> take_news();

@@ -23,6 +23,9 @@ public:
     void note(const Observation& observation);
     std::vector<Alarm> evaluate(const AlarmInput& input);
     AlarmBoard board() const { return book_.board(); }
+    void acknowledge(std::uint64_t id, std::optional<Acknowledgement> acknowledged) {
+        book_.acknowledge(id, std::move(acknowledged));
+    }
 
 private:
     static constexpr std::size_t listener_numbers = std::numeric_limits<std::uint8_t>::max() + 1;
@@ -111,5 +114,8 @@ void AlarmEngine::change(const AlarmConfig& settings) { impl_->change(settings);
 void AlarmEngine::note(const Observation& observation) { impl_->note(observation); }
 std::vector<Alarm> AlarmEngine::evaluate(const AlarmInput& input) { return impl_->evaluate(input); }
 AlarmBoard AlarmEngine::board() const { return impl_->board(); }
+void AlarmEngine::acknowledge(std::uint64_t id, std::optional<Acknowledgement> acknowledged) {
+    impl_->acknowledge(id, std::move(acknowledged));
+}
 
 }  // namespace holdfast

@@ -50,6 +50,8 @@ public:
     /// known by their id. An ongoing drop is explained again every five seconds at most.
     [[nodiscard]] std::vector<Alarm> evaluate(const AlarmInput& input);
     [[nodiscard]] AlarmBoard board() const;
+    /// Acknowledges an alarm, or withdraws that with nullopt; the next evaluation reports it. Ignores an unknown alarm.
+    void acknowledge(std::uint64_t id, std::optional<Acknowledgement> acknowledged);
 
 private:
     class Impl;

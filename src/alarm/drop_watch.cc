@@ -21,7 +21,17 @@ constexpr double whole_prefix_part = 0.2;
 /// Returns true beyond the scatter of the usual number (eight standard deviations of a Poisson distribution).
 bool beyond_scatter(double closes, double usual) { return closes - usual >= 8 * std::sqrt(usual + 1); }
 
-void put(Alarm& alarm, const DropFacts& facts, bool not_back) {
+/// Returns the interval of the ends on the wall clock, widened by the error of the conversion.
+AlarmInterval interval_of(const Sample& sample, const DropFacts& facts) {
+    constexpr std::chrono::milliseconds error{5};
+    const auto wall_of = [&sample](std::chrono::steady_clock::time_point at) {
+        return sample.wall - std::chrono::round<std::chrono::milliseconds>(sample.now - at);
+    };
+    return {wall_of(facts.first) - error, wall_of(facts.last) + error};
+}
+
+void put(const Sample& sample, Alarm& alarm, const DropFacts& facts, bool not_back) {
+    alarm.interval = interval_of(sample, facts);
     alarm.count = facts.count;
     alarm.took = std::chrono::duration_cast<std::chrono::milliseconds>(facts.last - facts.first);
     alarm.reasons = facts.reasons;
@@ -245,7 +255,7 @@ void DropWatch::raise(const Sample& sample, const ListenerStep& step, const Clos
         alarm.population_before = step.history.max_since(sample.now - memory(sample.settings));
     }
     alarm.population_now = step.population;
-    put(alarm, facts, not_back);
+    put(sample, alarm, facts, not_back);
     if (drops_.size() == max_active) {
         sample.book.clear(drops_.front().id);
         drops_.erase(drops_.begin());
@@ -289,8 +299,9 @@ void DropWatch::explain_again(const Sample& sample, const ListenerStep& step, Dr
     const DropFacts facts = facts_since(sample, step, drop.classes, drop.first - std::chrono::seconds(1));
     const std::string said = alarm.summary;
     if (facts.count > alarm.count) {
-        put(alarm, facts, drop.not_back);
+        put(sample, alarm, facts, drop.not_back);
     } else if (grown > 0) {  // more than could be observed individually
+        alarm.interval->to = sample.wall;
         alarm.count += static_cast<std::size_t>(grown);
         alarm.elsewhere += static_cast<std::size_t>(grown);
         explain_drop(alarm, drop.not_back);

@@ -336,10 +336,6 @@ void explain_drop(Alarm& alarm, bool not_back) {
     alarm.cause = filled(verdict->cause, place);
     if (not_back) alarm.cause += " The devices have not reconnected in their usual time.";
     alarm.advice = filled(verdict->advice, place);
-    if (verdict->theme == Theme::silent && spread == Spread::prefixes) {
-        alarm.advice +=
-            " holdfast probe --peer " + to_string(alarm.prefixes[0].prefix) + " shows which peers answer again.";
-    }
 }
 
 void explain_silence(Alarm& alarm, const std::vector<LinkOutage>& links) {

@@ -1,12 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "alarm/alarm_commands.h"
 #include "testing/alarm_gateway.h"
 
 namespace holdfast {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -50,7 +52,10 @@ TEST_F(PopulationDrop, IsRaisedInTheSecondInWhichItIsSeen) {
     EXPECT_EQ(alarm.elsewhere, 0U);
     EXPECT_EQ(alarm.summary, "1,000 in under 1 s, all keepalive_expired, all of 10.2.0.0/16: a partition");
     EXPECT_THAT(alarm.cause, HasSubstr("10.2.0.0/16 is cut off"));
-    EXPECT_THAT(alarm.advice, HasSubstr("holdfast probe"));
+    EXPECT_THAT(commands_of(alarm),
+                ElementsAre("holdfast alarms 1 --state missing", "holdfast alarms 1 --csv > alarm-1.csv",
+                            "holdfast closed --reason keepalive_expired --peer 10.2.0.0/16"));
+    EXPECT_EQ(severity_of(alarm.kind), "critical");
 }
 
 TEST_F(PopulationDrop, GrowsAndSaysHowFarAndHowLong) {

@@ -74,6 +74,8 @@ private:
                    const ApiRequest& request);
     ApiAnswer with_slow_slot(std::string_view refusal, const std::function<ApiAnswer()>& work);
     std::optional<WatchStatus> watched() const;
+    ApiAnswer with_alarm(const ApiCall& call, const std::function<ApiAnswer(const AlarmDetail& detail)>& render);
+    ApiAnswer note_alarm(const ApiCall& call, std::optional<std::string> note);
     ApiAnswer elsewhere(const DeviceQuestion& question);
     std::optional<ConnectionId> find_here(std::string_view device);
     [[nodiscard]] std::optional<ApiAnswer> too_long(std::string_view body) const;
@@ -99,6 +101,10 @@ private:
     ApiAnswer prefixes(const ApiCall& call);
     ApiAnswer trend(const ApiCall& call);
     ApiAnswer alarms(const ApiCall& call);
+    ApiAnswer alarm(const ApiCall& call);
+    ApiAnswer alarm_members(const ApiCall& call);
+    ApiAnswer acknowledge(const ApiCall& call);
+    ApiAnswer withdraw_acknowledgement(const ApiCall& call);
     ApiAnswer events(const ApiCall& call);
     ApiAnswer reconciliation(const ApiCall& call);
     ApiAnswer reconcile(const ApiCall& call);

@@ -1,11 +1,13 @@
 #include <limits>
 
 #include "api/api.h"
+#include "api/parameter_kinds.h"
 #include "trend/event_hub.h"
 
 namespace holdfast {
 namespace {
 
+using namespace parameter_kind;  // NOLINT(google-build-using-namespace)
 using Type = Parameter::Type;
 
 constexpr std::uint64_t unlimited = std::numeric_limits<std::size_t>::max();
@@ -29,61 +31,9 @@ std::vector<std::string_view> feed_words() {
 std::vector<std::string_view> sort_words() { return {"age", "idle", "items", "bytes_in", "bytes_out", "peer", "key"}; }
 std::vector<std::string_view> order_words() { return {"asc", "desc"}; }
 std::vector<std::string_view> state_words() { return {"online", "unknown", "closed"}; }
+std::vector<std::string_view> member_words() { return {"back", "missing"}; }
+std::vector<std::string_view> export_words() { return {"csv", "json"}; }
 std::vector<std::string_view> come_back_words() { return {"later", "at_once"}; }
-
-// --- kinds of parameters
-
-constexpr Parameter text(std::string_view name, std::string_view value, std::string_view help) {
-    return {.name = name, .help = help, .value = value};
-}
-
-constexpr Parameter prefix(std::string_view help) {
-    return {.name = "peer", .type = Type::prefix, .help = help, .value = "PREFIX"};
-}
-
-constexpr Parameter word(std::string_view name, std::string_view value, Parameter::Words words, std::string_view help,
-                         std::string_view default_value = {}) {
-    return {
-        .name = name, .type = Type::word, .help = help, .value = value, .default_value = default_value, .words = words};
-}
-
-constexpr Parameter count(std::string_view name, std::string_view help, std::uint64_t min, std::uint64_t max,
-                          std::string_view default_value = {}) {
-    return {.name = name,
-            .type = Type::count,
-            .help = help,
-            .value = "N",
-            .default_value = default_value,
-            .min = min,
-            .max = max};
-}
-
-constexpr Parameter duration(std::string_view name, std::string_view help, std::uint64_t min_ms, std::uint64_t max_ms,
-                             std::string_view default_value = {}, Type type = Type::duration) {
-    return {.name = name,
-            .type = type,
-            .help = help,
-            .value = "DURATION",
-            .default_value = default_value,
-            .min = min_ms,
-            .max = max_ms};
-}
-
-constexpr Parameter required(Parameter parameter) {
-    parameter.required = true;
-    return parameter;
-}
-
-/// Adds the switch on the command line to a parameter.
-constexpr Parameter switched(Parameter parameter, std::string_view flag, std::string_view help) {
-    parameter.flag = flag;
-    parameter.flag_help = help;
-    return parameter;
-}
-
-constexpr Parameter boolean(std::string_view name, std::string_view help, std::string_view default_value = {}) {
-    return {.name = name, .type = Type::boolean, .help = help, .default_value = default_value};
-}
 
 // --- parameters
 
@@ -140,6 +90,14 @@ constexpr Parameter trend_window[] = {
              Type::seconds),
     text("listener", "NAME", "name of the listener; default: the sum of all"),
 };
+
+constexpr Parameter member_state =
+    word("state", "STATE", member_words, "members that are back or missing; default: all");
+constexpr Parameter member_page[] = {member_state, limit, offset};
+constexpr Parameter member_export[] = {word("format", "FORMAT", export_words, "format: csv (RFC 4180) or json", "json"),
+                                       member_state};
+constexpr Parameter acknowledgement_fields[] = {
+    required(text("note", "TEXT", "note of at most 500 bytes, e.g. who works on it"))};
 
 constexpr Parameter feed_kinds[] = {{.name = "kinds",
                                      .type = Type::words,
@@ -335,6 +293,37 @@ const ApiEndpoint Api::table[] = {
      .help = "active and cleared alarms",
      .handler = &Api::alarms,
      .example = R"({"active":[],"recent":[]})",
+     .verb = "alarms"},
+    {.method = "GET",
+     .path = api_path::alarm,
+     .right = Right::read,
+     .help = "an alarm with its members: the connections that it is about",
+     .handler = &Api::alarm,
+     .parameters = member_page,
+     .verb = "alarms"},
+    {.method = "GET",
+     .path = api_path::alarm_members,
+     .right = Right::read,
+     .help = "all members of an alarm, as a file",
+     .handler = &Api::alarm_members,
+     .parameters = member_export,
+     .verb = "alarms"},
+    {.method = "POST",
+     .path = api_path::alarm_acknowledgement,
+     .right = Right::control,
+     .help = "acknowledges an alarm: the webhook does not repeat it",
+     .handler = &Api::acknowledge,
+     .body = ApiEndpoint::Body::fields,
+     .fields = acknowledgement_fields,
+     .body_error = "bad_order",
+     .example = R"({"id":3,"acknowledged":true})",
+     .verb = "alarms"},
+    {.method = "DELETE",
+     .path = api_path::alarm_acknowledgement,
+     .right = Right::control,
+     .help = "withdraws the acknowledgement of an alarm",
+     .handler = &Api::withdraw_acknowledgement,
+     .example = R"({"id":3,"acknowledged":false})",
      .verb = "alarms"},
     {.method = "GET",
      .path = api_path::events,

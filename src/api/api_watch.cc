@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <charconv>
 
 #include "api/api.h"
 #include "api/render.h"
+#include "text/json_writer.h"
 #include "text/printable.h"
 
 namespace holdfast {
@@ -24,6 +26,24 @@ EventHub::Kinds kinds_of(const ApiArguments& arguments) {
         }
     }
     return kinds;
+}
+
+constexpr std::size_t max_note = 500;  // bytes
+
+std::optional<std::uint64_t> parse_alarm_id(std::string_view text) {
+    std::uint64_t id = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(id) : std::nullopt;
+}
+
+ApiAnswer no_such_alarm(std::string_view id) {
+    return Api::error(404, "not_found",
+                      "unknown alarm " + in_quotes(id) + "; take an id from GET /v1/alarms, which has the last 100");
+}
+
+MemberQuery member_query(const ApiArguments& given) {
+    const auto state = given.get<std::string>("state");
+    return {.back = state ? std::optional(*state == "back") : std::nullopt};
 }
 
 bool has_listener(const ServerStatus& status, std::string_view name) {
@@ -68,6 +88,53 @@ ApiAnswer Api::trend(const ApiCall& call) {
 ApiAnswer Api::alarms(const ApiCall& /*call*/) {
     return options_.watch != nullptr ? json_answer(render_alarms(options_.watch->alarms())) : no_watch();
 }
+
+ApiAnswer Api::with_alarm(const ApiCall& call, const std::function<ApiAnswer(const AlarmDetail& detail)>& render) {
+    if (options_.watch == nullptr) return no_watch();
+    const auto id = parse_alarm_id(call.id);
+    const auto detail = id ? options_.watch->alarm(*id) : std::nullopt;
+    return detail ? render(*detail) : no_such_alarm(call.id);
+}
+
+ApiAnswer Api::alarm(const ApiCall& call) {
+    MemberQuery query = member_query(call.arguments);
+    query.limit = call.arguments.value<std::uint64_t>("limit");
+    query.offset = call.arguments.value<std::uint64_t>("offset");
+    return with_alarm(call,
+                      [&query](const AlarmDetail& detail) { return json_answer(render_alarm_detail(detail, query)); });
+}
+
+ApiAnswer Api::alarm_members(const ApiCall& call) {
+    const MemberQuery query = member_query(call.arguments);
+    const std::string format = call.arguments.value<std::string>("format");
+    return with_alarm(call, [&](const AlarmDetail& detail) {
+        ApiAnswer answer = format == "csv" ? ApiAnswer{.body = render_members_csv(detail, query),
+                                                       .type = "text/csv; charset=utf-8; header=present"}
+                                           : json_answer(render_alarm_detail(detail, query));
+        const std::string name = "holdfast-alarm-" + std::to_string(detail.alarm.id) + "." + format;
+        answer.headers.emplace_back("Content-Disposition", "attachment; filename=\"" + name + "\"");
+        return answer;
+    });
+}
+
+ApiAnswer Api::note_alarm(const ApiCall& call, std::optional<std::string> note) {
+    if (options_.watch == nullptr) return no_watch();
+    const auto id = parse_alarm_id(call.id);
+    const bool given = note.has_value();
+    if (!id || !options_.watch->acknowledge(*id, std::move(note))) return no_such_alarm(call.id);
+    return json_answer(JsonWriter().begin_object().field("id", *id).field("acknowledged", given).end_object().take());
+}
+
+ApiAnswer Api::acknowledge(const ApiCall& call) {
+    auto note = call.fields.value<std::string>("note");
+    if (note.empty() || note.size() > max_note) {
+        return error(400, "bad_order",
+                     "note has " + std::to_string(note.size()) + " bytes; write 1 to " + std::to_string(max_note));
+    }
+    return note_alarm(call, std::move(note));
+}
+
+ApiAnswer Api::withdraw_acknowledgement(const ApiCall& call) { return note_alarm(call, std::nullopt); }
 
 std::unique_ptr<EventHub::Subscription> Api::open_feed(const ApiRequest& request) {
     if (request.method != "GET" || options_.hub == nullptr) return nullptr;

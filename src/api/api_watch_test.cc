@@ -14,6 +14,7 @@ namespace holdfast {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::Contains;
 using testing::HasSubstr;
 using testing::Pair;
 using testing::StartsWith;
@@ -60,6 +61,52 @@ TEST_F(ApiWatchTest, Alarms) {
     EXPECT_THAT(get("/v1/status").body, HasSubstr(R"("alarms_active":1,"registry_drift":null,)"));
     EXPECT_THAT(get("/metrics").body, HasSubstr("holdfast_alarm_active{alarm=\"population_drop\"} 1\n"));
     expect_error(get("/v1/alarms?kind=x"), 400, "bad_query");
+}
+
+TEST_F(ApiWatchTest, AnAlarmWithItsMembers) {
+    watch_.board.recent.push_back(example_alarm());
+    watch_.members = example_members();
+    EXPECT_THAT(get("/v1/alarms/1").body, StartsWith(R"({"id":1,"alarm":"population_drop",)"));
+    EXPECT_THAT(get("/v1/alarms/1").body, HasSubstr(R"("members":{"total":4100,"listed":2,"back":1,"matching":2,)"));
+    EXPECT_THAT(get("/v1/alarms/1?state=back&limit=1").body, HasSubstr(R"("matching":1,"rows":[{"id":"=1)"));
+    EXPECT_THAT(get("/v1/alarms/1?offset=1&state=missing").body, HasSubstr(R"("matching":1,"rows":[]}})"));
+    for (const char* id : {"2", "x", "1x", "-1", "18446744073709551616"}) {
+        expect_error(get("/v1/alarms/" + std::string(id)), 404, "not_found");
+        expect_error(get("/v1/alarms/" + std::string(id) + "/members"), 404, "not_found");
+    }
+    expect_error(get("/v1/alarms/1?state=x"), 400, "bad_query");
+    expect_error(bare_.answer({"GET", "/v1/alarms/1"}), 404, "not_found");
+}
+
+TEST_F(ApiWatchTest, MembersAreExportedAsAFile) {
+    watch_.board.recent.push_back(example_alarm());
+    watch_.members = example_members();
+    const ApiAnswer csv = get("/v1/alarms/1/members?format=csv");
+    EXPECT_THAT(csv.type, StartsWith("text/csv"));
+    EXPECT_THAT(csv.headers, Contains(Pair("Content-Disposition", R"(attachment; filename="holdfast-alarm-1.csv")")));
+    EXPECT_THAT(csv.body, StartsWith("id,peer,key,conn,at,reason,back\r\n,10.2.0.9:5001,"));
+    const ApiAnswer json = get("/v1/alarms/1/members?state=missing");
+    EXPECT_EQ(json.type, "application/json");
+    EXPECT_THAT(json.headers, Contains(Pair("Content-Disposition", R"(attachment; filename="holdfast-alarm-1.json")")));
+    EXPECT_THAT(json.body, HasSubstr(R"("matching":1,"rows":[{"id":null,)"));
+    expect_error(get("/v1/alarms/1/members?format=xml"), 400, "bad_query");
+}
+
+TEST_F(ApiWatchTest, AnAlarmIsAcknowledgedWithANote) {
+    watch_.board.active.push_back(example_alarm());
+    const std::string path = "/v1/alarms/1/acknowledgement";
+    const auto note = [&](std::string_view body, std::string_view of = "") {
+        return api_.answer({"POST", of.empty() ? path : of, body});
+    };
+    EXPECT_EQ(note(R"({"note":"Anna: the router"})").body, R"({"id":1,"acknowledged":true})");
+    EXPECT_THAT(get("/v1/alarms").body,
+                HasSubstr(R"("acknowledged":{"at":"2026-11-22T08:00:00.123Z","note":"Anna: the router"})"));
+    EXPECT_EQ(api_.answer({"DELETE", path}).body, R"({"id":1,"acknowledged":false})");
+    EXPECT_THAT(get("/v1/alarms").body, HasSubstr(R"("acknowledged":null)"));
+    expect_error(note(R"({"note":""})"), 400, "bad_order");
+    expect_error(note(R"({"note":")" + std::string(501, 'x') + R"("})"), 400, "bad_order");
+    expect_error(note("{}"), 400, "bad_order");
+    expect_error(note(R"({"note":"x"})", "/v1/alarms/2/acknowledgement"), 404, "not_found");
 }
 
 TEST_F(ApiWatchTest, Reconciliation) {

@@ -390,7 +390,7 @@ namespace {
 constexpr ErrorCode error_codes[] = {
     {400, "bad_query", "a query parameter is unknown, malformed, given twice or missing", true},
     {400, "bad_request", "not valid HTTP/1.1, a bad target, or a body that ends early", true},
-    {400, "bad_order", "the body of a drain is wrong"},
+    {400, "bad_order", "the body of a drain or of an acknowledgement is wrong"},
     {400, "not_json", "the body is not JSON"},
     {400, "not_object", "the body is not an object, or not one with the fields of the endpoint"},
     {401, "unauthorized", "no token, or an unknown one", true},

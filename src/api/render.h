@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +14,7 @@
 #include <holdfast/watch.h>
 
 #include "alarm/alarm.h"
+#include "alarm/alarm_members.h"
 #include "api/status_parts.h"
 #include "text/json_writer.h"
 #include "trend/trend.h"
@@ -33,12 +36,23 @@ namespace holdfast {
 /// Returns "2026-11-22T08:00:00.123Z".
 [[nodiscard]] std::string render_time(EventTime at);
 
+/// Selects members of an alarm.
+struct MemberQuery {
+    std::optional<bool> back;  ///< only members that are back, or only others
+    std::size_t offset = 0;
+    std::size_t limit = std::numeric_limits<std::size_t>::max();
+};
+
 // These render the API's answers about the whole population, each as one JSON document on one line, as
 // docs/reference/answers.md shows them. Pure.
 
 [[nodiscard]] std::string render_trend(std::chrono::seconds window, const TrendAnswer& answer);
 [[nodiscard]] std::string render_alarm(const Alarm& alarm);
 [[nodiscard]] std::string render_alarms(const AlarmBoard& board);
+[[nodiscard]] std::string render_alarm_detail(const AlarmDetail& detail, const MemberQuery& query);
+/// Renders the members as a CSV file (RFC 4180). A leading apostrophe defuses texts that a spreadsheet takes as
+/// formulas.
+[[nodiscard]] std::string render_members_csv(const AlarmDetail& detail, const MemberQuery& query);
 [[nodiscard]] std::string render_reconciliation(const Reconciliation& reconciled);
 /// Renders the changes of a reload that succeeded.
 [[nodiscard]] std::string render_reload(const ReloadResult& result);
@@ -60,6 +74,8 @@ namespace holdfast {
 void write_plan_object(JsonWriter& json, const LivenessPlan& plan);
 /// Writes {"state":"running",...}: the value of an object's field or a document.
 void write_drain(JsonWriter& json, const DrainStatus& drain);
+/// Writes the fields of an alarm into an open object.
+void write_alarm_fields(JsonWriter& json, const Alarm& alarm);
 /// Writes the text, or null if it is empty.
 void write_or_null(JsonWriter& json, std::string_view text);
 

@@ -26,39 +26,6 @@ void write_point(JsonWriter& json, const TrendPoint& point) {
     json.field("items", point.items).field("bad_items", point.bad_items).end_object();
 }
 
-void write_shares(JsonWriter& json, const Alarm& alarm) {
-    json.key("reasons").begin_object();
-    for (const ReasonShare& share : alarm.reasons) json.field(to_string(share.reason), share.count);
-    json.end_object().key("prefixes").begin_array();
-    for (const PrefixShare& share : alarm.prefixes) {
-        json.begin_object().field("prefix", to_string(share.prefix));
-        json.field("dead", share.dead).field("alive", share.alive).end_object();
-    }
-    json.end_array();
-}
-
-void write_alarm(JsonWriter& json, const Alarm& alarm) {
-    json.begin_object().field("id", alarm.id).field("alarm", to_string(alarm.kind)).key("listener");
-    write_or_null(json, alarm.listener);
-    json.field("raised_at", render_time(alarm.raised_at)).key("cleared_at");
-    write_or_null(json, alarm.cleared_at ? render_time(*alarm.cleared_at) : std::string());
-    json.field("count", alarm.count).field("took_s", as_seconds(alarm.took));
-    json.field("population_before", alarm.population_before).field("population_now", alarm.population_now);
-    if (alarm.silent) {
-        json.field("suspect_since", render_time(alarm.silent->since)).field("suspects", alarm.silent->suspects);
-        json.field("recovered", alarm.silent->recovered);
-    }
-    write_shares(json, alarm);
-    json.field("elsewhere", alarm.elsewhere).field("summary", alarm.summary);
-    json.field("cause", alarm.cause).field("advice", alarm.advice).end_object();
-}
-
-void write_alarms(JsonWriter& json, std::string_view name, const std::vector<Alarm>& alarms) {
-    json.key(name).begin_array();
-    for (const Alarm& alarm : alarms) write_alarm(json, alarm);
-    json.end_array();
-}
-
 std::string_view to_string(Discrepancy::Kind kind) {
     switch (kind) {
         case Discrepancy::Kind::ghost:
@@ -99,21 +66,6 @@ std::string render_trend(std::chrono::seconds window, const TrendAnswer& answer)
     json.key("points").begin_array();
     for (const TrendPoint& point : answer.points) write_point(json, point);
     json.end_array().end_object();
-    return json.take();
-}
-
-std::string render_alarm(const Alarm& alarm) {
-    JsonWriter json;
-    write_alarm(json, alarm);
-    return json.take();
-}
-
-std::string render_alarms(const AlarmBoard& board) {
-    JsonWriter json;
-    json.begin_object();
-    write_alarms(json, "active", board.active);
-    write_alarms(json, "recent", board.recent);
-    json.end_object();
     return json.take();
 }
 

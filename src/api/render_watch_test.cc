@@ -16,7 +16,8 @@ constexpr const char* alarm_text =
     R"("prefixes":[{"prefix":"10.2.0.0/16","dead":4100,"alive":0}],"elsewhere":0,)"
     R"("summary":"4,100 in 9 s, 93 % keepalive_expired, all of 10.2.0.0/16",)"
     R"("cause":"A network partition: the whole of 10.2.0.0/16 fell silent at once.",)"
-    R"("advice":"Look at the router in front of 10.2.0.0/16."})";
+    R"("advice":"Look at the router in front of 10.2.0.0/16.","severity":"critical",)"
+    R"("commands":["holdfast closed --reason keepalive_expired --peer 10.2.0.0/16"],"acknowledged":null})";
 
 TrendPoint example_point() {
     TrendPoint point;
@@ -51,6 +52,52 @@ TEST(RenderWatch, Alarms) {
     EXPECT_NE(all.find(R"("listener":null)"), std::string::npos);
     EXPECT_NE(all.find(R"("cleared_at":"2026-11-22T08:01:00.123Z")"), std::string::npos);
     EXPECT_NE(all.find(R"("summary":"a\nb\"")"), std::string::npos);
+}
+
+TEST(RenderWatch, AnAlarmNamesItsMembersAndItsAcknowledgement) {
+    AlarmDetail detail{.alarm = example_alarm(), .total = 4'100, .back = 1, .members = example_members()};
+    detail.alarm.interval = AlarmInterval{detail.alarm.raised_at - 9s, detail.alarm.raised_at};
+    detail.alarm.acknowledged = Acknowledgement{detail.alarm.raised_at, "Anna"};
+    const std::string all = render_alarm_detail(detail, {});
+    EXPECT_TRUE(all.starts_with(R"({"id":1,"alarm":"population_drop",)")) << all;
+    EXPECT_TRUE(all.ends_with(
+        R"("commands":["holdfast alarms 1 --state missing","holdfast alarms 1 --csv > alarm-1.csv",)"
+        R"("holdfast closed --reason keepalive_expired --peer 10.2.0.0/16"],)"
+        R"("acknowledged":{"at":"2026-11-22T08:00:00.123Z","note":"Anna"},)"
+        R"("members":{"total":4100,"listed":2,"back":1,"matching":2,"rows":[)"
+        R"({"id":null,"peer":"10.2.0.9:5001","key":null,"conn":"7f2c91a0-1","at":"2026-11-22T08:00:00.123Z",)"
+        R"("reason":"keepalive_expired","back":false},)"
+        R"({"id":"=1+\"2\"","peer":"10.2.0.9:5002","key":"k","conn":"7f2c91a0-2","at":"2026-11-22T08:00:00.123Z",)"
+        R"("reason":"keepalive_expired","back":true}]}})"))
+        << all;
+    detail.members[0].member.reason.reset();
+    EXPECT_NE(render_alarm_detail(detail, {.back = false}).find(R"("matching":1,"rows":[{"id":null,)"),
+              std::string::npos);
+    EXPECT_NE(render_alarm_detail(detail, {.back = false}).find(R"("reason":null,"back":false}]}})"),
+              std::string::npos);
+    EXPECT_NE(render_alarm_detail(detail, {.back = {}, .offset = 1, .limit = 5}).find(R"("rows":[{"id":"=1)"),
+              std::string::npos);
+    EXPECT_NE(render_alarm_detail(detail, {.back = {}, .offset = 9, .limit = 5}).find(R"("rows":[]}})"),
+              std::string::npos);
+}
+
+TEST(RenderWatch, ACsvFileQuotesItsCellsAndDefusesFormulas) {
+    AlarmDetail detail{.alarm = example_alarm(), .members = example_members()};
+    detail.members.resize(1);
+    const std::string head = "id,peer,key,conn,at,reason,back\r\n";
+    const auto cell_of = [&](const std::string& id) {
+        detail.members[0].member.id = id;
+        const std::string text = render_members_csv(detail, {}).substr(head.size());
+        return text.substr(0, text.find(",10.2.0.9:5001,"));
+    };
+    EXPECT_EQ(render_members_csv(detail, {}),
+              head + ",10.2.0.9:5001,,7f2c91a0-1,2026-11-22T08:00:00.123Z,keepalive_expired,no\r\n");
+    EXPECT_EQ(cell_of("device-1"), "device-1");
+    EXPECT_EQ(cell_of("a,b"), "\"a,b\"");
+    EXPECT_EQ(cell_of("a\"b"), "\"a\"\"b\"");
+    EXPECT_EQ(cell_of("a\r\nb"), "\"a\r\nb\"");
+    for (const std::string formula : {"=1", "+1", "-1", "@x", "\tx"}) EXPECT_EQ(cell_of(formula), "'" + formula);
+    EXPECT_EQ(cell_of("=a,b"), "\"'=a,b\"");
 }
 
 TEST(RenderWatch, AnAlarmOfSilenceSaysHowItsSuspectsStand) {

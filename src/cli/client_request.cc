@@ -37,11 +37,27 @@ int print_failure(const AdminFailure& failure) {
     return failure.code;
 }
 
+namespace {
+
+/// Returns false after an error message if the address is none.
+bool has_admin_address(const ClientFlags& flags) {
+    if (is_admin_address(flags.admin.address)) return true;
+    print_error("--admin: " + not_an_admin_address(flags.admin.address));
+    return false;
+}
+
+}  // namespace
+
+int request_and_copy(const ClientFlags& flags, const AdminQuestion& question) {
+    if (!has_admin_address(flags)) return exit_wrong_usage;
+    const auto answer = call_admin(flags.admin, question);
+    if (const auto failure = failure_of(flags.admin, answer)) return print_failure(*failure);
+    std::cout << answer.value().body;
+    return exit_good;
+}
+
 int request_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing) {
-    if (!is_admin_address(flags.admin.address)) {
-        print_error("--admin: " + not_an_admin_address(flags.admin.address));
-        return exit_wrong_usage;
-    }
+    if (!has_admin_address(flags)) return exit_wrong_usage;
     const auto reply = read_reply(flags.admin, call_admin(flags.admin, question), showing.proof);
     if (const auto* failure = std::get_if<AdminFailure>(&reply)) return print_failure(*failure);
     const AnswerView view = std::get<AdminReply>(reply).view();

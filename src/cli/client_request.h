@@ -37,6 +37,9 @@ struct Showing {
 /// Prints each error of a failure on a line. Returns the exit code.
 int print_failure(const AdminFailure& failure);
 
+/// Sends the request and copies the answer's body to standard output. Returns the exit code.
+int request_and_copy(const ClientFlags& flags, const AdminQuestion& question);
+
 /// Sends the request and prints the error or the answer, with --json unchanged. Returns the exit code.
 int request_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing);
 

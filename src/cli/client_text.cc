@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "model/gateway_faults.h"
 #include "text/printable.h"
@@ -364,7 +365,8 @@ std::string probes_text(const AnswerView& summary) {
 std::string alarm_text(const AnswerView& alarm) {
     const auto text = [&](std::string_view pointer) { return printable(alarm.text(pointer)); };
     const std::string listener = text("/listener");
-    std::string out = text("/alarm") + (listener.empty() ? "" : " on listener " + listener) + ", " + when(alarm) + "\n";
+    std::string out = text("/alarm") + (listener.empty() ? "" : " on listener " + listener) + ", alarm " + text("/id") +
+                      ", " + when(alarm) + "\n";
     out += alarm_line("what", text("/summary"));
     out += alarm_line("cause", text("/cause"));
     out += alarm_line("advice", text("/advice"));
@@ -379,7 +381,33 @@ std::string alarm_text(const AnswerView& alarm) {
         out += alarm_line("population", human_count(alarm.count("/population_now")) + ", was " +
                                             human_count(alarm.count("/population_before")));
     }
+    if (alarm.has("/acknowledged/at")) {
+        out += alarm_line("note", text("/acknowledged/at") + ": " + text("/acknowledged/note"));
+    }
+    std::string_view label = "commands";
+    for (const AnswerView& command : alarm.list("/commands")) {
+        out += alarm_line(std::exchange(label, ""), printable(command.text("")));
+    }
     return out;
+}
+
+std::string members_text(const AnswerView& alarm) {
+    const auto count = [&](std::string_view name) { return alarm.count("/members/" + std::string(name)); };
+    if (count("total") == 0) return {};
+    Table table({{"ID"}, {"PEER"}, {"KEY"}, {"CONN"}, {"AT"}, {"REASON"}, {"BACK"}});
+    for (const AnswerView& row : alarm.list("/members/rows")) {
+        table.add({dash_if_empty(row.text("/id")), row.text("/peer"), dash_if_empty(row.text("/key")),
+                   row.text("/conn"), row.text("/at"), row.has("/reason") ? row.text("/reason") : "suspect",
+                   row.flag("/back") ? "yes" : "no"});
+    }
+    std::string out = alarm_line("members", human_count(count("total")) + ", " + human_count(count("back")) + " back");
+    if (count("listed") < count("total")) {
+        out += alarm_line("", human_count(count("listed")) + " of them were recorded");
+    }
+    out += "\n" + (table.size() > 0 ? table.text(false) : std::string());
+    const bool more = table.size() < count("matching");
+    return out + human_count(table.size()) + " of " + human_count(count("matching")) + " members" +
+           (more ? "; --limit and --offset show others, --csv exports all" : "") + "\n";
 }
 
 }  // namespace holdfast

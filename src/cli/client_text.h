@@ -19,6 +19,8 @@ namespace holdfast {
 constexpr std::size_t alarm_column = 14;
 /// Returns one alarm as `holdfast alarms` prints it: several lines.
 [[nodiscard]] std::string alarm_text(const AnswerView& alarm);
+/// Returns the members of one alarm as a table behind alarm_text(); empty if it has none.
+[[nodiscard]] std::string members_text(const AnswerView& alarm);
 /// Returns "3,813 keepalive_expired, 287 peer_reset".
 [[nodiscard]] std::string counts_text(const std::vector<std::pair<std::string, std::uint64_t>>& counts);
 /// Returns the first list of an answer as a table, with a column for each member of a row. Without a list, the answer

@@ -1,3 +1,5 @@
+#include "testing/client_verbs.h"
+
 #include <unistd.h>
 
 #include <cstdlib>
@@ -9,12 +11,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "api/admin_server.h"
 #include "base/unique_fd.h"
 #include "cli/verbs.h"
 #include "client/admin_reply.h"
-#include "testing/fake_control_plane.h"
-#include "testing/fake_watch_view.h"
 #include "testing/raw_client.h"
 
 namespace holdfast {
@@ -23,58 +22,6 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
-
-constexpr const char* known = "7f2c91a0-1";
-
-struct VerbOutcome {
-    int code = -1;
-    std::string out;
-    std::string err;
-};
-
-/// Runs one verb as the command does.
-VerbOutcome run(std::vector<std::string> words) {
-    Verb root{.name = "holdfast", .help = ""};
-    fill_verbs(root);
-    std::vector<const char*> line{"holdfast"};
-    for (const std::string& word : words) line.push_back(word.c_str());
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const Command command = read_command_line(root, static_cast<int>(line.size()), line.data());
-    VerbOutcome outcome;
-    outcome.code = command.verb != nullptr ? command.verb->run() : command.code;
-    outcome.out = testing::internal::GetCapturedStdout();
-    outcome.err = testing::internal::GetCapturedStderr();
-    return outcome;
-}
-
-class ClientVerbs : public testing::Test {
-protected:
-    void SetUp() override {
-        auto started =
-            AdminServer::start("127.0.0.1:0", gateway_, {.watch = &watch_, .reload = [this] { return reloaded_; }});
-        ASSERT_TRUE(started) << started.error().message;
-        server_ = std::move(started.value());
-    }
-
-    VerbOutcome request(std::vector<std::string> words) {
-        words.insert(words.end(), {"--admin", to_string(server_->address())});
-        return run(std::move(words));
-    }
-
-    FakeControlPlane gateway_;
-    FakeWatchView watch_;
-    ReloadResult reloaded_;
-    std::unique_ptr<AdminServer> server_;
-};
-
-void expect_one_line(const VerbOutcome& outcome, int code, std::string_view part) {
-    EXPECT_EQ(outcome.code, code) << outcome.err;
-    EXPECT_THAT(outcome.out, IsEmpty());
-    EXPECT_THAT(outcome.err, StartsWith("holdfast: "));
-    EXPECT_THAT(outcome.err, HasSubstr(std::string(part)));
-    EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
-}
 
 TEST_F(ClientVerbs, Status) {
     gateway_.now.listeners.front().connections = 12'345;
@@ -263,13 +210,14 @@ TEST_F(ClientVerbs, AlarmsExplainThemselves) {
     const VerbOutcome outcome = request({"alarms"});
     EXPECT_EQ(outcome.code, 1);
     EXPECT_EQ(outcome.out,
-              "population_drop on listener devices, since 2026-11-22T08:00:00.123Z\n"
+              "population_drop on listener devices, alarm 1, since 2026-11-22T08:00:00.123Z\n"
               "  what        4,100 in 9 s, 93 % keepalive_expired, all of 10.2.0.0/16\n"
               "  cause       A network partition: the whole of 10.2.0.0/16 fell silent at once.\n"
               "  advice      Look at the router in front of 10.2.0.0/16.\n"
               "  reasons     3,813 keepalive_expired, 287 peer_reset\n"
               "  where       10.2.0.0/16: 4,100 of 4,100\n"
-              "  population  5,900, was 10,000\n");
+              "  population  5,900, was 10,000\n"
+              "  commands    holdfast closed --reason keepalive_expired --peer 10.2.0.0/16\n");
     EXPECT_EQ(request({"alarms", "--json"}).code, 1);
     EXPECT_THAT(request({"alarms", "--json"}).out, StartsWith("{\"active\":[{\"id\":1,"));
     EXPECT_THAT(request({"status"}).out, HasSubstr("! 1 alarm is active; see holdfast alarms\n"));

@@ -86,4 +86,10 @@ AlarmBoard SpaceWait::Watch::alarms() {
     return {.active = {alarm}, .recent = {}};
 }
 
+std::optional<AlarmDetail> SpaceWait::Watch::alarm(std::uint64_t id) {
+    AlarmBoard board = alarms();
+    const Alarm* const found = board.find(id);
+    return found != nullptr ? std::optional(AlarmDetail{.alarm = *found}) : std::nullopt;
+}
+
 }  // namespace holdfast

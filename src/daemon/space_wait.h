@@ -40,6 +40,8 @@ private:
         explicit Watch(const SpaceWait& wait) : wait_(wait) {}
         [[nodiscard]] TrendAnswer trend(const TrendQuery&) override { return {}; }
         [[nodiscard]] AlarmBoard alarms() override;
+        [[nodiscard]] std::optional<AlarmDetail> alarm(std::uint64_t id) override;
+        bool acknowledge(std::uint64_t, std::optional<std::string>) override { return false; }
         [[nodiscard]] SuspicionStatus suspicion() override { return {}; }
         [[nodiscard]] std::optional<Reconciliation> reconciled() override { return std::nullopt; }
         [[nodiscard]] Reconciliation reconcile_now() override { return {}; }

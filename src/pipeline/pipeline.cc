@@ -28,6 +28,8 @@ std::vector<ClosedLife> ClosedHistory::find(const ClosedQuery& query) const {
         if (query.reason && life.reason != *query.reason) continue;
         if (query.id && life.id != *query.id) continue;
         if (query.peer && !query.peer->contains(life.peer.address)) continue;
+        if (query.listener && life.listener != *query.listener) continue;
+        if ((query.since && life.at < *query.since) || (query.until && life.at > *query.until)) continue;
         if (skip > 0) {
             --skip;
         } else {

@@ -47,7 +47,8 @@ std::vector<CensusEntry> take_census(const ReactorThreads& threads) {
         return {.listener = connection.listener,
                 .peer = connection.peer.address,
                 .opened = shard.steady_of(connection.opened),
-                .suspect = connection.suspect};
+                .suspect = connection.suspect,
+                .port = connection.peer.port};
     });
 }
 

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include <holdfast/watch.h>
 
 #include "alarm/alarm.h"
+#include "alarm/alarm_members.h"
 #include "trend/trend.h"
 
 namespace holdfast {
@@ -26,6 +28,10 @@ public:
 
     [[nodiscard]] virtual TrendAnswer trend(const TrendQuery& query) = 0;
     [[nodiscard]] virtual AlarmBoard alarms() = 0;
+    /// Returns an alarm with its members, or nullopt for an unknown id. Blocks as a census does.
+    [[nodiscard]] virtual std::optional<AlarmDetail> alarm(std::uint64_t id) = 0;
+    /// Acknowledges an alarm, or withdraws that without a note. Returns false for an unknown id.
+    virtual bool acknowledge(std::uint64_t id, std::optional<std::string> note) = 0;
     [[nodiscard]] virtual SuspicionStatus suspicion() = 0;
     /// Returns the latest comparison of registry and kernel, or nullopt before the first.
     [[nodiscard]] virtual std::optional<Reconciliation> reconciled() = 0;

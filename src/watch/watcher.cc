@@ -27,7 +27,11 @@ ProbeSummary found_by(std::future<ProbeSummary>& answer) {
     }
 }
 
-EventTime wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
+/// Returns the wall clock's time at a moment of the steady clock.
+EventTime wall_at(std::chrono::steady_clock::time_point now) {
+    const auto since = std::chrono::steady_clock::now() - now;
+    return std::chrono::floor<milliseconds>(std::chrono::system_clock::now() - since);
+}
 
 }  // namespace
 
@@ -38,7 +42,8 @@ Watcher::Watcher(Server& server, Options options)
       engine_(options_.alarms),
       links_({.peers = [this] { return server_.sample_peers(peers_sampled); },
               .route_to = [this](const IpAddress& peer) { return routes_.route_to(peer); },
-              .interface = [this](int index) { return routes_.interface(index); }}) {
+              .interface = [this](int index) { return routes_.interface(index); }}),
+      members_(server) {
     watching_ = start_thread("watch", [this] { watch(); });
     try {
         reconciling_ = start_thread("reconcile", [this] { reconcile_regularly(); });
@@ -155,12 +160,14 @@ bool Watcher::is_settling(Time now) const {
 }
 
 void Watcher::evaluate(Time now, bool sample) {
+    // The wall clock at `now`: alarms convert times of the steady clock by this pair.
+    const EventTime wall = wall_at(now);
     const ServerStatus status = server_.status();
-    const EventTime wall = wall_now();
     std::optional<Reconciliation> reconciled;
     {
         const std::lock_guard lock(mutex_);
         if (const auto settings = std::exchange(new_settings_, std::nullopt)) engine_.change(*settings);
+        for (auto& [id, given] : std::exchange(acknowledged_, {})) engine_.acknowledge(id, std::move(given));
         reconciled = reconciled_;
     }
     const auto changed = engine_.evaluate({.now = now,
@@ -173,14 +180,20 @@ void Watcher::evaluate(Time now, bool sample) {
                                            .links = links_.check(now)});
     AlarmBoard board = engine_.board();
     const std::size_t active = board.active.size();
-    {
-        const std::lock_guard lock(mutex_);
-        board_ = std::move(board);
-    }
+    members_.take(board, changed);
+    publish(std::move(board));
     for (const Alarm& alarm : changed) {
         if (options_.on_alarm) options_.on_alarm(alarm);
     }
     if (sample) take_sample(wall, status, active);
+}
+
+void Watcher::publish(AlarmBoard board) {
+    const std::lock_guard lock(mutex_);
+    board_ = std::move(board);
+    for (const auto& [id, given] : acknowledged_) {
+        if (Alarm* const alarm = board_.find(id)) alarm->acknowledged = given;
+    }
 }
 
 void Watcher::take_sample(EventTime wall, const ServerStatus& status, std::size_t alarms_active) {
@@ -218,6 +231,27 @@ void Watcher::change(const AlarmConfig& alarms) {
 AlarmBoard Watcher::alarms() {
     const std::lock_guard lock(mutex_);
     return board_;
+}
+
+std::optional<AlarmDetail> Watcher::alarm(std::uint64_t id) {
+    std::optional<Alarm> found;
+    {
+        const std::lock_guard lock(mutex_);
+        if (const Alarm* const alarm = board_.find(id)) found = *alarm;
+    }
+    return found ? std::optional(members_.detail(*found)) : std::nullopt;
+}
+
+bool Watcher::acknowledge(std::uint64_t id, std::optional<std::string> note) {
+    std::optional<Acknowledgement> given;
+    if (note) given = Acknowledgement{wall_at(std::chrono::steady_clock::now()), std::move(*note)};
+    const std::lock_guard lock(mutex_);
+    Alarm* const alarm = board_.find(id);
+    if (alarm == nullptr) return false;
+    alarm->acknowledged = given;
+    std::erase_if(acknowledged_, [id](const auto& earlier) { return earlier.first == id; });
+    acknowledged_.emplace_back(id, std::move(given));
+    return true;
 }
 
 SuspicionStatus Watcher::suspicion() {

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <holdfast/server.h>
 
@@ -18,6 +20,7 @@
 #include "options/daemon_config.h"
 #include "tcp/route.h"
 #include "trend/trend.h"
+#include "watch/member_watch.h"
 #include "watch/watch_view.h"
 
 namespace holdfast {
@@ -63,6 +66,8 @@ public:
 
     TrendAnswer trend(const TrendQuery& query) override { return trend_.answer(query); }
     AlarmBoard alarms() override;
+    std::optional<AlarmDetail> alarm(std::uint64_t id) override;
+    bool acknowledge(std::uint64_t id, std::optional<std::string> note) override;
     SuspicionStatus suspicion() override;
     std::optional<Reconciliation> reconciled() override;
     Reconciliation reconcile_now() override;
@@ -84,6 +89,8 @@ private:
     [[nodiscard]] bool take_answers(Time now);
     [[nodiscard]] bool is_settling(Time now) const;
     void evaluate(Time now, bool sample);
+    /// Publishes the board, with acknowledgements that the engine has not seen.
+    void publish(AlarmBoard board);
     void take_sample(EventTime wall, const ServerStatus& status, std::size_t alarms_active);
     void reconcile_regularly();
     /// Returns false when it is time to end.
@@ -99,6 +106,7 @@ private:
     bool suspicion_on_;
     std::optional<AlarmConfig> new_settings_;
     AlarmBoard board_;
+    std::vector<std::pair<std::uint64_t, std::optional<Acknowledgement>>> acknowledged_;  // for the engine
     SuspicionStatus suspicion_status_;
     std::optional<Reconciliation> reconciled_;
 
@@ -108,6 +116,7 @@ private:
     RouteTable routes_;
     LinkMonitor links_;
     std::list<Question> questions_;
+    MemberWatch members_;  // detail(): any thread
 
     std::thread watching_;
     std::thread reconciling_;

@@ -17,7 +17,8 @@ METHODS = {"get": "GET", "post": "POST", "delete": "DELETE"}
 # Values for the braces of a path, and required bodies and parameters.
 PLACES = {"id": "ffffffff-1", "group": "billing"}
 QUERIES = {("delete", "/v1/connections"): "?peer=10.99.0.0/16", ("post", "/v1/probe"): "?peer=10.99.0.0/16"}
-BODIES = {"/v1/drain": {"over": "1s", "peer": "10.99.0.0/16"}, "/v1/spool/groups/{group}": {"position": 0}}
+BODIES = {"/v1/alarms/{id}/acknowledgement": {"note": "Anna"},
+          "/v1/drain": {"over": "1s", "peer": "10.99.0.0/16"}, "/v1/spool/groups/{group}": {"position": 0}}
 # Statuses that precede the table; 404 and 503 of any path are rows of it.
 FRONT = {400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 416, 431, 500, 503}
 

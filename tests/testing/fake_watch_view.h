@@ -22,6 +22,22 @@ public:
         const std::lock_guard lock(mutex);
         return board;
     }
+    std::optional<AlarmDetail> alarm(std::uint64_t id) override {
+        const std::lock_guard lock(mutex);
+        const Alarm* const found = board.find(id);
+        if (found == nullptr) return std::nullopt;
+        AlarmDetail detail{.alarm = *found, .total = found->count, .members = members};
+        for (const MemberState& member : members) detail.back += member.back ? 1 : 0;
+        return detail;
+    }
+    bool acknowledge(std::uint64_t id, std::optional<std::string> note) override {
+        const std::lock_guard lock(mutex);
+        Alarm* const found = board.find(id);
+        if (found == nullptr) return false;
+        found->acknowledged.reset();
+        if (note) found->acknowledged = Acknowledgement{found->raised_at, *note};
+        return true;
+    }
     SuspicionStatus suspicion() override { return {.enabled = true, .suspicions = 1, .alive = 2, .silent = 3}; }
     std::optional<Reconciliation> reconciled() override {
         const std::lock_guard lock(mutex);
@@ -36,6 +52,7 @@ public:
     std::mutex mutex;  // guards the members below
     TrendAnswer points{.step = std::chrono::seconds(1), .points = {}};
     AlarmBoard board;
+    std::vector<MemberState> members;  // of each alarm
     std::optional<Reconciliation> latest;
     Reconciliation next;
     std::vector<TrendQuery> queries;
@@ -58,6 +75,20 @@ inline Alarm example_alarm() {
     alarm.cause = "A network partition: the whole of 10.2.0.0/16 fell silent at once.";
     alarm.advice = "Look at the router in front of 10.2.0.0/16.";
     return alarm;
+}
+
+/// Returns two of its members: one without an id and a key, and one that is back.
+inline std::vector<MemberState> example_members() {
+    const auto member = [](std::uint64_t number, std::string id, std::string key) {
+        const auto port = static_cast<std::uint16_t>(5'000 + number);
+        return AlarmMember{{0x7f2c91a0, number},
+                           std::move(id),
+                           {parse_ip_address("10.2.0.9").value(), port},
+                           std::move(key),
+                           EventTime(std::chrono::milliseconds(1'795'334'400'123)),
+                           CloseReason::keepalive_expired};
+    };
+    return {{member(1, "", ""), false}, {member(2, "=1+\"2\"", "k"), true}};
 }
 
 }  // namespace holdfast

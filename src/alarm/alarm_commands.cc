@@ -1,0 +1,91 @@
+#include "alarm/alarm_commands.h"
+
+#include "alarm/alarm_members.h"
+
+namespace holdfast {
+namespace {
+
+using Commands = std::vector<std::string>;
+
+/// Returns " --peer 10.2.0.0/16" if one prefix covers most of the connections.
+std::string peer_flag(const Alarm& alarm) {
+    if (alarm.prefixes.empty() || 5 * alarm.prefixes.front().dead < 4 * alarm.count) return {};
+    return " --peer " + to_string(alarm.prefixes.front().prefix);
+}
+
+std::string closed_command(CloseReason reason, const std::string& peer = {}) {
+    return "holdfast closed --reason " + std::string(to_string(reason)) + peer;
+}
+
+/// Adds the commands that list the members.
+void add_members(const Alarm& alarm, Commands& commands) {
+    const std::string one = "holdfast alarms " + std::to_string(alarm.id);
+    commands.push_back(one + " --state missing");
+    commands.push_back(one + " --csv > alarm-" + std::to_string(alarm.id) + ".csv");
+}
+
+Commands of_silence(const Alarm& alarm) {
+    Commands commands;
+    if (alarm.silent && alarm.silent->suspects > 0) {
+        const std::string peer = peer_flag(alarm);
+        commands.push_back("holdfast list --suspect" + peer);
+        commands.push_back("holdfast probe" + (peer.empty() ? " --all" : peer));
+    }
+    return commands;
+}
+
+Commands of_kind(const Alarm& alarm) {
+    switch (alarm.kind) {
+        case AlarmKind::population_drop:
+            if (alarm.reasons.empty()) return {"holdfast closed"};
+            return {closed_command(alarm.reasons.front().reason, peer_flag(alarm))};
+        case AlarmKind::peers_silent:
+            return of_silence(alarm);
+        case AlarmKind::reconnect_storm:
+            return {"holdfast list --sort age --reverse" + peer_flag(alarm), "holdfast closed" + peer_flag(alarm)};
+        case AlarmKind::keepalive_ineffective:
+            return {closed_command(CloseReason::read_idle), closed_command(CloseReason::retransmit_expired)};
+        case AlarmKind::duplicate_device:
+            return {closed_command(CloseReason::superseded)};
+        case AlarmKind::buffer_pressure:
+            return {"holdfast list --sort bytes_in", "holdfast status"};
+        case AlarmKind::twin_gateway:
+        case AlarmKind::fleet_cut_off:
+        case AlarmKind::presence_budget:
+            return {"holdfast status --fleet"};
+        case AlarmKind::accept_paused:
+        case AlarmKind::registry_drift:
+        case AlarmKind::link_down:
+            return {"holdfast doctor"};
+        default:
+            return {"holdfast status"};
+    }
+}
+
+}  // namespace
+
+std::string_view severity_of(AlarmKind kind) noexcept {
+    switch (kind) {
+        case AlarmKind::population_drop:
+        case AlarmKind::accept_paused:
+        case AlarmKind::sink_lag:
+        case AlarmKind::link_down:
+        case AlarmKind::stream_loss:
+        case AlarmKind::twin_gateway:
+        case AlarmKind::fleet_cut_off:
+        case AlarmKind::spool_unreadable:
+        case AlarmKind::spool_damaged:
+            return "critical";
+        default:
+            return "warning";
+    }
+}
+
+std::vector<std::string> commands_of(const Alarm& alarm) {
+    Commands commands;
+    if (has_members(alarm)) add_members(alarm, commands);
+    for (std::string& command : of_kind(alarm)) commands.push_back(std::move(command));
+    return commands;
+}
+
+}  // namespace holdfast

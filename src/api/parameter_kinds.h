@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "api/api_endpoint.h"
+
+namespace holdfast::parameter_kind {
+
+// These make the rows of an endpoint's parameters. Pure.
+
+constexpr Parameter text(std::string_view name, std::string_view value, std::string_view help) {
+    return {.name = name, .help = help, .value = value};
+}
+
+constexpr Parameter prefix(std::string_view help) {
+    return {.name = "peer", .type = Parameter::Type::prefix, .help = help, .value = "PREFIX"};
+}
+
+constexpr Parameter word(std::string_view name, std::string_view value, Parameter::Words words, std::string_view help,
+                         std::string_view default_value = {}) {
+    return {.name = name,
+            .type = Parameter::Type::word,
+            .help = help,
+            .value = value,
+            .default_value = default_value,
+            .words = words};
+}
+
+constexpr Parameter count(std::string_view name, std::string_view help, std::uint64_t min, std::uint64_t max,
+                          std::string_view default_value = {}) {
+    return {.name = name,
+            .type = Parameter::Type::count,
+            .help = help,
+            .value = "N",
+            .default_value = default_value,
+            .min = min,
+            .max = max};
+}
+
+constexpr Parameter duration(std::string_view name, std::string_view help, std::uint64_t min_ms, std::uint64_t max_ms,
+                             std::string_view default_value = {}, Parameter::Type type = Parameter::Type::duration) {
+    return {.name = name,
+            .type = type,
+            .help = help,
+            .value = "DURATION",
+            .default_value = default_value,
+            .min = min_ms,
+            .max = max_ms};
+}
+
+constexpr Parameter required(Parameter parameter) {
+    parameter.required = true;
+    return parameter;
+}
+
+/// Adds the switch on the command line to a parameter.
+constexpr Parameter switched(Parameter parameter, std::string_view flag, std::string_view help) {
+    parameter.flag = flag;
+    parameter.flag_help = help;
+    return parameter;
+}
+
+constexpr Parameter boolean(std::string_view name, std::string_view help, std::string_view default_value = {}) {
+    return {.name = name, .type = Parameter::Type::boolean, .help = help, .default_value = default_value};
+}
+
+}  // namespace holdfast::parameter_kind
