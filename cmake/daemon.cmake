@@ -19,8 +19,8 @@ holdfast_module(top WITH cli COLD DEPENDS api client model net text LIBRARIES ${
 holdfast_module(client WITH cli COLD DEPENDS http_client model net text base LIBRARIES simdjson::simdjson)
 holdfast_module(doctor WITH daemon COLD DEPENDS server tcp model net text base)
 holdfast_module(load DEPENDS codec tls tcp reactor model net text base)
-holdfast_module(api COLD DEPENDS watch server alarm detect trend fleet forward sink spool http_server codec model net text base
-                LIBRARIES simdjson::simdjson)
+holdfast_module(api COLD DEPENDS watch server alarm detect trend fleet forward sink spool http_server codec options model net text
+                base LIBRARIES simdjson::simdjson)
 include(cmake/dashboard.cmake)
 holdfast_module(http_server COLD DEPENDS tls tcp net text base LIBRARIES OpenSSL::Crypto Boost::headers)
 # Compiled once, in asio.cc. No other module includes Boost.

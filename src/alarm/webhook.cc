@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "http_client/http_client.h"
 #include "net/url.h"
@@ -36,7 +37,7 @@ struct Failure {
 
 class Webhook::Courier {
 public:
-    Courier(HttpUrl url, Log log, WebhookPolicy policy)
+    Courier(HttpUrl url, const std::string& header, Log log, WebhookPolicy policy)
         : url_(std::move(url)),
           policy_(std::move(policy)),
           client_({.tls = url_.tls,
@@ -46,7 +47,9 @@ public:
                    .ca = {},
                    .keep = false,
                    .connect_timeout = policy_.connect_timeout}),
-          log_(std::move(log)) {}
+          log_(std::move(log)) {
+        if (!header.empty()) headers_.push_back(header);
+    }
 
     void run();
     void stop();
@@ -65,6 +68,7 @@ private:
 
     const HttpUrl url_;
     const WebhookPolicy policy_;
+    std::vector<std::string> headers_{"User-Agent: holdfast/" HOLDFAST_VERSION};
     HttpClient client_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
@@ -138,7 +142,7 @@ void Webhook::Courier::say(const std::string& line) {
 std::optional<Failure> Webhook::Courier::try_once(const std::string& json) {
     const auto said = client_.request({.method = "POST",
                                        .target = url_.target,
-                                       .headers = {"User-Agent: holdfast/" HOLDFAST_VERSION},
+                                       .headers = headers_,
                                        .body = json,
                                        .timeout = policy_.connect_timeout + policy_.answer_timeout,
                                        .max_body = max_answer_bytes});
@@ -149,13 +153,13 @@ std::optional<Failure> Webhook::Courier::try_once(const std::string& json) {
     return Failure{"the response was " + std::to_string(status), final};
 }
 
-Webhook::Webhook(const std::string& url, Log log, WebhookPolicy policy) {
-    auto parsed = parse_http_url(url);
+Webhook::Webhook(WebhookTarget target, Log log, WebhookPolicy policy) {
+    auto parsed = parse_http_url(target.url);
     if (!parsed) {  // the configuration's check parses it in the same way, but a library user may not have checked it
         log("alarm webhook: the URL is invalid, and no alarm is posted");
         return;
     }
-    courier_ = std::make_unique<Courier>(std::move(parsed.value()), std::move(log), std::move(policy));
+    courier_ = std::make_unique<Courier>(std::move(parsed.value()), target.header, std::move(log), std::move(policy));
     thread_ = std::thread([courier = courier_.get()] { courier->run(); });
 }
 

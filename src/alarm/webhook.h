@@ -20,6 +20,14 @@ struct WebhookPolicy {
     std::size_t max_waiting = 64;                                             ///< then the oldest messages are dropped
 };
 
+/// The receiver of the messages.
+struct WebhookTarget {
+    std::string url;          ///< check_webhook_url accepts it
+    std::string header = {};  ///< "Name: value", sent with each message; secret; empty: none
+
+    friend bool operator==(const WebhookTarget&, const WebhookTarget&) = default;
+};
+
 struct WebhookStatus {
     std::uint64_t delivered = 0;
     std::uint64_t failed = 0;   ///< after the last try, or rejected by the receiver (4xx)
@@ -32,9 +40,8 @@ class Webhook {
 public:
     using Log = std::function<void(const std::string&)>;  ///< receives a line, on the webhook's thread
 
-    /// Takes a URL that check_webhook_url accepts. Logs one line per failed message, without the URL's path, which may
-    /// be secret.
-    Webhook(const std::string& url, Log log, WebhookPolicy policy = {});
+    /// Logs one line per failed message, without the URL's path and the header, which are secret.
+    Webhook(WebhookTarget target, Log log, WebhookPolicy policy = {});
     Webhook(const Webhook&) = delete;
     Webhook& operator=(const Webhook&) = delete;
     ~Webhook();

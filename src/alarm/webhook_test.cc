@@ -96,12 +96,24 @@ WebhookPolicy impatient() {
 
 TEST(Webhook, DeliversInOrder) {
     Receiver receiver;
-    Webhook webhook(receiver.url(), [](const std::string& line) { ADD_FAILURE() << line; });
+    Webhook webhook({receiver.url()}, [](const std::string& line) { ADD_FAILURE() << line; });
     webhook.post("{\"id\":1}");
     webhook.post("{\"id\":2}");
     EXPECT_THAT(receiver.bodies.await(2), ElementsAre("{\"id\":1}", "{\"id\":2}"));
     EXPECT_THAT(receiver.heads.await(1)[0], StartsWith("POST /alarms HTTP/1.1\r\n"));
     EXPECT_THAT(receiver.heads.await(1)[0], HasSubstr("\r\nContent-Type: application/json\r\n"));
+}
+
+TEST(Webhook, SendsItsHeaderAndNeverLogsIt) {
+    Receiver receiver;
+    receiver.status = 401;
+    Lines log;
+    Webhook webhook(
+        {receiver.url(), "Authorization: Bearer 0123456789"}, [&log](const std::string& line) { log.add(line); },
+        impatient());
+    webhook.post("{}");
+    EXPECT_THAT(receiver.heads.await(1)[0], HasSubstr("\r\nAuthorization: Bearer 0123456789\r\n"));
+    EXPECT_THAT(log.await(1), ElementsAre(testing::Not(HasSubstr("0123456789"))));
 }
 
 TEST(Webhook, TriesAgainAfterAnError) {
@@ -110,7 +122,7 @@ TEST(Webhook, TriesAgainAfterAnError) {
     WebhookPolicy policy = impatient();
     policy.pauses = std::vector<milliseconds>(10'000, milliseconds(1));
     Webhook webhook(
-        receiver.url(), [](const std::string& line) { ADD_FAILURE() << line; }, policy);
+        {receiver.url()}, [](const std::string& line) { ADD_FAILURE() << line; }, policy);
     webhook.post("{}");
     receiver.bodies.await(3);
     receiver.status = 204;
@@ -123,7 +135,7 @@ TEST(Webhook, GivesUpAfterTheLastTryAndContinues) {
     receiver.status = 503;
     Lines log;
     Webhook webhook(
-        receiver.url(), [&log](const std::string& line) { log.add(line); }, impatient());
+        {receiver.url()}, [&log](const std::string& line) { log.add(line); }, impatient());
     webhook.post("first");
     EXPECT_THAT(log.await(1), ElementsAre(HasSubstr("the response was 503")));
     EXPECT_THAT(log.await(1)[0], testing::Not(HasSubstr("/alarms"))) << "the path may be a secret";
@@ -140,7 +152,7 @@ TEST(Webhook, ARefusalIsFinal) {
     receiver.status = 404;
     Lines log;
     Webhook webhook(
-        receiver.url(), [&log](const std::string& line) { log.add(line); }, impatient());
+        {receiver.url()}, [&log](const std::string& line) { log.add(line); }, impatient());
     webhook.post("{}");
     EXPECT_THAT(log.await(1), ElementsAre(HasSubstr("the response was 404")));
     EXPECT_THAT(receiver.bodies.await(1), SizeIs(1));
@@ -154,7 +166,7 @@ TEST(Webhook, AnAbsentReceiverIsReportedOnce) {
     }
     Lines log;
     Webhook webhook(
-        url, [&log](const std::string& line) { log.add(line); }, impatient());
+        {url}, [&log](const std::string& line) { log.add(line); }, impatient());
     webhook.post("{}");
     EXPECT_THAT(log.await(1), ElementsAre(HasSubstr("no answer")));
 }
@@ -165,7 +177,7 @@ TEST(Webhook, AMuteReceiverBlocksNothingAndTheOldestAreDropped) {
     policy.answer_timeout = std::chrono::hours(1);
     policy.max_waiting = 8;
     Webhook webhook(
-        mute.url(), [](const std::string& line) { ADD_FAILURE() << line; }, policy);
+        {mute.url()}, [](const std::string& line) { ADD_FAILURE() << line; }, policy);
     webhook.post("running");
     const UniqueFd connection = mute.accept();
     for (int i = 0; i < 20; ++i) webhook.post(std::to_string(i));
@@ -179,7 +191,7 @@ TEST(Webhook, AReceiverThatIsTooSlowIsTriedAgain) {
     policy.connect_timeout = policy.answer_timeout = milliseconds(20);
     Lines log;
     Webhook webhook(
-        mute.url(), [&log](const std::string& line) { log.add(line); }, policy);
+        {mute.url()}, [&log](const std::string& line) { log.add(line); }, policy);
     webhook.post("{}");
     EXPECT_THAT(log.await(1), ElementsAre(HasSubstr("no answer")));
 }
@@ -190,7 +202,7 @@ TEST(Webhook, StopsWhileItPauses) {
     WebhookPolicy policy;
     policy.pauses = {std::chrono::hours(1)};
     Webhook webhook(
-        receiver.url(), [](const std::string& line) { ADD_FAILURE() << line; }, policy);
+        {receiver.url()}, [](const std::string& line) { ADD_FAILURE() << line; }, policy);
     webhook.post("{}");
     receiver.bodies.await(1);
 }  // the destructor does not wait for the hour
@@ -202,7 +214,7 @@ TEST(Webhook, AnAnswerWithoutEndIsNotReadToTheEnd) {
         while (RawServer::say(connection, std::string(4'096, 'x'))) sent += 4'096;
         return false;
     });
-    Webhook webhook("http://127.0.0.1:" + std::to_string(server.port()), [](const std::string&) {});
+    Webhook webhook({"http://127.0.0.1:" + std::to_string(server.port())}, [](const std::string&) {});
     webhook.post("{}");
     EXPECT_TRUE(comes_true([&] { return webhook.status().delivered != 0; }));
     EXPECT_GE(sent, 65'536U);
@@ -215,7 +227,7 @@ TEST(Webhook, AHostileAnswerIsAFailureAndNothingElse) {
     });
     Lines log;
     Webhook webhook(
-        "http://127.0.0.1:" + std::to_string(server.port()), [&log](const std::string& line) { log.add(line); },
+        {"http://127.0.0.1:" + std::to_string(server.port())}, [&log](const std::string& line) { log.add(line); },
         impatient());
     webhook.post("{}");
     EXPECT_THAT(log.await(1), ElementsAre(HasSubstr("no answer (")));

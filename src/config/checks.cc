@@ -12,6 +12,7 @@
 #include "device/token_set.h"
 #include "net/url.h"
 #include "options/option.h"
+#include "text/input_file.h"
 #include "text/printable.h"
 #include "text/units.h"
 #include "tls/tls_context.h"
@@ -23,7 +24,16 @@ using Violations = std::vector<Violation>;
 
 void check_alarm(const AlarmConfig& alarm, Violations& out) {
     const auto wrong = check_webhook_url(alarm.webhook);
-    if (wrong) out.push_back({std::nullopt, "alarm", "webhook", "webhook in [alarm]: " + *wrong});
+    const auto report = [&out](std::string_view option, const std::string& message) {
+        out.push_back({std::nullopt, "alarm", option, std::string(option) + " in [alarm]: " + message});
+    };
+    if (wrong) report("webhook", *wrong);
+    if (!alarm.webhook_header_file.empty()) {
+        const auto header = read_header_file(alarm.webhook_header_file);
+        if (!header) report("webhook_header_file", header.error().message);
+    }
+    const auto dashboard = parse_http_url(alarm.dashboard_url);
+    if (!alarm.dashboard_url.empty() && !dashboard) report("dashboard_url", dashboard.error().message);
 }
 
 std::string one_decimal(double number) {

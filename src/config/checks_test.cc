@@ -75,6 +75,22 @@ TEST(Webhook, IsAUrl) {
               "http://127.0.0.1:9000/alarms");
 }
 
+TEST(Webhook, HasAHeaderFromAFileAndLinksToTheDashboard) {
+    const TemporaryDirectory directory;
+    DaemonConfig config;
+    config.alarm.webhook_header_file = directory.write("header", "Authorization: Bearer abc", 0600);
+    config.alarm.dashboard_url = "https://gateway.example/";
+    EXPECT_TRUE(find_violations(config).empty());
+    EXPECT_TRUE(holds_secrets(config));
+    config.alarm.webhook_header_file = directory.write("header", "secret abc", 0600);
+    config.alarm.dashboard_url = "gateway.example";
+    const auto violations = find_violations(config);
+    ASSERT_EQ(violations.size(), 2U);
+    EXPECT_EQ(violations[0].option, "webhook_header_file");
+    EXPECT_EQ(violations[0].message.find("abc"), std::string::npos) << violations[0].message;
+    EXPECT_EQ(violations[1].option, "dashboard_url");
+}
+
 TEST(Secrets, ThereAreNoneByDefault) { EXPECT_FALSE(holds_secrets({})); }
 
 TEST(Secrets, APasswordInAUrlIsOne) {

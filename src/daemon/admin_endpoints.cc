@@ -101,9 +101,13 @@ void AdminEndpoints::report_addresses() const {
     if (by_socket_) log_.info("admin", {{"socket", config_.socket}});
     if (by_address_) {
         log_.info("admin", {{"address", to_string(by_address_->address())}});
-        log_.info("dashboard", {{"url", dashboard_url(by_address_->address(), !config_.tls_certificate.empty())}});
+        log_.info("dashboard", {{"url", dashboard()}});
     }
     if (!first_item_.empty()) log_.info("first item, from bash: " + first_item_);
+}
+
+std::string AdminEndpoints::dashboard() const {
+    return by_address_ ? dashboard_url(by_address_->address(), !config_.tls_certificate.empty()) : std::string();
 }
 
 Result<AdminEndpoints::Fresh> AdminEndpoints::read_anew() {

@@ -46,6 +46,8 @@ public:
 
     [[nodiscard]] const AdminMeter& meter() const { return meter_; }
     void report_addresses() const;
+    /// Returns the dashboard's URL; empty if there is no address.
+    [[nodiscard]] std::string dashboard() const;
 
     /// Tokens, certificate and key, read from their files but not in use yet.
     struct Fresh {

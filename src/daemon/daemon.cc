@@ -158,6 +158,7 @@ std::optional<Error> Daemon::start_server() {
     control_ = std::make_unique<ServerControl>(*server_);
     watch_ = std::make_unique<PopulationWatch>(
         *server_, config_.alarm, [this] { return sink_.status(); }, [this] { return fleet_.status(); }, log_, hub_);
+    watch_->set_origin({fleet_name(config_.fleet), ""});
     return std::nullopt;
 }
 
@@ -231,6 +232,7 @@ std::optional<Error> Daemon::start() {
     start_fleet();
     start_reloader();
     if (auto error = start_admin()) return error;
+    watch_->set_origin({fleet_name(config_.fleet), admin_.dashboard()});
     log_warnings();
     report_addresses();
     admin_.report_addresses();

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -8,6 +10,8 @@
 #include <holdfast/server.h>
 
 #include "alarm/webhook.h"
+#include "alarm/webhook_pace.h"
+#include "api/webhook_message.h"
 #include "daemon/log.h"
 #include "options/daemon_config.h"
 #include "trend/event_hub.h"
@@ -26,19 +30,28 @@ public:
     /// Applies the settings of a reload. Any thread.
     void change(const AlarmConfig& config);
     void stop() { watcher_->stop(); }
+    /// Sets the gateway's name, and the dashboard's URL for messages without an own one. Any thread.
+    void set_origin(AlarmOrigin origin);
 
 private:
     void on_sample(const PopulationSample& sample);
     void on_alarm(const Alarm& alarm);
     void on_inquiry(const Inquiry& inquiry);
 
-    [[nodiscard]] std::unique_ptr<Webhook> make_webhook(const std::string& url);
+    [[nodiscard]] std::unique_ptr<Webhook> make_webhook(const WebhookTarget& target);
+    [[nodiscard]] AlarmOrigin origin() const;
+    void post(const Alarm& alarm);
+    void post_active_again();
 
     Log& log_;
     EventHub& feed_;
-    std::mutex mutex_;
-    std::string webhook_url_;           // guarded by mutex_
-    std::unique_ptr<Webhook> webhook_;  // guarded by mutex_; empty: no webhook
+    std::mutex mutex_;  // guards the members down to webhook_
+    AlarmConfig config_;
+    AlarmOrigin origin_;
+    WebhookTarget target_;
+    std::unique_ptr<Webhook> webhook_;       // empty: no webhook
+    WebhookPace pace_;                       // used by the watch's thread, as active_
+    std::map<std::uint64_t, Alarm> active_;  // by id
     std::unique_ptr<Watcher> watcher_;
 };
 

@@ -82,6 +82,12 @@ struct AdminConfig {
     [[nodiscard]] bool has_socket() const { return !socket.empty() && socket != "off"; }
 };
 
+/// Format of the webhook's messages.
+enum class WebhookForm : std::uint8_t { holdfast, alertmanager, slack };
+
+template <>
+inline constexpr std::array<std::string_view, 3> words_of<WebhookForm>{"holdfast", "alertmanager", "slack"};
+
 /// Conditions of the population alarms, and the webhook.
 struct AlarmConfig {
     std::chrono::milliseconds window{60'000};  ///< time span that the alarms examine
@@ -90,6 +96,9 @@ struct AlarmConfig {
     std::chrono::milliseconds recover_within{120'000};  ///< time for devices to reconnect after an orderly close
     bool suspicion = true;                              ///< probe a whole prefix after canaries in it fell silent
     std::string webhook;                                ///< http:// URL to notify of alarms; empty: none
+    WebhookForm webhook_form = WebhookForm::holdfast;
+    std::string webhook_header_file;  ///< a file with one header of each POST; empty: none
+    std::string dashboard_url;        ///< of links to the dashboard; empty: the admin address
 };
 
 enum class LogLevel : std::uint8_t { debug, info, warn, error };

@@ -152,6 +152,18 @@ constexpr auto daemon_rows = std::to_array<Option>({
     {.section = Section::alarm, .key = "webhook", .place = at<&D::alarm, &AlarmConfig::webhook>,
      .form = "http://... or https://...", .secret = true, .shown = without_secrets_of_http,
      .help = "URL that receives a POST for each alarm raised or cleared", .example = "https://alerts.example.org/holdfast"},
+    {.section = Section::alarm, .key = "webhook_form", .place = at<&D::alarm, &AlarmConfig::webhook_form>,
+     .help = "format of the webhook's messages",
+     .more = "`alertmanager` is the body of Alertmanager's `/api/v2/alerts`, `slack` a text for an incoming webhook of Slack or "
+             "Mattermost.",
+     .example = "slack"},
+    {.section = Section::alarm, .key = "webhook_header_file", .place = at<&D::alarm, &AlarmConfig::webhook_header_file>,
+     .form = "path of a file (mode 0600) with one header", .effect = "the file is read at each reload", .secret = true,
+     .help = "header that authenticates the POSTs of the webhook",
+     .more = "The file has one line, e.g. `Authorization: Bearer ...`.", .example = "/etc/holdfast/webhook-header"},
+    {.section = Section::alarm, .key = "dashboard_url", .place = at<&D::alarm, &AlarmConfig::dashboard_url>,
+     .form = "http://... or https://...", .help = "URL of the dashboard in messages; empty: the admin address",
+     .example = "https://gateway-1.example.org/"},
 
     {.section = Section::log, .key = "level", .place = at<&D::log, &LogConfig::level>, .flag = "--log-level",
      .effect = "from the next line on", .help = "least severe level that is logged, to standard error", .example = "warn"},

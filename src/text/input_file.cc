@@ -123,4 +123,29 @@ Result<std::vector<std::string>> read_bearer_tokens(const std::string& path) {
     return tokens;
 }
 
+namespace {
+
+bool is_header(std::string_view line) {
+    constexpr std::string_view name = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
+    const std::size_t colon = line.find(':');
+    if (colon == 0 || colon == std::string_view::npos) return false;
+    if (line.substr(0, colon).find_first_not_of(name) != std::string_view::npos) return false;
+    const std::string_view value = line.substr(colon + 1);
+    const auto is_visible = [](char c) { return c == ' ' || (c > ' ' && c <= '~'); };
+    return value.find_first_not_of(' ') != std::string_view::npos &&
+           std::all_of(value.begin(), value.end(), is_visible);
+}
+
+}  // namespace
+
+Result<std::string> read_header_file(const std::string& path) {
+    const auto text = read_secret_file("the header file", path);
+    if (!text) return text.error();
+    std::string line = text.value();
+    while (!line.empty() && (line.back() == '\n' || line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (is_header(line)) return line;
+    return Error{"the header file " + path_in_quotes(path) +
+                 " does not contain one header; write one line, e.g. \"Authorization: Bearer ...\""};
+}
+
 }  // namespace holdfast

@@ -34,4 +34,7 @@ struct FileRules {
 /// line. Returns at least one token.
 [[nodiscard]] Result<std::vector<std::string>> read_bearer_tokens(const std::string& path);
 
+/// Reads a file with one HTTP header (RFC 9110, 5) on one line. Returns "Name: value".
+[[nodiscard]] Result<std::string> read_header_file(const std::string& path);
+
 }  // namespace holdfast

@@ -108,6 +108,21 @@ TEST_F(SecretFile, TokensAreLines) {
               std::string::npos);  // the text may be a secret
 }
 
+TEST_F(InputFile, AHeaderFileHasOneHeaderAndIsPrivate) {
+    const auto read = [this](const std::string& text, mode_t mode = 0600) {
+        return read_header_file(directory_.write("header", text, mode));
+    };
+    EXPECT_EQ(read("Authorization: Bearer abc=\n").value(), "Authorization: Bearer abc=");
+    EXPECT_EQ(read("X-Key:1").value(), "X-Key:1");
+    for (const char* bad :
+         {"", "abc", ": x", "A:", "A: \n", "A abc: c", "A: b\nC: d", "A: b\r\nC: d", "A: \x01", "A: \xc3\xbc"}) {
+        const auto outcome = read(bad);
+        ASSERT_FALSE(outcome) << bad;
+        EXPECT_EQ(outcome.error().message.find("abc"), std::string::npos) << "the text may be a secret";
+    }
+    EXPECT_FALSE(read("A: b", 0644));
+}
+
 }  // namespace
 
 }  // namespace holdfast

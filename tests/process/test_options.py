@@ -46,11 +46,13 @@ class Files:
         bearer.write_text("0123456789abcdef0123456789abcdef\n")
         more.write_text("fedcba9876543210fedcba9876543210\n")
         tokens.add(folder / "tokens", "device-1")
-        for file in (bearer, more):
+        header = folder / "header"
+        header.write_text("Authorization: Bearer 0123456789\n")
+        for file in (bearer, more, header):
             file.chmod(0o600)
         self.of = {"tls_certificate": certificate, "tls_cert": certificate, "tls_key": key, "tls_client_ca": authority.certificate,
                    "tls_client_crl": authority.crl, "tls_ca": authority.certificate, "ids_file": ids, "tokens_file": folder / "tokens",
-                   "token_file": bearer, "read_token_file": more, "credentials": bearer}
+                   "token_file": bearer, "read_token_file": more, "credentials": bearer, "webhook_header_file": header}
 
     def value(self, key, copy=""):
         if copy:
