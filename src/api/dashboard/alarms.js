@@ -38,7 +38,8 @@ function prefixTable(alarm) {
       make('th', {scope: 'col', class: 'right'}, silent ? 'others' : 'alive'))), make('tbody', {}, ...rows));
 }
 
-function explanation(alarm) {
+/** Returns the cause, the advice and the figures of an alarm, as elements. */
+export function explanation(alarm) {
   const facts = [
     alarm.count > 0 && alarm.took_s > 0 && `${number(alarm.count)} in ${duration(alarm.took_s)}`,
     alarm.suspect_since && `${number(alarm.suspects)} suspect since ${when(alarm.suspect_since)} UTC, ${number(alarm.recovered)} answered again`,
@@ -52,7 +53,7 @@ function explanation(alarm) {
   ].filter(Boolean);
 }
 
-const place = (alarm) => (alarm.listener ? `listener ${visible(alarm.listener)}` : 'the gateway');
+export const place = (alarm) => (alarm.listener ? `listener ${visible(alarm.listener)}` : 'the gateway');
 
 function activeCard(alarm) {
   const time = make('p', {class: 'muted'}, `${place(alarm)} · since ${when(alarm.raised_at)} UTC · `, make('span', {class: 'ago'}));

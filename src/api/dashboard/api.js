@@ -23,12 +23,17 @@ function withQuery(path, query) {
 }
 
 const onePath = (id) => `/v1/connections/${encodeURIComponent(id)}`;
+const alarmPath = (id) => `/v1/alarms/${encodeURIComponent(id)}`;
 const devicePath = (id) => `/v1/devices/${encodeURIComponent(id)}`;
 const jsonBody = (json) => ({method: 'POST', body: json, headers: {'Content-Type': 'application/json'}});
 
 export const status = () => ask('/v1/status');
 export const trend = (query) => ask(withQuery('/v1/trend', query));
 export const alarms = () => ask('/v1/alarms');
+export const alarm = (id, query) => ask(withQuery(alarmPath(id), query));
+export const acknowledge = (id, note) => ask(`${alarmPath(id)}/acknowledgement`, jsonBody(JSON.stringify({note})));
+export const withdraw = (id) => ask(`${alarmPath(id)}/acknowledgement`, {method: 'DELETE'});
+export const membersPath = (id, format) => withQuery(`${alarmPath(id)}/members`, {format});
 export const device = (id) => ask(devicePath(id));
 export const probeDevice = (id) => ask(`${devicePath(id)}/probe?timeout=3s`, {method: 'POST'});
 export const connections = (query) => ask(withQuery('/v1/connections', query));

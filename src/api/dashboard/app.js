@@ -1,5 +1,6 @@
 // The dashboard: its parts, the live feed, and the address that selects the view.
 
+import {AlarmPage} from './alarm_page.js';
 import {Alarms} from './alarms.js';
 import {Connection} from './connection.js';
 import {Connections} from './connections.js';
@@ -33,9 +34,10 @@ const connections = new Connections();
 const ended = new Ended();
 const fleet = new Fleet();
 const connection = new Connection();
+const alarmPage = new AlarmPage();
 const devicePage = new DevicePage();
 // The pages of one thing, by the section of their address; at most one is shown, in place of the overview.
-const pages = {connections: [connection, 'one'], devices: [devicePage, 'device-page']};
+const pages = {connections: [connection, 'one'], alarms: [alarmPage, 'alarm-page'], devices: [devicePage, 'device-page']};
 const shownPage = () => Object.values(pages).find(([page]) => page.id !== null)?.[0] ?? null;
 
 // Requests and their intervals
@@ -77,7 +79,10 @@ feed.addEventListener('sample', ({data}) => {
   alarms.take(sample);
   retitle();
 });
-feed.addEventListener('alarm', () => alarms.refresh());
+feed.addEventListener('alarm', () => {
+  alarms.refresh();
+  if (alarmPage.id !== null) alarmPage.refresh();
+});
 feed.addEventListener('connected', () => { touched = true; });
 feed.addEventListener('closed', ({data}) => {
   touched = true;
@@ -134,7 +139,7 @@ function retitle() {
 }
 document.addEventListener('titlechange', retitle);
 
-// The address: #/, #/SECTION?search, #/prefixes/PREFIX, #/connections/ID?peer=PEER, #/devices/ID
+// The address: #/, #/SECTION?search, #/prefixes/PREFIX, #/connections/ID?peer=PEER, #/alarms/ID, #/devices/ID
 
 let toSearch = false;  // the next overview starts in the search
 

@@ -1,14 +1,16 @@
-// One device's page: its state, and its connections over time.
+// One device's page: its state, its connections over time at all gateways, and its alarms.
 
 import * as api from './api.js';
 import {evidenceFacts, generalFacts} from './connection.js';
 import {pageOf} from './connections.js';
 import {byId, fillFacts, fillRows, make, say, visible} from './dom.js';
 import {evidenceLine} from './ended.js';
-import {clock, duration, milliseconds, microseconds, number, when} from './format.js';
+import {clock, duration, milliseconds, microseconds, number, when, words} from './format.js';
+import {alarmPage} from './marks.js';
 
 const LIVES = 200;  // in the timeline
 const ROWS = 20;    // in the table
+const ALARMS = 5;  // the newest alarms that are searched for the device
 
 export const devicePage = (id) => `#/devices/${encodeURIComponent(id)}`;
 
@@ -88,6 +90,7 @@ function sentence(device) {
 
 export class DevicePage {
   #id = null;
+  #alarmsOf = null;  // the id whose alarms are shown
   refresh = api.oneAtATime(() => this.#fetch());
 
   constructor() {
@@ -100,9 +103,10 @@ export class DevicePage {
 
   enter(id) {
     this.#id = id;
+    this.#alarmsOf = null;
     say(byId('device-title'), visible(id));
     say(byId('device-state'), '');
-    for (const part of ['device-facts', 'device-evidence', 'device-timeline', 'device-lives']) byId(part).replaceChildren();
+    for (const part of ['device-facts', 'device-evidence', 'device-timeline', 'device-lives', 'device-alarms']) byId(part).replaceChildren();
     this.#outcome('\u00a0', '');
     this.refresh();
   }
@@ -121,6 +125,7 @@ export class DevicePage {
     }
     if (id !== this.#id) return;
     this.#show(device);
+    if (this.#alarmsOf !== id) this.#showAlarms(id);
   }
 
   #missing(error) {
@@ -152,6 +157,30 @@ export class DevicePage {
     const silent = device.silent_gateways ?? [];
     say(byId('device-lives-sum'), `${number(device.total)} closed connections known${device.total > ROWS ? `, the newest ${number(ROWS)} in the table` : ''}`
       + `${silent.length ? `; not known of ${silent.map(visible).join(', ')}, which did not answer` : ''}`);
+  }
+
+  /** Searches the members of the newest alarms, once for each visit. */
+  async #showAlarms(id) {
+    this.#alarmsOf = id;
+    const found = [];
+    try {
+      const {active, recent} = await api.alarms();
+      const newest = [...active, ...recent].slice(0, ALARMS);
+      for (const {id: alarm} of newest) {
+        const detail = await api.alarm(alarm, {limit: 10000});
+        const member = detail.members.rows.find((row) => row.id === id);
+        if (member) found.push([detail, member]);
+      }
+      if (id !== this.#id) return;
+      byId('device-alarms').replaceChildren(...found.map(([alarm, member]) => make('li', {},
+        make('a', {href: alarmPage(alarm.id)}, `${when(alarm.raised_at)} UTC, ${words(alarm.alarm)}`), ` ${visible(alarm.summary)} · `,
+        member.back ? 'back' : 'missing')));
+      byId('device-alarms-empty').hidden = found.length > 0;
+      say(byId('device-alarms-empty'), newest.length ? `None of the newest ${number(newest.length)} alarms is about this device.`
+        : 'No alarm has been raised since the gateway started.');
+    } catch (error) {
+      if (id === this.#id) say(byId('device-alarms-empty'), error.message);
+    }
   }
 
   async #probe() {

@@ -25,6 +25,17 @@ export async function request(path, options) {
   return answer;
 }
 
+/** Saves an answer as a file. A link of its own could not send the token. */
+export async function download(path, name) {
+  const answer = await request(path);
+  if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(await answer.blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
 export function lock() {
   token = '';
   sessionStorage.removeItem(KEY);
