@@ -41,11 +41,15 @@ void Core::close(Connection& connection, const CloseInfo& info) {
     connection.stage = Stage::closing;
 }
 
-void Core::close_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail) {
+CloseInfo Core::info_by_kernel(const Connection& connection, int error, IoPhase phase, std::string_view detail) const {
     CloseInfo info{.reason = CloseReason::internal_error, .error = error, .detail = detail, .evidence = {}};
     if (const auto facts = read_tcp_facts(connection.fd)) info.evidence = facts->evidence;
     info.reason = classify_close(error, phase, info.evidence, policy_of(connection).plan.user_timeout);
-    close(connection, info);
+    return info;
+}
+
+void Core::close_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail) {
+    close(connection, info_by_kernel(connection, error, phase, detail));
 }
 
 void Core::miss(SteadyTime until, std::chrono::nanoseconds length) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/attended_time.h"
@@ -55,6 +56,8 @@ struct Core {
     Partings partings;
     ResumedReads resumed_reads;  ///< times at which single connections' reading resumed
     ReceiveBuffer buffer;
+    /// Connections that wait for their answers after the peer's FIN, with the close information of the FIN.
+    std::unordered_map<Token, CloseInfo> half_closed;
 
     std::optional<SteadyTime> stop_deadline;  ///< in attended time; set when the shard begins to stop
     bool stopped = false;                     ///< true once every connection is finalized in a stop
@@ -70,6 +73,9 @@ struct Core {
     /// the connection is finalized at the end of the turn.
     void close(Connection& connection, CloseReason reason, std::string_view detail = {});
     void close(Connection& connection, const CloseInfo& info);
+    /// Returns the close information that classify_close() derives from `error` and the kernel's evidence.
+    [[nodiscard]] CloseInfo info_by_kernel(const Connection& connection, int error, IoPhase phase,
+                                           std::string_view detail = {}) const;
     /// Closes `connection` with the reason that classify_close() derives from `error` and the evidence.
     void close_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail = {});
 

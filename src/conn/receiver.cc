@@ -23,8 +23,9 @@ constexpr int tls_windows_per_turn = 4;
 // Rounds for the last bytes of a TLS connection, each with a turn's share of records, since records may be small.
 constexpr int last_tls_reads = 4;
 constexpr std::chrono::milliseconds paused_recheck{5};
-/// Longest hold after the peer's FIN. Bytes that have arrived stay unread after that.
-constexpr std::chrono::seconds longest_hold_after_end{10};
+/// Longest hold after the peer's FIN, and longest wait for answers. Bytes of a held connection stay unread after that.
+constexpr std::chrono::seconds longest_wait_after_end{10};
+constexpr std::string_view unanswered = "some answers were not sent within 10 s of the peer's FIN";
 constexpr std::string_view left_unread = "received bytes were left unread, as reading was paused";
 
 }  // namespace
@@ -191,9 +192,25 @@ void Receiver::take_last_bytes(Connection& connection) {
 /// reset after the peer's FIN (net/ipv4/tcp_input.c, tcp_reset); any other errno means that no FIN came.
 void Receiver::end_by_peer(Connection& connection) {
     const int of_send = connection.pending_error;
-    if (of_send == 0 || of_send == EPIPE) take_last_bytes(connection);
+    const bool again = core_.half_closed.contains(core_.number_of(connection));
+    if (!again && (of_send == 0 || of_send == EPIPE)) take_last_bytes(connection);
     connection.peer_ended = true;
+    if (of_send == 0 && owes_answers(connection)) return again ? void() : answer_first(connection);
+    if (again && connection.encrypted) core_.tls.of(connection.fd).farewell();
     core_.close_by_kernel(connection, of_send, of_send != 0 ? IoPhase::write : IoPhase::read);
+}
+
+bool Receiver::owes_answers(const Connection& connection) const {
+    if (connection.is_closing() || connection.parting) return false;  // nothing is sent after FIN
+    const bool is_queued = connection.downlink && connection.downlink->waiting() > 0;
+    return is_queued || core_.handler.owes_answers(connection, core_.number_of(connection));
+}
+
+/// Keeps a connection whose peer has only sent FIN and may still read (RFC 9293, 3.6) until its answers are sent.
+void Receiver::answer_first(Connection& connection) {
+    const Token number = core_.number_of(connection);
+    core_.half_closed.emplace(number, core_.info_by_kernel(connection, 0, IoPhase::read));
+    ended_and_waiting_.emplace_back(number, core_.reactor.attended() + longest_wait_after_end);
 }
 
 void Receiver::release(Connection& connection) {
@@ -273,7 +290,8 @@ void Receiver::recheck_soon() {
 // item under memory pressure, and a handler that accepts nothing. The end of a paused connection is still detected.
 
 bool Receiver::is_waiting(const Connection& connection) const {
-    return connection.is_opening() || connection.paused || connection.throttled || connection.read_again || paused_;
+    if (connection.is_opening() || connection.paused || connection.throttled || connection.read_again) return true;
+    return paused_ || core_.half_closed.contains(core_.number_of(connection));
 }
 
 /// Handles FIN, RST or the kernel's end of the connection. No further bytes can arrive, so the receive buffer bounds
@@ -284,10 +302,12 @@ void Receiver::see_end(Connection& connection, std::uint32_t events) {
     connection.peer_ended = true;
     connection.throttled = false;
     const bool is_dead = (events & (EPOLLERR | EPOLLHUP)) != 0;
+    const auto waiting = core_.half_closed.find(core_.number_of(connection));
+    if (is_dead && waiting != core_.half_closed.end()) return core_.close(connection, waiting->second);
     if (connection.paused) core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::peer);
     if (connection.paused) {
         if (is_dead) return end_unread(connection);
-        ended_while_held_.emplace_back(core_.number_of(connection), core_.reactor.attended() + longest_hold_after_end);
+        ended_and_waiting_.emplace_back(core_.number_of(connection), core_.reactor.attended() + longest_wait_after_end);
     } else if (is_dead && !may_read() && !may_hold_some && unread_bytes(connection.fd) == 0) {
         end_unread(connection);
     } else {
@@ -306,12 +326,18 @@ void Receiver::end_unread(Connection& connection) {
                           has_unread ? left_unread : std::string_view());
 }
 
-/// Ends expired holds. A device that numbers its items sends the unacknowledged ones again.
-void Receiver::end_long_holds() {
-    while (!ended_while_held_.empty() && ended_while_held_.front().second <= core_.reactor.attended()) {
-        Connection* connection = core_.registry.find(ended_while_held_.front().first);
-        ended_while_held_.pop_front();
-        if (connection != nullptr && connection->paused) end_unread(*connection);
+/// Ends expired holds and waits. A device that numbers its items sends the unacknowledged ones again.
+void Receiver::end_long_waits() {
+    while (!ended_and_waiting_.empty() && ended_and_waiting_.front().second <= core_.reactor.attended()) {
+        const Token number = ended_and_waiting_.front().first;
+        ended_and_waiting_.pop_front();
+        Connection* connection = core_.registry.find(number);
+        if (connection == nullptr) continue;
+        if (connection->paused) end_unread(*connection);
+        const auto waiting = core_.half_closed.find(number);
+        if (waiting == core_.half_closed.end()) continue;
+        waiting->second.detail = unanswered;
+        core_.close(*connection, waiting->second);
     }
 }
 

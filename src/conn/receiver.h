@@ -55,12 +55,16 @@ public:
     [[nodiscard]] bool may_read();
     /// Returns true while the handler accepts no bytes.
     [[nodiscard]] bool is_paused() const { return paused_; }
-    /// Returns true if the connection's reading is paused or scheduled for later.
+    /// Returns true if the connection's reading is paused or scheduled for later, or if it waits for its answers.
     [[nodiscard]] bool is_waiting(const Connection& connection) const;
 
-    /// Closes the held connections whose peer has ended its stream and whose hold lasts too long.
-    void end_long_holds();
-    [[nodiscard]] bool has_ends_behind_holds() const { return !ended_while_held_.empty(); }
+    /// Checks a connection whose last answer was sent: it closes if its peer has ended its stream.
+    void answered(Connection& connection) {
+        if (connection.peer_ended) read_later(connection);
+    }
+    /// Closes the connections whose peer has ended its stream and whose hold or answers take too long.
+    void end_long_waits();
+    [[nodiscard]] bool has_ends_that_wait() const { return !ended_and_waiting_.empty(); }
 
 private:
     void read_or_later(Connection& connection, ReadUntil until);
@@ -70,6 +74,8 @@ private:
     [[nodiscard]] ReadResult parse(Connection& connection, std::span<const char> window);
     [[nodiscard]] bool keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item);
     void end_by_peer(Connection& connection);
+    [[nodiscard]] bool owes_answers(const Connection& connection) const;
+    void answer_first(Connection& connection);
     void see_end(Connection& connection, std::uint32_t events);
     void end_unread(Connection& connection);
     void recheck_soon();
@@ -80,9 +86,10 @@ private:
     Sender& sender_;
     std::vector<Token> waiting_;
     bool paused_ = false;
-    SteadyTime paused_since_{};                                  // in attended time
-    bool rechecks_ = false;                                      // a timer is set
-    std::deque<std::pair<Token, SteadyTime>> ended_while_held_;  // with the end of each hold, in attended time
+    SteadyTime paused_since_{};  // in attended time
+    bool rechecks_ = false;      // a timer is set
+    // With the end of each hold or wait for answers, in attended time.
+    std::deque<std::pair<Token, SteadyTime>> ended_and_waiting_;
 };
 
 }  // namespace holdfast

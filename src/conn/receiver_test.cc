@@ -90,6 +90,57 @@ TEST(Receiver, AFinBehindAHoldEndsTheConnectionAfterTenSeconds) {
     EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::peer_closed));
 }
 
+TEST(Receiver, APeerThatHasSentFinStaysUntilItsAnswersAreSent) {
+    ShardRig rig;
+    rig.handler.owes = true;
+    const int fd = rig.connect();
+    rig.kernel.send(fd, "a\nrest");
+    rig.kernel.finish(fd);
+    rig.pass(std::chrono::milliseconds(9'000));
+    EXPECT_THAT(rig.handler.items, ElementsAre("a", "rest")) << "the last bytes are taken once";
+    EXPECT_THAT(rig.reasons(), ElementsAre());
+    EXPECT_TRUE(rig.shard.ends_when_read(*rig.find(fd)));
+    rig.handler.owes = false;
+    rig.shard.answered(*rig.find(fd));
+    rig.turn();
+    EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::peer_closed));
+    EXPECT_EQ(rig.handler.closed[0].second.detail, "");
+}
+
+TEST(Receiver, AnswersAreAwaitedForTenSeconds) {
+    ShardRig rig;
+    rig.handler.owes = true;
+    const int fd = rig.connect();
+    rig.kernel.finish(fd);
+    rig.pass(std::chrono::milliseconds(9'900));
+    EXPECT_THAT(rig.reasons(), ElementsAre());
+    rig.pass(std::chrono::milliseconds(300));
+    EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::peer_closed));
+    EXPECT_THAT(rig.handler.closed[0].second.detail, testing::HasSubstr("not sent"));
+}
+
+TEST(Receiver, APeerThatClosedAltogetherIsNotAwaited) {
+    ShardRig rig;
+    rig.handler.owes = true;
+    const int fd = rig.connect();
+    rig.kernel.finish(fd);
+    rig.turn();
+    rig.kernel.reset(fd);
+    rig.turn();
+    EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::peer_closed)) << "the first end decides the reason";
+}
+
+TEST(Receiver, AStopEndsTheWaitForAnswers) {
+    ShardRig rig;
+    rig.handler.owes = true;
+    const int fd = rig.connect();
+    rig.kernel.finish(fd);
+    rig.turn();
+    rig.shard.close(*rig.find(fd), CloseReason::shutdown);
+    rig.turn();
+    EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::peer_closed));
+}
+
 TEST(Receiver, AConnectionThatAlwaysHasMoreLeavesTheTurnToOthers) {
     ShardRig rig;
     const int greedy = rig.connect("192.0.2.1:1000");

@@ -90,6 +90,7 @@ public:
         parts_.receiver.refuse(connection, reason, detail);
     }
     void release(Connection& connection) { parts_.receiver.release(connection); }
+    void answered(Connection& connection) { parts_.receiver.answered(connection); }
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed) {
         return parts_.sender.send(connection, framed);
     }

@@ -60,6 +60,9 @@ public:
     /// Reports that a connection held by ReadResult::hold ends: the peer sent FIN or RST, or the gateway is about to
     /// end it. The handler releases the connection if it can, so that bytes sent before the end are not lost.
     virtual void on_end_while_held(Connection& connection, Token number, EndedBy by) = 0;
+    /// Returns true while answers to the connection's items are due, so that a peer that has sent FIN still gets them.
+    /// The handler calls Shard::answered() when none is due any longer.
+    [[nodiscard]] virtual bool owes_answers(const Connection& connection, Token number) = 0;
     /// Reports a connection that has been open for at least a second and is still `connected_pending`.
     virtual void on_connected_pending(Connection& connection, Token number, const TurnTime& time) = 0;
     virtual void on_close(Connection& connection, Token number, const CloseInfo& info, const TurnTime& time) = 0;

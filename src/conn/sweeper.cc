@@ -44,7 +44,7 @@ void Sweeper::forget(Connection& connection) {
 void Sweeper::schedule_step() {
     SteadyTime next = pending_.next_due();
     if (const auto wait = pace_.next_step(core_.reactor.now())) next = std::min(next, core_.reactor.now() + *wait);
-    const bool wants_relief = memory_.wants_relief() || receiver_.has_ends_behind_holds();
+    const bool wants_relief = memory_.wants_relief() || receiver_.has_ends_that_wait();
     if (wants_relief && core_.registry.size() > 0) next = std::min(next, core_.reactor.now() + relief_pause);
     if (next >= step_at_) return;
     step_at_ = next;
@@ -60,7 +60,7 @@ void Sweeper::step() {
         if (Connection* connection = core_.registry.in_slot(slot)) probe_if_quiet(*connection);
     });
     pace_.draw_canaries(core_.reactor.now(), [this](std::uint32_t slot) { return probe_as_canary(slot); });
-    receiver_.end_long_holds();
+    receiver_.end_long_waits();
     memory_.relieve();
     pending_.due(core_.reactor.now(), [this](const PendingProbes::Pending& pending) { check_pending(pending); });
     schedule_step();

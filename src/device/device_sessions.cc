@@ -168,6 +168,7 @@ void DeviceSessions::send_acks() {
         } else {
             device->numbers.told();
             (*counters_)[connection->listener]->acks.increment();
+            if (device->numbers.is_settled()) around_.shard->answered(*connection);
         }
     }
 }

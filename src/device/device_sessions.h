@@ -90,6 +90,11 @@ public:
     [[nodiscard]] Device* find(Token number);
     /// Decides a waiting claim, since the connection ends, or its peer has sent FIN or RST.
     void end_wait(Connection& connection, Token number, EndedBy by);
+    /// Returns true if an ack to the connection's items is due or will be due.
+    [[nodiscard]] bool owes_acks(Token number) {
+        const Device* device = find(number);
+        return device != nullptr && device->counts() && !device->numbers.is_settled();
+    }
     /// Forgets an ended connection.
     void part(const Connection& connection, Token number);
 

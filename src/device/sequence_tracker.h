@@ -55,6 +55,8 @@ public:
     void repeat_ack() { reported_ = 0; }
     [[nodiscard]] bool ack_is_due() const { return reported_ < safe_; }
     void told() { reported_ = safe_; }
+    /// Returns true if each item that was taken is acknowledged.
+    [[nodiscard]] bool is_settled() const { return !ack_is_due() && (next_ == first_ || safe_ + 1 == next_); }
 
     /// Returns true once for each gap.
     [[nodiscard]] bool reports_gap() const { return !gap_told_; }

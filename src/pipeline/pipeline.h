@@ -88,6 +88,9 @@ public:
     void on_end_while_held(Connection& connection, Token number, EndedBy by) override {
         devices_.end_wait(connection, number, by);
     }
+    [[nodiscard]] bool owes_answers(const Connection& connection, Token number) override {
+        return connection.is_identified() && devices_.owes_acks(number);
+    }
     void on_connected_pending(Connection& connection, Token number, const TurnTime& time) override;
     void on_close(Connection& connection, Token number, const CloseInfo& info, const TurnTime& time) override;
     void on_turn_end() override {

@@ -91,6 +91,22 @@ def test_an_object_without_a_line_end_is_an_item(end):
         assert counted(gateway) == ({}, 0)
 
 
+@pytest.mark.parametrize("items", [1, 500])
+def test_a_device_that_only_ended_its_own_side_gets_its_answers(tmp_path, items):
+    """Everything at once, then FIN, as `nc -N` sends it: the answers come before the gateway's FIN."""
+    config = listener(acks=True) + f'[sink]\ntype = "spool"\npath = "{tmp_path}/spool"\n'
+    numbered = [device.item("10.0.0.1", seq=seq) for seq in range(1, items + 1)]
+    with Gateway(config=config) as gateway, device.connect(gateway.address) as sock:
+        sock.sendall(hello("d", session="s") + b"".join(numbered) + b'{"seq":%d}' % (items + 1))
+        sock.shutdown(socket.SHUT_WR)
+        with sock.makefile("rb") as stream:
+            answers = [json.loads(line) for line in stream]
+        assert answers[0] == {"resume": 0} and answers[-1] == {"ack": items + 1}, answers
+        assert {"nack": items + 1, "reason": "no_key"} in answers
+        row, = until(lambda: gateway.ask("GET", "/v1/closed")["closed"])
+        assert row["reason"] == "peer_closed" and row["items"] == items and not row.get("detail"), row
+
+
 def test_nothing_is_left_over_of_white_space():
     with Gateway(config=listener() + listener("json", framing="json")) as gateway:
         for name in ("devices", "json"):

@@ -42,6 +42,7 @@ public:
     void on_end_while_held(Connection&, Token number, EndedBy by) override {
         ended_while_held.emplace_back(number, by);
     }
+    bool owes_answers(const Connection&, Token) override { return owes; }
     void on_connected_pending(Connection&, Token, const TurnTime&) override {}
     void on_close(Connection&, Token number, const CloseInfo& info, const TurnTime&) override {
         closed.emplace_back(number, info);
@@ -53,6 +54,7 @@ public:
     void on_accept_resumed(std::uint8_t) override { ++accept_resumed; }
 
     bool is_ready = true;
+    bool owes = false;   ///< answers are due
     bool holds = false;  ///< holds the connection after each item
     std::function<void(Connection&)> at_open;
     std::function<void(Connection&)> at_certified;
