@@ -140,6 +140,10 @@ bool is_private_admin_address(std::string_view text) {
 Result<AdminClient> AdminClient::open(const AdminAccess& access) {
     const auto place = parse_place(access.address);
     if (!place) return Error{not_an_admin_address(access.address)};
+    if (const auto why = access.ca.empty() ? std::nullopt : why_not_readable(access.ca)) {
+        return Error{"the authorities " + path_in_quotes(access.ca) + " of the admin API cannot be used: the file " +
+                     *why + "; name another with --admin-ca"};
+    }
     auto token = token_for(*place, access);
     if (!token) return token.error();
     AdminClient client;

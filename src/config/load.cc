@@ -1,10 +1,12 @@
 #include "config/load.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 
@@ -17,21 +19,37 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t largest_file = std::size_t{1} << 20;
+constexpr std::chrono::seconds longest_read{5};
 
 Error unreadable(const std::string& name, const std::string& why) {
     return Error{"configuration " + path_in_quotes(name) + " cannot be read: " + why +
                  "; name another file with --config"};
 }
 
+/// Waits until `fd` has bytes or its end. Returns false if neither comes before `deadline`. A regular file has both at
+/// once, and so has a FIFO whose writer has closed it; a FIFO without a writer has neither (pipe(7)).
+bool comes_before(int fd, std::chrono::steady_clock::time_point deadline) {
+    pollfd waiting{fd, POLLIN, 0};
+    for (;;) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        const int ready = ::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+        if (ready != -1 || errno != EINTR) return ready != 0;
+    }
+}
+
+/// Reads a file, or a pipe such as `<(make-config)` whose writer ends it in time.
 Result<std::string> read_whole(const std::filesystem::path& path) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    // O_NONBLOCK: opening a FIFO must not wait for its writer.
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (!fd.valid()) return unreadable(path.string(), std::strerror(errno));
+    const auto deadline = std::chrono::steady_clock::now() + longest_read;
     std::string text;
     char buffer[16'384];
     for (;;) {
+        if (!comes_before(fd.get(), deadline)) return unreadable(path.string(), "no writer ended the pipe within 5 s");
         const ssize_t got = ::read(fd.get(), buffer, sizeof buffer);
         if (got == 0) return text;
-        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (got < 0) return unreadable(path.string(), std::strerror(errno));
         text.append(buffer, static_cast<std::size_t>(got));
         if (text.size() > largest_file) return unreadable(path.string(), "the file is larger than 1MiB");

@@ -14,6 +14,7 @@
 #include "config/checks.h"
 #include "net/url.h"
 #include "options/option.h"
+#include "text/input_file.h"
 #include "text/printable.h"
 
 namespace holdfast {
@@ -146,9 +147,10 @@ private:
 
     void check_readable(std::string_view option, const std::string& path) {
         if (path.empty()) return;
-        if (path.find('\0') == std::string::npos && ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0) return;
-        report(option, std::string(option) + " in [sink]: " + path_in_quotes(path) +
-                           " cannot be read: " + reason_of(errno) + "; change its rights or name another file");
+        const auto why = why_not_readable(path);
+        if (!why) return;
+        report(option, std::string(option) + " in [sink]: " + path_in_quotes(path) + " " + *why +
+                           "; change its rights or name another file");
     }
 
     void check_acks() {

@@ -14,8 +14,10 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "base/unique_fd.h"
+#include "text/input_file.h"
 #include "text/printable.h"
 
 #include <nats/nats.h>
@@ -59,6 +61,11 @@ std::optional<Error> set_tls(natsOptions* out, const NatsOptions& options, const
     if (const natsStatus status = natsOptions_SetSecure(out, true); status != NATS_OK) {
         return Error{"TLS cannot be used for NATS (" + last_error(status) + "); repair the installation of OpenSSL"};
     }
+    for (const auto& [option, path] : {std::pair("tls_ca", &options.tls_ca), std::pair("tls_cert", &options.tls_cert),
+                                       std::pair("tls_key", &options.tls_key)}) {
+        const auto why = path->empty() ? std::nullopt : why_not_readable(*path);
+        if (why) return unusable(option, *path, *why);
+    }
     if (!options.tls_ca.empty()) {
         const natsStatus status = natsOptions_LoadCATrustedCertificates(out, options.tls_ca.c_str());
         if (status != NATS_OK) return unusable("tls_ca", options.tls_ca, last_error(status));
@@ -74,7 +81,7 @@ std::optional<Error> set_tls(natsOptions* out, const NatsOptions& options, const
 std::optional<Error> set_credentials(natsOptions* out, const std::string& path) {
     if (path.empty()) return std::nullopt;
     // The client reads the file at each connect, and would fail only then.
-    if (::access(path.c_str(), R_OK) != 0) return unusable("credentials", path, std::strerror(errno));
+    if (const auto why = why_not_readable(path)) return unusable("credentials", path, *why);
     const natsStatus status = natsOptions_SetUserCredentialsFromFiles(out, path.c_str(), nullptr);
     if (status != NATS_OK) return unusable("credentials", path, last_error(status));
     return std::nullopt;

@@ -46,8 +46,21 @@ bool is_same_file(int one, int other) {
     return ::fstat(one, &a) == 0 && ::fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-UniqueFd open_to_append(const std::string& path, int more_flags = 0) {
-    return UniqueFd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | more_flags, 0640));
+/// Opens without blocking: a FIFO without a reader is an error (ENXIO), not a reason to wait.
+UniqueFd open_to_append(const std::string& path) {
+    constexpr int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    return UniqueFd(::open(path.c_str(), flags, 0640));
+}
+
+Error cannot_open(const std::string& path, const std::string& other) {
+    const int error = errno;
+    const std::string failed = "cannot open the sink's file " + path + ": ";
+    struct stat status {};
+    const bool is_fifo = error == ENXIO && ::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
+    if (is_fifo)
+        return Error{failed + "no process reads this FIFO; start its reader first, or choose another " + other};
+    return Error{failed + std::strerror(error) + "; make its directory writable for this user, or choose another " +
+                 other};
 }
 
 /// Returns the remaining bytes, preceded by the written part of the line in progress.
@@ -96,10 +109,7 @@ Result<std::unique_ptr<StreamSink>> StreamSink::start(Options options) {
     UniqueFd file;
     if (!options.path.empty()) {
         file = open_to_append(options.path);
-        if (!file.valid()) {
-            return Error{"cannot open the sink's file " + options.path + ": " + std::strerror(errno) +
-                         "; make its directory writable for this user, or choose another with --sink file:PATH"};
-        }
+        if (!file.valid()) return cannot_open(options.path, "with --sink file:PATH");
     }
     return std::unique_ptr<StreamSink>(new StreamSink(std::move(options), std::move(file)));
 }
@@ -144,11 +154,8 @@ Result<std::function<void()>> StreamSink::prepare_change(const SinkChange& chang
         if (!options_.path.empty() && path != wanted_path_) file->path = path;
     }
     if (!file->path.empty()) {
-        file->fd = open_to_append(path, O_NONBLOCK);  // a FIFO without a reader is an error, not a reason to wait
-        if (!file->fd.valid()) {
-            return Error{"cannot open the sink's file " + path + ": " + std::strerror(errno) +
-                         "; make its directory writable for this user, or choose another path in [sink]"};
-        }
+        file->fd = open_to_append(path);
+        if (!file->fd.valid()) return cannot_open(path, "path in [sink]");
     }
     return std::function<void()>([this, file, queue_bytes = change.queue_bytes] {
         queue_bytes_.store(queue_bytes, std::memory_order_relaxed);

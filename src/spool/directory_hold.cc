@@ -35,7 +35,7 @@ UniqueFd open_directory(const std::string& path) {
 }
 
 std::string holder_of(const std::string& path) {
-    const UniqueFd lock(::open(lock_path(path).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const UniqueFd lock(::open(lock_path(path).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     std::array<char, 32> text{};
     const ssize_t read = lock.valid() ? ::pread(lock.get(), text.data(), text.size(), 0) : 0;
     std::string pid(text.data(), read > 0 ? static_cast<std::size_t>(read) : 0);

@@ -1,6 +1,7 @@
 #include "spool/read_watch.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
@@ -68,9 +69,16 @@ const sqlite3_io_methods* watched(const sqlite3_io_methods* system) {
     return nullptr;
 }
 
+/// Returns true if `path` is there and no regular file. Opening a FIFO would wait for its writer.
+bool is_irregular(const char* path) {
+    struct stat facts {};
+    return path != nullptr && ::stat(path, &facts) == 0 && !S_ISREG(facts.st_mode);
+}
+
 int watched_open(sqlite3_vfs*, const char* path, sqlite3_file* file, int flags, int* out_flags) {
     sqlite3_vfs* system = system_vfs();
     tail_of(file) = {path};
+    if (is_irregular(path)) return SQLITE_CANTOPEN;
     const int code = system->xOpen(system, path, file, flags, out_flags);
     if (code != SQLITE_OK || file->pMethods == nullptr) return code;
     if (const sqlite3_io_methods* methods = watched(file->pMethods)) file->pMethods = methods;

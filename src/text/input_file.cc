@@ -82,6 +82,18 @@ Result<std::string> read_input_file(std::string_view what, const std::string& pa
     return read_all(fd.get(), named, rules);
 }
 
+std::optional<std::string> why_not_readable(const std::string& path) {
+    constexpr off_t largest_of_library = off_t{1} << 20;
+    if (path.find('\0') != std::string::npos) return "contains a NUL byte";
+    struct stat facts {};
+    const bool is_open_to_us =
+        ::stat(path.c_str(), &facts) == 0 && ::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0;
+    if (!is_open_to_us) return std::string("cannot be read: ") + std::strerror(errno);
+    if (!S_ISREG(facts.st_mode)) return "is not a regular file";
+    if (facts.st_size > largest_of_library) return "is larger than " + human_bytes(largest_of_library);
+    return std::nullopt;
+}
+
 namespace {
 
 constexpr std::size_t largest = std::size_t{64} << 10;

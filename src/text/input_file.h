@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,10 @@ struct FileRules {
 /// access control list there.
 [[nodiscard]] Result<std::string> read_input_file(std::string_view what, const std::string& path,
                                                   const FileRules& rules);
+
+/// Returns why a library that opens `path` by itself gets no file of at most 1 MiB there ("is not a regular file"), or
+/// nullopt. A FIFO or a device would block the library.
+[[nodiscard]] std::optional<std::string> why_not_readable(const std::string& path);
 
 /// Reads a file that contains a secret: at most 64 KiB, readable by its owner only (see read_input_file).
 [[nodiscard]] Result<std::string> read_secret_file(std::string_view what, const std::string& path);

@@ -127,6 +127,54 @@ def with_files(files, options):
     return listener("bad", **{**own, **options})
 
 
+def fed_fifo(folder, text):
+    """Returns a FIFO to which a writer gives the text, and the writer."""
+    path = folder / "fed"
+    os.mkfifo(path, 0o600)
+    return path, subprocess.Popen(["sh", "-c", 'printf %s "$1" > "$0"', path, text])
+
+
+# Each file that the command opens itself: (arguments that name the path, code, words of the error)
+OPENED = {
+    "--config": (lambda path: ["check", "--config", path], 2, "cannot be read"),
+    "serve --config": (lambda path: ["serve", "--config", path], 2, "cannot be read"),
+    "--sink": (lambda path: ["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--sink", f"file:{path}"], 2, "cannot open the sink's file"),
+    "--admin-ca": (lambda path: ["status", "--admin", "https://127.0.0.1:9", "--admin-ca", path], 3, "cannot be used"),
+    "--admin-token-file": (lambda path: ["status", "--admin", "https://127.0.0.1:9", "--admin-token-file", path], 3, "is not a regular file"),
+    "token list": (lambda path: ["token", "list", "--file", path], 1, "is not a regular file"),
+}
+
+
+@pytest.mark.parametrize("name", OPENED)
+def test_a_fifo_without_its_other_end_holds_no_command_up(tmp_path, name):
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    arguments, code, words = OPENED[name]
+    done = run(*arguments(str(tmp_path / "fifo")))
+    assert done.returncode == code and words in done.stderr, done
+
+
+@pytest.mark.parametrize("special", ["/dev/zero", "/dev/full", "/"])
+def test_a_special_file_is_no_configuration(special):
+    done = run("check", "--config", special)
+    assert done.returncode == 2 and "cannot be read" in done.stderr, done
+
+
+def test_a_configuration_may_come_from_a_pipe(tmp_path):
+    path, writer = fed_fifo(tmp_path, listener())
+    done = run("check", "--config", str(path))
+    assert writer.wait() == 0 and done.returncode == 0, done
+
+
+@pytest.mark.parametrize("option", ["credentials", "tls_ca", "tls_cert", "tls_key"])
+def test_a_file_that_nats_opens_is_a_regular_file(files, tmp_path, option):
+    path = tmp_path / "holdfast.toml"
+    good = {"tls_cert": str(files.own), "tls_key": str(files.own_key)}
+    options = "".join(f'{key} = "{value}"\n' for key, value in (good | {option: fifo(files)}).items())
+    path.write_text(listener() + f'[sink]\ntype = "nats"\npath = "{tmp_path}/spool"\nurl = "tls://127.0.0.1:9"\n' + options)
+    done = run("check", "--config", str(path))
+    assert done.returncode == 1 and f"{option} in [sink]" in done.stderr and "is not a regular file" in done.stderr, done
+
+
 @pytest.mark.parametrize("what, make, words", ROWS, ids=[row[0] for row in ROWS])
 def test_check_and_start_refuse_a_bad_file(files, tmp_path, what, make, words):
     path = tmp_path / "holdfast.toml"
