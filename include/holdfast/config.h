@@ -23,6 +23,19 @@ enum class Framing : std::uint8_t {
 [[nodiscard]] std::string_view to_string(Framing framing) noexcept;
 [[nodiscard]] std::optional<Framing> parse_framing(std::string_view word) noexcept;
 
+/// Consequence of an item that exceeds ItemConfig::max_bytes.
+enum class Oversize : std::uint8_t {
+    close,  ///< its connection ends as `item_too_large`
+    drop,   ///< the item is dropped to its end, and counted as a bad item
+};
+
+/// Treatment of the escape of one half of a surrogate pair ("\ud800"), which RFC 8259 allows and which has no
+/// UTF-8 form.
+enum class LoneSurrogates : std::uint8_t {
+    reject,   ///< the item is a bad item, `not_json`
+    replace,  ///< the item has \ufffd in its place
+};
+
 /// Whether a proxy sends the device's address in front of each connection (the PROXY protocol of HAProxy).
 enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
 
@@ -66,6 +79,9 @@ struct ListenerConfig {
     std::string name = "devices";
     std::string address = "127.0.0.1:7000";  ///< "[::]:7000" takes IPv4 and IPv6; port 0 lets the kernel choose
     Framing framing = Framing::ndjson;
+    std::string delimiter;  ///< of 1 to 8 bytes: ends an ndjson item in place of a line end; empty: a line end
+    bool arrays = false;    ///< a top-level array is a batch: each of its elements is an item
+    Oversize oversize = Oversize::close;
     std::chrono::milliseconds detect_within{30'000};  ///< 3 s to 1 h: see liveness.h
     /// Closes after this time without a complete item; nullopt: off.
     std::optional<std::chrono::milliseconds> read_idle{300'000};
@@ -85,9 +101,13 @@ struct ListenerConfig {
 };
 
 struct ItemConfig {
-    std::string key = "ip";             ///< the field that names the item, matched without regard to case
+    /// The field that names the item, matched without regard to case. With dots, a path: "device.id". Empty: the
+    /// device's id, from its hello or certificate.
+    std::string key = "ip";
     std::size_t max_bytes = 64 * 1024;  ///< of one item, up to 1 MiB
     unsigned max_depth = 64;            ///< of nested objects and arrays, up to 1024
+    bool numeric_key = false;           ///< a key may also be a 64-bit integer
+    LoneSurrogates lone_surrogates = LoneSurrogates::reject;
 };
 
 struct LimitsConfig {

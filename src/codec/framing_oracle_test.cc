@@ -1,5 +1,8 @@
 #include "testing/framing_oracle.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/check.h"
 #include "codec/json_scan.h"
 
@@ -18,18 +21,24 @@ std::string trimmed(const std::string& text) {
 
 void check_contract(const Frame& frame, std::size_t size, const FrameScan& scan) {
     HOLDFAST_CHECK(frame.next <= size);
+    HOLDFAST_CHECK(frame.begin <= frame.end && frame.end <= size);
+    if (scan.drops) {  // at least a byte stays, or the scan would be lost
+        HOLDFAST_CHECK(frame.kind == Kind::partial || frame.kind == Kind::too_large);
+        HOLDFAST_CHECK(frame.next < size && (frame.kind == Kind::too_large || size - frame.next <= 64));
+        return;
+    }
     if (frame.kind == Kind::partial) {
         HOLDFAST_CHECK(scan.scanned == size - frame.next);
         return;
     }
-    HOLDFAST_CHECK(frame.begin <= frame.end && frame.end <= frame.next && frame.next > 0);
-    HOLDFAST_CHECK(scan.scanned == 0 && scan.depth == 0 && !scan.in_string && !scan.escaped && !scan.after_value);
+    HOLDFAST_CHECK(frame.end <= frame.next && frame.next > 0);
+    HOLDFAST_CHECK(scan == FrameScan{});
 }
 
 /// Cuts the json framing byte by byte, and reads the whole text so far again for each byte.
 class JsonOracle {
 public:
-    explicit JsonOracle(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+    JsonOracle(const FrameRules& rules, std::size_t max_bytes) : rules_(rules), max_bytes_(max_bytes) {}
 
     void chunk(const std::string& bytes) {
         dropping_ = false;
@@ -50,15 +59,15 @@ public:
 private:
     void start(char byte) {
         if (white.find(byte) != std::string_view::npos) return;
-        if (byte == '{') {
-            text_ = "{";
+        if (byte == '{' || (byte == '[' && rules_.arrays)) {
+            text_ = byte;
         } else {
             give_up(byte);
         }
     }
 
     void give_up(char byte) {
-        cuts.push_back({Kind::malformed, ""});
+        if (!std::exchange(is_large_, false)) cuts.push_back({Kind::malformed, ""});
         text_.clear();
         dropping_ = byte != '\n';
     }
@@ -66,9 +75,10 @@ private:
     void take(char byte) {
         if (text_.size() == max_bytes_) {
             cuts.push_back({Kind::too_large, ""});
-            ended_ = true;
-            return;
+            ended_ = !rules_.drops;
+            is_large_ = rules_.drops;
         }
+        if (ended_) return;
         const std::string before = text_;
         text_ += byte;
         int depth = 0;
@@ -97,18 +107,21 @@ private:
         if (byte == '\\') {
             give_up(byte);
         } else if ((byte == '{' || byte == '[' || byte == '"') && !may_begin) {
-            const std::size_t blank = before.find_last_not_of(white) + 1;
+            std::size_t blank = before.find_last_not_of(white) + 1;
+            if (is_large_ && before.size() > 64) blank = std::max(blank, before.size() - 64);
             const bool own_line = byte == '{' && before.find('\n', blank) != std::string::npos;
             give_up(own_line ? '\n' : byte);
             if (own_line) text_ = "{";
         } else if ((byte == '}' || byte == ']') && depth == 1) {
-            cuts.push_back({Kind::item, text_});
+            if (!std::exchange(is_large_, false)) cuts.push_back({Kind::item, text_});
             text_.clear();
         }
     }
 
+    FrameRules rules_;
     std::size_t max_bytes_;
     std::string text_;
+    bool is_large_ = false;
     bool dropping_ = false;
     bool ended_ = false;
 };
@@ -119,7 +132,7 @@ std::string joined(const std::vector<std::string>& chunks) {
     return all;
 }
 
-std::vector<Cut> oracle_lines(const std::string& stream, std::size_t max_bytes) {
+std::vector<Cut> oracle_lines(const std::string& stream, std::size_t max_bytes, bool drops) {
     std::vector<Cut> cuts;
     std::size_t at = stream.find_first_not_of(white);
     while (at < stream.size()) {
@@ -128,16 +141,40 @@ std::vector<Cut> oracle_lines(const std::string& stream, std::size_t max_bytes) 
         if (!line.empty() && line.back() == '\r') line.pop_back();
         if (line.size() > max_bytes) {
             cuts.push_back({Kind::too_large, ""});
+            if (!drops || line_break == std::string::npos) return cuts;
+        } else if (line_break == std::string::npos) {
             return cuts;
+        } else {
+            cuts.push_back({Kind::item, trimmed(line)});
         }
-        if (line_break == std::string::npos) return cuts;
-        cuts.push_back({Kind::item, trimmed(line)});
         at = stream.find_first_not_of(white, line_break);
     }
     return cuts;
 }
 
-std::vector<Cut> oracle_lengths(std::string stream, std::size_t max_bytes) {
+std::vector<Cut> oracle_delimited(const std::string& stream, const FrameRules& rules, std::size_t max_bytes) {
+    std::vector<Cut> cuts;
+    const std::string delimiter(rules.delimiter);
+    const bool is_mixed = white.find(delimiter[0]) != std::string_view::npos && !trimmed(delimiter).empty();
+    for (std::size_t at = 0;;) {
+        if (!is_mixed) at = std::min(stream.find_first_not_of(white, at), stream.size());
+        const std::size_t end = stream.find(delimiter, at);
+        if (end == std::string::npos) {
+            if (stream.size() - at >= max_bytes + delimiter.size()) cuts.push_back({Kind::too_large, ""});
+            return cuts;
+        }
+        const std::string text = stream.substr(at, end - at);
+        if (text.size() > max_bytes) {
+            cuts.push_back({Kind::too_large, ""});
+            if (!rules.drops) return cuts;
+        } else if (!trimmed(text).empty()) {
+            cuts.push_back({Kind::item, trimmed(text)});
+        }
+        at = end + delimiter.size();
+    }
+}
+
+std::vector<Cut> oracle_lengths(std::string stream, std::size_t max_bytes, bool drops) {
     std::vector<Cut> cuts;
     while (stream.size() >= 4) {
         std::size_t length = 0;
@@ -145,10 +182,10 @@ std::vector<Cut> oracle_lengths(std::string stream, std::size_t max_bytes) {
             length = length * 256 + static_cast<std::uint8_t>(stream[static_cast<std::size_t>(i)]);
         if (length > max_bytes) {
             cuts.push_back({Kind::too_large, ""});
-            return cuts;
+            if (!drops) return cuts;
         }
         if (stream.size() < 4 + length) return cuts;
-        cuts.push_back({Kind::item, trimmed(stream.substr(4, length))});
+        if (length > 0 && length <= max_bytes) cuts.push_back({Kind::item, trimmed(stream.substr(4, length))});
         stream.erase(0, 4 + length);
     }
     return cuts;
@@ -156,7 +193,7 @@ std::vector<Cut> oracle_lengths(std::string stream, std::size_t max_bytes) {
 
 }  // namespace
 
-std::vector<Cut> cut_stream(Framing framing, const std::vector<std::string>& chunks, std::size_t max_bytes) {
+std::vector<Cut> cut_stream(const FrameRules& rules, const std::vector<std::string>& chunks, std::size_t max_bytes) {
     std::vector<Cut> cuts;
     std::string kept;
     FrameScan scan;
@@ -168,13 +205,13 @@ std::vector<Cut> cut_stream(Framing framing, const std::vector<std::string>& chu
         }();
         std::span<const char> window(bytes);
         for (;;) {
-            const Frame frame = next_frame(framing, window, scan, max_bytes);
+            const Frame frame = next_frame(rules, window, scan, max_bytes);
             check_contract(frame, window.size(), scan);
-            if (frame.kind != Kind::partial) {
+            if (frame.kind != Kind::partial && frame.kind != Kind::dropped) {
                 const std::string text(window.data() + frame.begin, frame.end - frame.begin);
                 cuts.push_back({frame.kind, frame.kind == Kind::item ? text : ""});
             }
-            if (frame.kind == Kind::too_large) return cuts;
+            if (frame.kind == Kind::too_large && !rules.drops) return cuts;
             window = window.subspan(frame.next);
             if (frame.kind == Kind::partial) break;
         }
@@ -183,10 +220,11 @@ std::vector<Cut> cut_stream(Framing framing, const std::vector<std::string>& chu
     return cuts;
 }
 
-std::vector<Cut> oracle_cuts(Framing framing, const std::vector<std::string>& chunks, std::size_t max_bytes) {
-    if (framing == Framing::ndjson) return oracle_lines(joined(chunks), max_bytes);
-    if (framing == Framing::length) return oracle_lengths(joined(chunks), max_bytes);
-    JsonOracle oracle(max_bytes);
+std::vector<Cut> oracle_cuts(const FrameRules& rules, const std::vector<std::string>& chunks, std::size_t max_bytes) {
+    if (!rules.delimiter.empty()) return oracle_delimited(joined(chunks), rules, max_bytes);
+    if (rules.framing == Framing::ndjson) return oracle_lines(joined(chunks), max_bytes, rules.drops);
+    if (rules.framing == Framing::length) return oracle_lengths(joined(chunks), max_bytes, rules.drops);
+    JsonOracle oracle(rules, max_bytes);
     for (const std::string& chunk : chunks) oracle.chunk(chunk);
     return oracle.cuts;
 }
@@ -210,7 +248,7 @@ std::string Random::object(int depth) {
     return text + "}";
 }
 
-std::string Random::piece(Framing framing) {
+std::string Random::piece(const FrameRules& rules) {
     static const std::vector<std::string> noise{"[1]", "}",          "]",    "\\",   "\"", "{",    "x",
                                                 "{]",  "{\"a\":[}]", "\x01", "\xff", "\t", " \r\n"};
     std::string text;
@@ -231,18 +269,21 @@ std::string Random::piece(Framing framing) {
             text = object(0);
             break;
     }
-    if (framing == Framing::length) {
+    if (rules.framing == Framing::length) {
         std::string framed;
-        append_framed(framed, framing, text);
+        append_framed(framed, rules, text);
         return framed;
     }
+    if (rules.arrays && below(4) == 0) text = "[" + text + (below(2) == 0 ? "," + text : "") + "]";
+    if (!rules.delimiter.empty() && below(4) != 0)
+        return text + (below(4) == 0 ? " " : "") + std::string(rules.delimiter);
     static const std::vector<std::string> ends{"\n", "\n", "\r\n", "", " ", "\n\n"};
     return text + ends[below(ends.size())];
 }
 
-std::string Random::stream(Framing framing) {
+std::string Random::stream(const FrameRules& rules) {
     std::string text;
-    for (std::size_t i = below(12); i > 0; --i) text += piece(framing);
+    for (std::size_t i = below(12); i > 0; --i) text += piece(rules);
     return text;
 }
 

@@ -3,8 +3,11 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <charconv>
 #include <new>
+#include <vector>
 
 #include "codec/json_scan.h"
 #include "codec/line_batch.h"
@@ -72,19 +75,25 @@ std::optional<Hello> read_hello(simdjson::dom::element field) {
 /// is empty.
 class ItemDecoder::Impl {
 public:
-    Impl(std::string key_field, unsigned max_depth, std::size_t max_bytes)
-        : key_field_(std::move(key_field)),
-          max_depth_(max_depth),
-          max_bytes_(max_bytes),
-          lines_(max_depth),
-          parser_(max_depth),
-          deep_parser_(std::size_t{max_depth} + 1) {
+    explicit Impl(ItemConfig rules)
+        : key_field_(std::move(rules.key)),
+          takes_numbers_(rules.numeric_key),
+          replaces_surrogates_(rules.lone_surrogates == LoneSurrogates::replace),
+          max_depth_(rules.max_depth),
+          max_bytes_(rules.max_bytes),
+          lines_(rules.max_depth),
+          parser_(rules.max_depth),
+          deep_parser_(std::size_t{rules.max_depth} + 1) {
         std::transform(key_field_.begin(), key_field_.end(), key_field_.begin(), lower);
+        if (key_field_.find('.') == std::string::npos) return;
+        for (std::size_t at = 0, end = 0; end != std::string::npos; at = end + 1) {
+            end = key_field_.find('.', at);
+            key_path_.push_back(key_field_.substr(at, end == std::string::npos ? end : end - at));
+        }
     }
 
     Decoded decode(std::string_view text) {
         object_.reset();
-        with_numbers_ = {};
         if (text.size() > max_bytes_) return {BadItem::too_large, {}};
         if (const auto line = lines_.document(text)) return classify(*line);
         simdjson::dom::element document;
@@ -99,7 +108,6 @@ public:
     std::optional<std::uint64_t> seq() const noexcept {
         std::uint64_t number = 0;
         if (!object_) return std::nullopt;
-        if (!with_numbers_.empty()) return seq_among_large_numbers();
         if ((*object_)["seq"].get(number) != simdjson::SUCCESS) return std::nullopt;
         return number >= 1 && number <= max_seq ? std::optional(number) : std::nullopt;
     }
@@ -115,38 +123,64 @@ private:
         simdjson::dom::object object;
         if (document.get(object) != simdjson::SUCCESS) return {BadItem::not_object, {}};
         object_ = object;
-        for (const auto field : object) {
-            if (!is_key(field.key)) continue;
-            std::string_view key;
-            if (field.value.get(key) != simdjson::SUCCESS || key.empty()) break;
-            return {std::nullopt, key};
+        const auto field = key_field_.empty() ? std::nullopt : key_field(object);
+        return field ? key_of(*field) : Decoded{BadItem::no_key, {}};
+    }
+
+    std::optional<simdjson::dom::element> key_field(simdjson::dom::object object) const {
+        auto field = first_field(object, key_field_);
+        if (field || key_path_.empty()) [[likely]]
+            return field;
+        for (const std::string& name : key_path_) {
+            if (field && field->get(object) != simdjson::SUCCESS) return std::nullopt;
+            field = first_field(object, name);
+            if (!field) return std::nullopt;
         }
+        return field;
+    }
+
+    /// Returns the first field with this name, in lower case, or nullopt.
+    static std::optional<simdjson::dom::element> first_field(simdjson::dom::object object, std::string_view name) {
+        for (const auto field : object) {
+            if (has_name(field.key, name)) return field.value;
+        }
+        return std::nullopt;
+    }
+
+    static bool has_name(std::string_view key, std::string_view name) {
+        return key.size() == name.size() &&
+               std::equal(key.begin(), key.end(), name.begin(), [](char a, char b) { return lower(a) == b; });
+    }
+
+    Decoded key_of(simdjson::dom::element field) {
+        std::string_view key;
+        if (field.get(key) == simdjson::SUCCESS && !key.empty()) [[likely]]
+            return {std::nullopt, key};
+        if (!takes_numbers_) return {BadItem::no_key, {}};
+        std::int64_t number = 0;
+        std::uint64_t large = 0;
+        if (field.get(number) == simdjson::SUCCESS) return {std::nullopt, text_of(number)};
+        if (field.get(large) == simdjson::SUCCESS) return {std::nullopt, text_of(large)};
         return {BadItem::no_key, {}};
     }
 
-    bool is_key(std::string_view name) const {
-        return name.size() == key_field_.size() &&
-               std::equal(name.begin(), name.end(), key_field_.begin(), [](char a, char b) { return lower(a) == b; });
+    template <typename Number>
+    std::string_view text_of(Number number) {
+        const char* const end =
+            std::to_chars(number_text_.data(), number_text_.data() + number_text_.size(), number).ptr;
+        return {number_text_.data(), end};
     }
 
-    // Uses the on-demand parser, which reads no further than the requested field.
-    std::optional<std::uint64_t> seq_among_large_numbers() const noexcept {
-        simdjson::ondemand::parser parser;
-        simdjson::ondemand::document document;
-        std::uint64_t number = 0;
-        const simdjson::padded_string_view padded(with_numbers_, with_numbers_.size() + item_padding);
-        if (parser.iterate(padded).get(document) != simdjson::SUCCESS) return std::nullopt;
-        if (document["seq"].get(number) != simdjson::SUCCESS) return std::nullopt;
-        return number >= 1 && number <= max_seq ? std::optional(number) : std::nullopt;
-    }
-
-    // Classifies a text that simdjson rejected. simdjson reports whichever of several faults it meets first. Two of its
-    // limits are not JSON's: depth one short of ours, and numbers that fit no machine type.
+    // Classifies a text that simdjson rejected. simdjson reports whichever of several faults it meets first. Three of
+    // its limits are not JSON's: depth one short of ours, numbers that fit no machine type, and lone surrogates.
     Decoded decode_again(std::string_view text, simdjson::error_code error) {
         if (error == simdjson::MEMALLOC) throw std::bad_alloc();
         if (!simdjson::validate_utf8(text.data(), text.size())) return {BadItem::bad_utf8, {}};
-        if (error != simdjson::DEPTH_ERROR && error != simdjson::NUMBER_ERROR) return {BadItem::not_json, {}};
+        const std::string_view replacement = without_lone_surrogates(text);
+        const bool is_limit = error == simdjson::DEPTH_ERROR || error == simdjson::NUMBER_ERROR;
+        if (!is_limit && replacement.empty()) return {BadItem::not_json, {}};
         if (nesting_depth(text) > max_depth_) return {BadItem::too_deep, {}};
+        if (!replacement.empty()) text = replacement;
         simdjson::dom::element document;
         error = deep_parser_.parse(text, document);
         if (error == simdjson::NUMBER_ERROR) {
@@ -154,25 +188,39 @@ private:
             if (!shrink_numbers(small_numbers_)) return {BadItem::not_json, {}};
             small_numbers_.append(item_padding, ' ');
             error = deep_parser_.parse(std::string_view(small_numbers_).substr(0, text.size()), document);
-            with_numbers_ = text;
         }
         if (error == simdjson::MEMALLOC) throw std::bad_alloc();
-        return error == simdjson::SUCCESS ? classify(document) : Decoded{BadItem::not_json, {}};
+        if (error != simdjson::SUCCESS) return {BadItem::not_json, {}};
+        Decoded decoded = classify(document);
+        decoded.replacement = replacement;
+        return decoded;
+    }
+
+    /// Returns the text with its lone surrogates replaced, or an empty text if it has none or they stay.
+    std::string_view without_lone_surrogates(std::string_view text) {
+        if (!replaces_surrogates_ || text.find("\\u") == std::string_view::npos) return {};
+        replaced_.assign(text);
+        if (!replace_lone_surrogates(replaced_)) return {};
+        replaced_.append(item_padding, ' ');
+        return std::string_view(replaced_).substr(0, text.size());
     }
 
     std::string key_field_;
+    std::vector<std::string> key_path_;  // parts of a key field with dots; else empty
+    bool takes_numbers_;
+    bool replaces_surrogates_;
     std::size_t max_depth_;
     std::size_t max_bytes_;
     LineBatch lines_;
     Parser parser_;
     Parser deep_parser_;
     std::string small_numbers_;
-    std::string_view with_numbers_;                // latest text, if it was judged without its numbers
+    std::string replaced_;                         // latest text with lone surrogates, without them
+    std::array<char, 24> number_text_{};           // latest key that is a number
     std::optional<simdjson::dom::object> object_;  // latest decoded object, in the parser that accepted it
 };
 
-ItemDecoder::ItemDecoder(std::string key_field, unsigned max_depth, std::size_t max_bytes)
-    : impl_(std::make_unique<Impl>(std::move(key_field), max_depth, max_bytes)) {}
+ItemDecoder::ItemDecoder(ItemConfig rules) : impl_(std::make_unique<Impl>(std::move(rules))) {}
 
 ItemDecoder::~ItemDecoder() = default;
 

@@ -7,7 +7,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include <holdfast/config.h>
 #include <holdfast/status.h>
 
 #include "text/printable.h"
@@ -38,23 +40,30 @@ inline constexpr std::size_t item_padding = 64;
 /// buffers, which grow to the largest item seen. One per reactor; not thread-safe.
 class ItemDecoder {
 public:
-    ItemDecoder(std::string key_field, unsigned max_depth, std::size_t max_bytes);
+    explicit ItemDecoder(ItemConfig rules);
+    ItemDecoder(std::string key, unsigned max_depth, std::size_t max_bytes)
+        : ItemDecoder(ItemConfig{.key = std::move(key), .max_bytes = max_bytes, .max_depth = max_depth}) {}
     ~ItemDecoder();
 
     struct Decoded {
         std::optional<BadItem> bad;  ///< nullopt: a valid item
         std::string_view key;        ///< unescaped; valid until the next decode
+        /// Text of the item where it differs from the decoded one (see decode()); empty: the decoded text. Valid until
+        /// the next decode.
+        std::string_view replacement = {};
     };
 
     /// Decodes one item. `text` must be followed by item_padding readable bytes. Throws only std::bad_alloc.
     ///
     /// Every JSON object of RFC 8259 is valid, whatever the size of its numbers, with two exceptions, which are
-    /// not_json. Half of a surrogate pair as an escape ("\ud800") has no UTF-8 form (RFC 7493, 2.1). The other is a
-    /// leading byte order mark. The key is the first top-level field whose unescaped name matches, ASCII letters in
-    /// either case. The key must be a non-empty string, whatever a later field of that name contains. An object without
-    /// nested brackets has depth 1. The first of several faults in this order is reported: too_large, bad_utf8,
-    /// too_deep, not_json, not_object, no_key. A text that is not JSON to its end may be reported as not_json before
-    /// its depth is known.
+    /// not_json. Half of a surrogate pair as an escape ("\ud800") has no UTF-8 form (RFC 7493, 2.1). With
+    /// LoneSurrogates::replace the item is valid and has \ufffd in its place. The other is a leading byte order mark.
+    /// The key is the first top-level field whose unescaped name matches, ASCII letters in either case. A name with
+    /// dots that is no top-level field is a path: each part names a field of the object before. The key must be a
+    /// non-empty string, or with ItemConfig::numeric_key a 64-bit integer, whatever a later field of that name
+    /// contains. Without a key field no object has a key. An object without nested brackets has depth 1. The first of
+    /// several faults in this order is reported: too_large, bad_utf8, too_deep, not_json, not_object, no_key. A text
+    /// that is not JSON to its end may be reported as not_json before its depth is known.
     [[nodiscard]] Decoded decode(std::string_view text);
 
     /// Returns the field `seq`, a whole number of 1 to max_seq, of the last decoded object, even if it was not a valid

@@ -70,6 +70,64 @@ TEST(Item, WithoutAKeyThatIsAString) {
     }
 }
 
+/// Returns the text that the item has, or an empty text if it is bad.
+std::string item_of(const ItemConfig& rules, std::string text) {
+    ItemDecoder decoder(rules);
+    const std::size_t size = text.size();
+    text.append(item_padding, '}');
+    const std::string_view item = std::string_view(text).substr(0, size);
+    const auto decoded = decoder.decode(item);
+    if (decoded.bad) return "";
+    return std::string(decoded.replacement.empty() ? item : decoded.replacement);
+}
+
+TEST(Item, AKeyWithDotsIsAPathUnlessAFieldHasThatName) {
+    ItemDecoder decoder("device.ID", max_depth, max_bytes);
+    EXPECT_EQ(decode(decoder, R"({"a":1,"Device":{"b":{"id":"no"},"Id":"k"}})"), good("k"));
+    EXPECT_EQ(decode(decoder, R"({"device":{"id":"no"},"device.id":"k"})"), good("k"));
+    for (const char* text : {R"({"id":"k"})", R"({"device":"k"})", R"({"device":{}})", R"({"device":{"id":""}})",
+                             R"({"device":[{"id":"k"}]})", R"({"device":"first","Device":{"id":"k"}})"}) {
+        EXPECT_EQ(decode(decoder, text), bad(BadItem::no_key)) << text;
+    }
+    ItemDecoder deep("a..b.", max_depth, max_bytes);
+    EXPECT_EQ(decode(deep, R"({"a":{"":{"b":{"":"k"}}}})"), good("k"));
+}
+
+TEST(Item, AnIntegerIsAKeyWhereNumbersAreTaken) {
+    ItemDecoder decoder({.key = "ip", .max_bytes = max_bytes, .max_depth = max_depth, .numeric_key = true});
+    for (const char* number :
+         {"0", "17", "-5", "9223372036854775807", "-9223372036854775808", "18446744073709551615"}) {
+        const std::string item = std::string(R"({"ip":)") + number + "}";
+        EXPECT_EQ(decode(decoder, item), good(number));
+        EXPECT_EQ(decode(decoder, R"({"big":1e999,"ip":)" + std::string(number) + "}"), good(number));
+    }
+    EXPECT_EQ(decode(decoder, R"({"ip":"k"})"), good("k"));
+    for (const char* other : {"1.5", "1e3", "18446744073709551616", "1e999", "true", "null", "[1]", "\"\""})
+        EXPECT_EQ(decode(decoder, std::string(R"({"ip":)") + other + "}"), bad(BadItem::no_key)) << other;
+}
+
+TEST(Item, WithoutAKeyFieldNoObjectHasAKey) {
+    ItemDecoder decoder("", max_depth, max_bytes);
+    for (const char* text : {"{}", R"({"":"k"})", R"({"ip":"k"})"})
+        EXPECT_EQ(decode(decoder, text), bad(BadItem::no_key));
+    EXPECT_EQ(decode(decoder, "[]"), bad(BadItem::not_object));
+}
+
+TEST(Item, ALoneSurrogateIsReplacedWhereTheRulesSaySo) {
+    ItemConfig rules{.key = "ip", .max_bytes = max_bytes, .max_depth = max_depth};
+    EXPECT_EQ(item_of(rules, R"({"ip":"\ud800"})"), "");
+    rules.lone_surrogates = LoneSurrogates::replace;
+    EXPECT_EQ(item_of(rules, R"({"ip":"\ud800"})"), R"({"ip":"\ufffd"})");
+    EXPECT_EQ(item_of(rules, R"({"ip":"k","n":1e999,"s":"\uDfFf\ud83d\ude00"})"),
+              R"({"ip":"k","n":1e999,"s":"\ufffd\ud83d\ude00"})");
+    EXPECT_EQ(item_of(rules, R"({"ip":"\ud83d\ude00"})"), R"({"ip":"\ud83d\ude00"})");
+    EXPECT_EQ(item_of(rules, R"({"ip":"\ud800",})"), "");
+    ItemDecoder decoder(rules);
+    EXPECT_EQ(decode(decoder, R"({"ip":"a\ud800"})"), good("a\xef\xbf\xbd"));
+    const std::string deep = R"({"ip":"\ud800","a":)" + std::string(max_depth, '[') + std::string(max_depth, ']') + "}";
+    EXPECT_EQ(decode(decoder, deep), bad(BadItem::too_deep));
+}
+
 TEST(Item, JsonThatIsNoObject) {
     for (const char* text : {"5", "-0.5e7", "true", "false", "null", "\"ip\"", "[]", "[{\"ip\":\"k\"}]", "1e999",
                              "123456789012345678901234567890", " 5 "}) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cstring>
 
 #include "codec/block_masks.h"
@@ -88,24 +89,25 @@ Step step(const char* block, std::size_t size, FrameScan& scan) {
     return result;
 }
 
-bool starts_its_line(std::span<const char> window, std::size_t at) {
-    while (at > 0 && is_json_space(window[at - 1])) {
+bool starts_its_line(std::span<const char> window, std::size_t at, std::size_t look_back) {
+    for (; at > 0 && look_back > 0 && is_json_space(window[at - 1]); --look_back) {
         if (window[--at] == '\n') return true;
     }
     return false;
 }
 
-ObjectScan refused(std::span<const char> window, std::size_t at) {
-    const bool restarted = at > 0 && window[at] == '{' && starts_its_line(window, at);
+// The result for a dropped item must not depend on the windows, of which only the last block stays.
+ObjectScan refused(std::span<const char> window, std::size_t at, bool is_dropped) {
+    const std::size_t look_back = is_dropped ? block_size : window.size();
+    const bool restarted = at > 0 && window[at] == '{' && starts_its_line(window, at, look_back);
     return {restarted ? ObjectScan::Outcome::restarted : ObjectScan::Outcome::malformed, at};
 }
 
 }  // namespace
 
-ObjectScan scan_object(std::span<const char> window, FrameScan& scan, std::size_t max_bytes) noexcept {
+ObjectScan scan_value(std::span<const char> window, FrameScan& scan, std::size_t max_bytes) noexcept {
     const std::size_t end = std::min(window.size(), max_bytes);
     std::size_t at = scan.scanned;
-    if (at == 0 && end > 0 && window[0] != '{') return {ObjectScan::Outcome::malformed, 0};
     while (at < end) {
         const std::size_t size = std::min(end - at, block_size);
         std::array<char, block_size> tail;
@@ -116,10 +118,10 @@ ObjectScan scan_object(std::span<const char> window, FrameScan& scan, std::size_
         }
         const Step found = step(block, size, scan);
         if (found.complete < block_size) return {ObjectScan::Outcome::complete, at + found.complete + 1};
-        if (found.wrong < block_size) return refused(window, at + found.wrong);
+        if (found.wrong < block_size) return refused(window, at + found.wrong, scan.drops);
         at += size;
     }
-    scan.scanned = static_cast<std::uint32_t>(end);
+    scan.set_scanned(end);
     return {ObjectScan::Outcome::unfinished, end};
 }
 
@@ -154,6 +156,28 @@ bool is_number(std::string_view text) {
     }
     return text.empty();
 }
+
+bool fits_integer(std::string_view number) {
+    const auto fits = [number](auto value) {
+        const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+        return error == std::errc{} && end == number.data() + number.size();
+    };
+    return fits(std::int64_t{}) || fits(std::uint64_t{});
+}
+
+constexpr std::string_view unfit = "0.0";  // in place of other numbers, none of which is shorter
+
+// Returns the code unit of the escape \uXXXX at json[at], or nullopt if there is none.
+std::optional<unsigned> escaped_unit(std::string_view json, std::size_t at) {
+    const std::string_view escape = json.substr(std::min(at, json.size()), 6);
+    if (escape.size() < 6 || !escape.starts_with("\\u")) return std::nullopt;
+    unsigned unit = 0;
+    const auto [end, error] = std::from_chars(escape.data() + 2, escape.data() + 6, unit, 16);
+    return error == std::errc{} && end == escape.data() + 6 ? std::optional(unit) : std::nullopt;
+}
+
+bool is_high(unsigned unit) { return unit >= 0xd800 && unit < 0xdc00; }
+bool is_low(unsigned unit) { return unit >= 0xdc00 && unit < 0xe000; }
 
 // Returns the position after the string that starts at json[at], or the end of the text if the string is unterminated.
 std::size_t skip_string(std::string_view json, std::size_t at) {
@@ -194,11 +218,60 @@ bool shrink_numbers(std::string& json) noexcept {
         const auto from = json.begin() + static_cast<std::ptrdiff_t>(at);
         const auto to = std::find_if_not(from, json.end(), in_number);
         if (!is_number({from, to})) return false;
-        std::fill(from, to, ' ');
-        *from = '0';
+        if (!fits_integer({from, to})) {
+            std::fill(from, to, ' ');
+            std::copy(unfit.begin(), unfit.end(), from);
+        }
         at = static_cast<std::size_t>(to - json.begin());
     }
     return true;
+}
+
+bool replace_lone_surrogates(std::string& json) noexcept {
+    constexpr std::string_view replacement = "\\ufffd";
+    bool found = false;
+    for (std::size_t at = 0; (at = json.find('\\', at)) != std::string::npos;) {
+        const auto unit = escaped_unit(json, at);
+        if (!unit) {
+            at += 2;
+            continue;
+        }
+        const auto following = is_high(*unit) ? escaped_unit(json, at + replacement.size()) : std::nullopt;
+        const bool is_pair = following && is_low(*following);
+        if (!is_pair && (is_high(*unit) || is_low(*unit))) {
+            std::copy(replacement.begin(), replacement.end(), json.begin() + static_cast<std::ptrdiff_t>(at));
+            found = true;
+        }
+        at += is_pair ? 2 * replacement.size() : replacement.size();
+    }
+    return found;
+}
+
+namespace {
+
+std::size_t end_of_value(std::string_view json) {
+    FrameScan scan;
+    switch (json[0]) {
+        case '{':
+        case '[':
+            return scan_value(json, scan, json.size()).at;
+        case '"':
+            return skip_string(json, 0);
+        default:
+            return std::min(json.find_first_of(", \t\r\n]"), json.size());
+    }
+}
+
+}  // namespace
+
+std::optional<std::string_view> next_element(std::string_view& rest) noexcept {
+    rest.remove_prefix(skip_json_space(rest, 0));
+    take_one_of(rest, "[,");
+    rest.remove_prefix(skip_json_space(rest, 0));
+    if (rest.empty() || rest[0] == ']') return std::nullopt;
+    const std::string_view element = rest.substr(0, end_of_value(rest));
+    rest.remove_prefix(element.size());
+    return element;
 }
 
 }  // namespace holdfast

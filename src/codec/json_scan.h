@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,17 +33,24 @@ struct ObjectScan {
     std::size_t at = 0;
 };
 
-/// Finds the end of the object that should start at window[0]. Counts brackets outside strings, from the position where
-/// `scan` stopped. Reads no byte after max_bytes, and none twice. Needs no memory at any depth. Pure.
-[[nodiscard]] ObjectScan scan_object(std::span<const char> window, FrameScan& scan, std::size_t max_bytes) noexcept;
+/// Finds the end of the object or array that starts at window[0]. Counts brackets outside strings, from the position
+/// where `scan` stopped. Reads no byte after max_bytes, and none twice. Needs no memory at any depth. Pure.
+[[nodiscard]] ObjectScan scan_value(std::span<const char> window, FrameScan& scan, std::size_t max_bytes) noexcept;
 
 /// Returns the depth of the brackets in `json` outside strings. For valid JSON this is the depth; for any other text,
 /// at least the depth that a parser would reach. Pure; needs no memory at any depth.
 [[nodiscard]] std::size_t nesting_depth(std::string_view json) noexcept;
 
-/// Replaces each number in `json` by a 0 and spaces, so that a parser with a limit on numbers can check the rest.
-/// Returns false if a number breaks the grammar of RFC 8259, section 6. Text that is otherwise invalid JSON stays
-/// invalid.
+/// Replaces each number in `json` that is no integer of 64 bits by 0.0 and spaces. A parser with a limit on numbers can
+/// then check the rest. Returns false if a number breaks the grammar of RFC 8259, section 6. Text that is
+/// otherwise invalid JSON stays invalid.
 [[nodiscard]] bool shrink_numbers(std::string& json) noexcept;
+
+/// Replaces each escape of one half of a surrogate pair by that of U+FFFD, of the same length. RFC 8259, section 8.2,
+/// allows such escapes, which have no UTF-8 form. Returns whether there was one.
+[[nodiscard]] bool replace_lone_surrogates(std::string& json) noexcept;
+
+/// Takes the next element from `rest`, which at first is a whole array of valid JSON. Returns nullopt at its end.
+[[nodiscard]] std::optional<std::string_view> next_element(std::string_view& rest) noexcept;
 
 }  // namespace holdfast

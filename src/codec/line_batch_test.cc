@@ -95,7 +95,7 @@ private:
                                                     "{\"ip\":\"a\"}\\",
                                                     "\\{\"ip\":\"a\"}",
                                                     "{\"ip\":tru}"};
-        return below(6) == 0 ? random_.stream(Framing::ndjson) : lines[below(lines.size())];
+        return below(6) == 0 ? random_.stream({}) : lines[below(lines.size())];
     }
 
     Random random_;

@@ -154,12 +154,14 @@ bool Receiver::take(Connection& connection, std::size_t arrived) {
     if (connection.items != items) core_.resumed_reads.forget(core_.number_of(connection));
     const auto rest = window.subspan(taken.consumed);
     const bool same_item = taken.consumed == 0 && connection.unfinished;
+    const Tick began = taken.same_item && connection.unfinished ? connection.unfinished->began : core_.time().tick;
     if (!keep_unfinished(connection, same_item ? rest.last(arrived) : rest, same_item)) {
         core_.admission.buffers().exhausted();
         core_.close(connection, CloseReason::out_of_memory, "no memory for the bytes of an unfinished item");
         return false;
     }
     if (connection.unfinished) connection.unfinished->scan = taken.scan;
+    if (connection.unfinished && !same_item) connection.unfinished->began = began;
     connection.paused = taken.hold;
     memory_.charge(connection, connection.items - items, arrived);
     memory_.check(connection);
@@ -169,9 +171,7 @@ bool Receiver::take(Connection& connection, std::size_t arrived) {
 bool Receiver::keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item) {
     if (!same_item) connection.unfinished.reset();
     if (rest.empty()) return true;
-    if (!append(connection.unfinished, rest)) return false;
-    if (!same_item) connection.unfinished->began = core_.time().tick;
-    return true;
+    return append(connection.unfinished, rest);
 }
 
 void Receiver::take_last_bytes(Connection& connection) {

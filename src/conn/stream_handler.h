@@ -36,6 +36,7 @@ struct ReadResult {
     std::optional<CloseReason> end;  ///< reason to close the connection
     std::string_view detail;         ///< static text for its `closed` event
     bool hold = false;               ///< pass the rest, and read more, only after Shard::release
+    bool same_item = false;          ///< the rest belongs to the item with which the window began
 };
 
 /// The side that ends a connection or one direction of it.

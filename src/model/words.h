@@ -18,6 +18,10 @@ inline constexpr std::array<std::string_view, 0> words_of{};
 template <>
 inline constexpr std::array<std::string_view, 3> words_of<Framing>{"ndjson", "json", "length"};
 template <>
+inline constexpr std::array<std::string_view, 2> words_of<Oversize>{"close", "drop"};
+template <>
+inline constexpr std::array<std::string_view, 2> words_of<LoneSurrogates>{"reject", "replace"};
+template <>
 inline constexpr std::array<std::string_view, 3> words_of<ProxyProtocol>{"off", "v1", "v2"};
 template <>
 inline constexpr std::array<std::string_view, 3> words_of<TlsClient>{"off", "optional", "required"};

@@ -3,6 +3,7 @@
 #include <holdfast/liveness.h>
 
 #include "options/option.h"
+#include "text/printable.h"
 
 namespace holdfast {
 namespace {
@@ -57,6 +58,16 @@ constexpr auto server_rows = std::to_array<Option>({
     {.section = Section::listener, .key = "framing", .place = at<&L::framing>, .flag = "--framing", .reload = OnReload::restart,
      .help = "framing of items: one per line, one after another, or with a length prefix",
      .more = "`length` is 4 bytes, big-endian, before each item.", .example = "json"},
+    {.section = Section::listener, .key = "delimiter", .place = at<&L::delimiter>, .form = "1 to 8 bytes",
+     .reload = OnReload::restart, .shown = printable,
+     .help = "bytes that end an item of framing ndjson; empty: a line end, LF or CRLF",
+     .more = "White space around an item is no part of it. An item must not contain the delimiter.", .example = "\\u0000"},
+    {.section = Section::listener, .key = "arrays", .place = at<&L::arrays>, .effect = now_and_living,
+     .help = "top-level arrays as batches: each element is an item", .example = "true"},
+    {.section = Section::listener, .key = "oversize", .place = at<&L::oversize>, .effect = now_and_living,
+     .help = "consequence of an item above item.max_bytes: a close, or the item's drop",
+     .more = "A dropped item counts as a bad item, `too_large`. The connection ends after `max_bad_items` in a row.",
+     .example = "drop"},
     {.section = Section::listener, .key = "detect_within", .place = at<&L::detect_within>,
      .range = {min_detect_within, max_detect_within}, .explained = true, .flag = "--detect-within",
      .effect = "at once for new connections, within about the new value for living ones. Their socket options are set and "
@@ -122,12 +133,20 @@ constexpr auto server_rows = std::to_array<Option>({
      .form = "path of a file with one id a line", .waits = tls_switches, .effect = rules_again,
      .help = "ids that are admitted by certificate; empty: every signed one", .example = "/etc/holdfast/ids"},
 
-    {.section = Section::item, .key = "key", .place = at<&C::item, &ItemConfig::key>, .form = "1 to 255 bytes",
+    {.section = Section::item, .key = "key", .place = at<&C::item, &ItemConfig::key>, .form = "up to 255 bytes",
      .flag = "--key", .reload = OnReload::restart,
-     .help = "field that identifies an item, matched without regard to case", .example = "serial"},
+     .help = "field that identifies an item; with dots a path; empty: the device's id",
+     .more = "The name matches without regard to case. `device.id` is the field `id` of the object `device`, unless an item "
+             "has a field `device.id` itself. With an empty key, an item of a device without id is a bad item, `no_key`.",
+     .example = "serial"},
+    {.section = Section::item, .key = "numeric_key", .place = at<&C::item, &ItemConfig::numeric_key>,
+     .reload = OnReload::restart, .help = "64-bit integers as keys, beside texts", .example = "true"},
+    {.section = Section::item, .key = "lone_surrogates", .place = at<&C::item, &ItemConfig::lone_surrogates>,
+     .reload = OnReload::restart, .help = "escapes of half a surrogate pair: a bad item, or replaced by \\ufffd",
+     .more = "RFC 8259 allows `\\ud800` alone; it has no UTF-8 form, and many parsers reject it.", .example = "replace"},
     {.section = Section::item, .key = "max_bytes", .place = bytes_at<&C::item, &ItemConfig::max_bytes>,
      .range = {16, mib}, .flag = "--max-item-bytes", .reload = OnReload::restart,
-     .help = "maximum size of an item; a larger one closes the connection", .example = "4KiB"},
+     .help = "maximum size of an item; `oversize` decides about a larger one", .example = "4KiB"},
     {.section = Section::item, .key = "max_depth", .place = at<&C::item, &ItemConfig::max_depth>, .range = {1, 1'024},
      .reload = OnReload::restart, .help = "maximum depth of nested objects and arrays in an item", .example = "16"},
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "codec/json_scan.h"
 #include "tcp/peer_state.h"
 
 namespace holdfast {
@@ -44,6 +45,9 @@ static_assert(sizeof(FrameScan) == sizeof(std::uint64_t), "a connection keeps it
 PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr<const TokenSet> tokens) {
     return {.name = config.name,
             .framing = config.framing,
+            .delimiter = config.delimiter == "\n" ? std::string() : config.delimiter,
+            .arrays = config.arrays,
+            .oversize = config.oversize,
             .max_bad_items = config.max_bad_items,
             .acks = config.acks,
             .liveness = config.proxy_protocol == ProxyProtocol::off ? LivenessOf::device : LivenessOf::path,
@@ -56,10 +60,11 @@ Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, Closed
       clock_(options.clock),
       listeners_(std::move(options.listeners)),
       max_item_bytes_(options.item.max_bytes),
+      keys_by_device_(options.item.key.empty()),
       events_(std::move(events)),
       history_(history),
       notices_(notices),
-      decoder_(options.item.key, options.item.max_depth, options.item.max_bytes) {}
+      decoder_(options.item) {}
 
 void Pipeline::open_listener(std::uint8_t number, PipelineListener listener, ListenerCounters& counters) {
     if (number == listeners_.size()) {
@@ -90,25 +95,47 @@ void Pipeline::on_connected_pending(Connection& connection, Token number, const 
     give_connected(connection, number, time);
 }
 
-ReadResult Pipeline::on_bytes(Connection& connection, Token number, std::span<const char> window,
-                              std::uint64_t scan_note, const TurnTime& time) {
-    Arrival arrival{.connection = connection,
-                    .number = number,
-                    .time = time,
-                    .listener = listeners_[connection.listener],
-                    .device = connection.is_identified() ? devices_.find(number) : nullptr};
-    if (arrival.listener.tokens && !connection.is_identified()) [[unlikely]]
+Pipeline::Arrival Pipeline::arrive(Connection& connection, Token number, const TurnTime& time) {
+    return {.connection = connection,
+            .number = number,
+            .time = time,
+            .listener = listeners_[connection.listener],
+            .device = connection.is_identified() ? devices_.find(number) : nullptr};
+}
+
+ReadResult Pipeline::on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan,
+                              const TurnTime& time) {
+    Arrival arrival = arrive(connection, number, time);
+    const bool starts_stream = !connection.spoke && connection.bytes_in == window.size();
+    if (!starts_stream) [[likely]]
+        return cut(arrival, window, scan);
+    const auto start = skip_byte_order_mark(window);
+    if (!start) return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
+    ReadResult result = cut(arrival, window.subspan(*start), *start > 0 ? 0 : scan);
+    result.consumed += *start;
+    return result;
+}
+
+ReadResult Pipeline::cut(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
+    if (arrival.listener.tokens && !arrival.connection.is_identified()) [[unlikely]]
         return on_unauthenticated(arrival, window, scan_note);
-    const Framing framing = arrival.listener.framing;
+    const FrameRules rules = arrival.listener.rules();
+    const bool are_lines = rules.framing == Framing::ndjson && rules.delimiter.empty() && !rules.arrays;
     auto scan = std::bit_cast<FrameScan>(scan_note);
-    decoder_.expect_lines(framing == Framing::ndjson ? window : std::span<const char>());
+    decoder_.expect_lines(are_lines ? window : std::span<const char>());
     std::size_t done = 0;
+    std::size_t large_at = 0;  // the item whose rest is dropped began here
     while (done < window.size()) {
         const auto rest = window.subspan(done);
-        Frame frame = next_frame(framing, rest, scan, max_item_bytes_);
+        Frame frame = next_frame(rules, rest, scan, max_item_bytes_);
         if (frame.kind == Frame::Kind::partial) {
-            return {.consumed = done + frame.next, .scan = std::bit_cast<std::uint64_t>(scan), .end = {}, .detail = {}};
+            return {.consumed = done + frame.next,
+                    .scan = std::bit_cast<std::uint64_t>(scan),
+                    .end = {},
+                    .detail = {},
+                    .same_item = scan.drops && large_at == 0};
         }
+        if (frame.kind == Frame::Kind::too_large) large_at = done + frame.begin;
         const Next next = on_frame(arrival, rest, frame);
         if (next == Next::end) return {.consumed = done, .scan = 0, .end = arrival.end, .detail = arrival.detail};
         done += frame.next;
@@ -117,15 +144,17 @@ ReadResult Pipeline::on_bytes(Connection& connection, Token number, std::span<co
     return {.consumed = done, .scan = 0, .end = {}, .detail = {}};
 }
 
+/// Returns true if the connection's kept bytes belong to an item that was reported as too large.
+bool Pipeline::drops_item(const Connection& connection) {
+    return connection.unfinished && std::bit_cast<FrameScan>(connection.unfinished->scan).drops;
+}
+
 ReadResult Pipeline::on_last_bytes(Connection& connection, Token number, std::span<const char> window,
                                    const TurnTime& time) {
-    Arrival arrival{.connection = connection,
-                    .number = number,
-                    .time = time,
-                    .listener = listeners_[connection.listener],
-                    .device = connection.is_identified() ? devices_.find(number) : nullptr};
-    Frame frame = last_frame(arrival.listener.framing, window);
-    if (frame.kind != Frame::Kind::item) return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
+    Arrival arrival = arrive(connection, number, time);
+    Frame frame = last_frame(arrival.listener.rules(), window);
+    if (frame.kind != Frame::Kind::item || drops_item(connection))
+        return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
     decoder_.expect_lines({});
     const bool is_unauthenticated = arrival.listener.tokens && !connection.is_identified();
     const Next next = is_unauthenticated ? let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin})
@@ -136,26 +165,56 @@ ReadResult Pipeline::on_last_bytes(Connection& connection, Token number, std::sp
 
 /// Advances `frame.next` if the framing's rule skips bytes after a bad item.
 Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window, Frame& frame) {
-    Connection& connection = arrival.connection;
-    arrival.first = !connection.spoke;
-    connection.spoke = true;
-    if (frame.kind == Frame::Kind::item) [[likely]] {
-        const Next next = on_item(arrival, {window.data() + frame.begin, frame.end - frame.begin});
-        if (next == Next::bad && arrival.listener.framing == Framing::json) {
-            frame.next = resync_after(window, frame.next);
-        }
-        return next;
-    }
-    if (connection.connected_pending) give_connected(connection, arrival.number, arrival.time);
-    if (frame.kind == Frame::Kind::malformed) return on_unreadable(arrival, BadItem::not_json);
-    static_cast<void>(on_unreadable(arrival, BadItem::too_large));
+    if (frame.kind != Frame::Kind::item) [[unlikely]]
+        return on_bad_frame(arrival, frame.kind);
+    arrival.first = !arrival.connection.spoke;
+    arrival.connection.spoke = true;
+    const std::string_view text(window.data() + frame.begin, frame.end - frame.begin);
+    const bool is_batch = arrival.listener.arrays && text.starts_with('[');
+    const Next next = is_batch ? on_batch(arrival, text) : on_item(arrival, text);
+    if (next == Next::bad && arrival.listener.framing == Framing::json) frame.next = resync_after(window, frame.next);
+    return next;
+}
+
+Pipeline::Next Pipeline::on_bad_frame(Arrival& arrival, Frame::Kind kind) {
+    if (kind == Frame::Kind::dropped) return Next::go_on;
+    arrival.connection.spoke = true;
+    if (arrival.connection.connected_pending) give_connected(arrival.connection, arrival.number, arrival.time);
+    if (kind == Frame::Kind::malformed) return on_unreadable(arrival, BadItem::not_json);
+    const Next next = on_unreadable(arrival, BadItem::too_large);
+    if (arrival.listener.oversize == Oversize::drop) return next;
     arrival.end = CloseReason::item_too_large;
     arrival.detail = "the item exceeds item.max_bytes";
     return Next::end;
 }
 
+/// Takes the elements of an array, each as an item. An array that is not valid as a whole is one bad item.
+Pipeline::Next Pipeline::on_batch(Arrival& arrival, std::string_view array) {
+    const ItemDecoder::Decoded decoded = decoder_.decode(array);
+    if (decoded.bad != BadItem::not_object) return on_unreadable(arrival, decoded.bad.value_or(BadItem::not_json));
+    arrival.first = false;  // a hello is not an element
+    std::string_view rest = array;
+    while (const auto element = next_element(rest)) {
+        if (on_item(arrival, *element) == Next::end) return Next::end;
+    }
+    return Next::go_on;
+}
+
+/// Decodes an item. Without a key field, the device's id is the key of all its objects but a hello.
+ItemDecoder::Decoded Pipeline::decode(const Arrival& arrival, std::string_view text) {
+    ItemDecoder::Decoded decoded = decoder_.decode(text);
+    const bool may_have_id = keys_by_device_ && arrival.device != nullptr && decoded.bad == BadItem::no_key;
+    if (!may_have_id || decoder_.greeting().tried) [[likely]]
+        return decoded;
+    decoded.bad.reset();
+    decoded.key = arrival.device->id;
+    return decoded;
+}
+
 Pipeline::Next Pipeline::on_item(Arrival& arrival, std::string_view text) {
-    const ItemDecoder::Decoded decoded = decoder_.decode(text);
+    const ItemDecoder::Decoded decoded = decode(arrival, text);
+    if (!decoded.replacement.empty()) [[unlikely]]
+        text = decoded.replacement;
     if (arrival.device != nullptr && arrival.device->counts()) return on_numbered_item(arrival, text, decoded);
     if (!decoded.bad) [[likely]] {
         give_item(arrival, text, decoded.key, 0);
@@ -261,8 +320,8 @@ void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& i
 std::string Pipeline::detail_of(const Connection& connection, const CloseInfo& info) {
     std::string detail(info.detail);
     if (!connection.unfinished) return detail;
-    const Frame left = last_frame(listeners_[connection.listener].framing, connection.unfinished->bytes());
-    if (left.begin == left.end) return detail;
+    const Frame left = last_frame(listeners_[connection.listener].rules(), connection.unfinished->bytes());
+    if (left.begin == left.end || drops_item(connection)) return detail;
     counters_[connection.listener]->unfinished_items.increment();
     if (!detail.empty()) detail += "; ";
     const std::string bytes = std::to_string(left.end - left.begin) + " bytes";
@@ -273,7 +332,9 @@ std::string Pipeline::detail_of(const Connection& connection, const CloseInfo& i
 }
 
 std::string_view Pipeline::why_unfinished(const Connection& connection) {
-    if (listeners_[connection.listener].framing != Framing::ndjson || !connection.unfinished) return {};
+    if (drops_item(connection)) return "the item exceeds item.max_bytes, and its end has not come";
+    const PipelineListener& listener = listeners_[connection.listener];
+    if (listener.framing != Framing::ndjson || !listener.delimiter.empty() || !connection.unfinished) return {};
     const auto bytes = connection.unfinished->bytes();
     if (!is_complete_object({bytes.data(), bytes.size()})) return {};
     return "the bytes are a complete JSON object without a line end; the client probably needs framing = \"json\"";

@@ -42,11 +42,19 @@ private:
 struct PipelineListener {
     std::string name;
     Framing framing{};
+    std::string delimiter = {};
+    bool arrays = false;
+    Oversize oversize = Oversize::close;
     std::uint16_t max_bad_items = 0;
     bool acks = false;
     LivenessOf liveness = LivenessOf::device;
     /// The first frame must be a hello with one of these; null: any hello is accepted.
     std::shared_ptr<const TokenSet> tokens = nullptr;
+
+    /// Returns the rules that cut its streams. They view the delimiter.
+    [[nodiscard]] FrameRules rules() const noexcept {
+        return {.framing = framing, .delimiter = delimiter, .arrays = arrays, .drops = oversize == Oversize::drop};
+    }
 };
 [[nodiscard]] PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr<const TokenSet> tokens);
 
@@ -121,7 +129,13 @@ private:
         CloseReason end{};         ///< for Next::end
         std::string_view detail = {};
     };
+    [[nodiscard]] Arrival arrive(Connection& connection, Token number, const TurnTime& time);
+    [[nodiscard]] ReadResult cut(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
+    [[nodiscard]] static bool drops_item(const Connection& connection);
     [[nodiscard]] Next on_frame(Arrival& arrival, std::span<const char> window, Frame& frame);
+    [[nodiscard]] Next on_bad_frame(Arrival& arrival, Frame::Kind kind);
+    [[nodiscard]] Next on_batch(Arrival& arrival, std::string_view array);
+    [[nodiscard]] ItemDecoder::Decoded decode(const Arrival& arrival, std::string_view text);
     /// Takes the text of one item and emits its event.
     [[nodiscard]] Next on_item(Arrival& arrival, std::string_view text);
     [[nodiscard]] Next on_numbered_item(Arrival& arrival, std::string_view text, const ItemDecoder::Decoded& decoded);
@@ -148,6 +162,7 @@ private:
     Shard* shard_ = nullptr;
     std::vector<PipelineListener> listeners_;
     std::size_t max_item_bytes_;
+    bool keys_by_device_;  // an item's key is the id of its device
     std::unique_ptr<EventHandler> events_;
     ClosedHistory& history_;
     NoticeLimiter& notices_;

@@ -35,7 +35,7 @@ void Pipeline::know_devices(DeviceContext around) {
         std::move(around), counters_,
         [this](const Connection& connection, std::string_view json) {
             std::string framed;
-            append_framed(framed, listeners_[connection.listener].framing, json);
+            append_framed(framed, listeners_[connection.listener].rules(), json);
             return framed;
         },
         [this](Connection& connection, Token number) { give_identity(connection, number, shard_->time()); });
@@ -87,7 +87,9 @@ ReadResult Pipeline::on_unauthenticated(Arrival& arrival, std::span<const char> 
     Connection& connection = arrival.connection;
     auto scan = std::bit_cast<FrameScan>(scan_note);
     decoder_.expect_lines({});
-    const Frame frame = next_frame(arrival.listener.framing, window, scan, max_bytes);
+    FrameRules rules = arrival.listener.rules();
+    rules.drops = false;
+    const Frame frame = next_frame(rules, window, scan, max_bytes);
     const bool partial = frame.kind == Frame::Kind::partial;
     const std::uint64_t behind = partial ? 0 : window.size() - frame.next;
     const bool too_much = connection.bytes_in - behind > max_bytes || frame.kind == Frame::Kind::too_large;

@@ -100,6 +100,19 @@ protected:
         return pipeline_.on_bytes(connection_, Token{}, {bytes.data(), size}, 0, {});
     }
 
+    /// Passes bytes behind those of keep().
+    ReadResult read_on(std::string bytes) {
+        const std::size_t size = bytes.size();
+        bytes.append(item_padding, '[');
+        return pipeline_.on_bytes(connection_, Token{}, {bytes.data(), size}, connection_.unfinished->scan, {});
+    }
+    void keep(std::string_view left, std::uint64_t scan) {
+        connection_.unfinished.reset();
+        ASSERT_TRUE(append(connection_.unfinished, left));
+        connection_.unfinished->scan = scan;
+    }
+    void change(PipelineListener listener) { pipeline_.change_listener(0, std::move(listener)); }
+
     ReadResult read_last(std::string bytes) {
         const std::size_t size = bytes.size();
         bytes.append(item_padding, '[');
@@ -201,6 +214,75 @@ TEST_F(PipelineOf, WhatIsLeftOverIsCountedAndNamed) {
               "an unfinished item of 4 bytes was left over: the bytes are a complete JSON object without a line end; "
               "the client probably needs framing = \"json\"");
     EXPECT_EQ(counters_.unfinished_items.get(), 3U);
+}
+
+TEST_F(PipelineOf, AByteOrderMarkIsSkippedOnceAtTheStart) {
+    connection_.bytes_in = 2;
+    EXPECT_EQ(read("\xef\xbb").consumed, 0U) << "the mark may follow";
+    connection_.bytes_in = 14;
+    EXPECT_EQ(read("\xef\xbb\xbf{\"ip\":\"a\"}\n").consumed, 14U);
+    connection_.bytes_in = 28;
+    EXPECT_EQ(read("\xef\xbb\xbf{\"ip\":\"b\"}\n").consumed, 14U);
+    EXPECT_EQ(given_.keys, (Texts{"a"}));
+    EXPECT_EQ(bad(BadItem::not_json), 1U);
+}
+
+TEST_F(PipelineOf, AnArrayIsABatchWhereTheListenerSaysSo) {
+    EXPECT_FALSE(read("[{\"ip\":\"a\"}]\n").end);
+    EXPECT_EQ(bad(BadItem::not_object), 1U);
+    change({.name = "devices", .arrays = true, .max_bad_items = 3});
+    EXPECT_FALSE(read("[{\"ip\":\"a\"},{},\n").end);
+    EXPECT_EQ(bad(BadItem::not_json), 1U) << "an array that is not valid is one bad item";
+    EXPECT_FALSE(read("[ {\"ip\":\"a\"} , {\"a\":1},{\"ip\":\"b\"}]\n[]\n{\"ip\":\"c\"}\n").end);
+    EXPECT_EQ(given_.items, (Texts{"{\"ip\":\"a\"}", "{\"ip\":\"b\"}", "{\"ip\":\"c\"}"}));
+    EXPECT_EQ(bad(BadItem::no_key), 1U);
+    EXPECT_EQ(read("[1,[{\"ip\":\"x\"}],\"\"]\n").end, CloseReason::too_many_bad_items);
+    EXPECT_EQ(bad(BadItem::not_object), 4U);
+    EXPECT_EQ(read_last("[{\"ip\":\"d\"}]").consumed, 12U);
+    EXPECT_EQ(given_.keys.back(), "d");
+}
+
+TEST_F(PipelineOf, AHelloIsNoElementOfABatch) {
+    change({.name = "devices", .arrays = true, .max_bad_items = 3});
+    EXPECT_FALSE(read("[{\"hello\":{\"id\":\"d\"}}]\n").end);
+    EXPECT_EQ(bad(BadItem::bad_hello), 1U);
+}
+
+TEST_F(PipelineOf, ALargeItemIsDroppedWhereTheListenerSaysSo) {
+    change({.name = "devices", .oversize = Oversize::drop, .max_bad_items = 3});
+    const std::string large = "{\"ip\":\"" + std::string(64, 'x');
+    ReadResult taken = read("{\"ip\":\"a\"}\n" + large + "\"}\n{\"ip\":\"b\"}\n" + large);
+    EXPECT_EQ(given_.keys, (Texts{"a", "b"}));
+    EXPECT_EQ(bad(BadItem::too_large), 2U) << "each once";
+    EXPECT_FALSE(taken.end);
+    EXPECT_FALSE(taken.same_item) << "the second large item began in the middle of the window";
+    keep("x", taken.scan);
+    EXPECT_EQ(read_last("x").consumed, 0U) << "the rest of the dropped item is no item";
+    taken = read_on("xxxx");
+    EXPECT_TRUE(taken.same_item);
+    EXPECT_EQ(taken.consumed, 3U) << "one byte stays";
+    keep("x", taken.scan);
+    EXPECT_EQ(read_on("x\"}\n{\"ip\":\"c\"}\n").consumed, 15U);
+    EXPECT_EQ(given_.keys, (Texts{"a", "b", "c"}));
+    EXPECT_EQ(bad(BadItem::too_large), 2U);
+}
+
+TEST_F(PipelineOf, TheEndOfADroppedItemLeavesNothingOver) {
+    change({.name = "devices", .oversize = Oversize::drop, .max_bad_items = 3});
+    const ReadResult taken = read(std::string(80, 'x'));
+    keep("x", taken.scan);
+    EXPECT_EQ(pipeline_.why_unfinished(connection_), "the item exceeds item.max_bytes, and its end has not come");
+    pipeline_.on_close(connection_, Token{},
+                       {.reason = CloseReason::peer_closed, .error = 0, .detail = "", .evidence = {}}, {});
+    EXPECT_EQ(given_.detail, "");
+    EXPECT_EQ(counters_.unfinished_items.get(), 0U);
+}
+
+TEST_F(PipelineOf, TooManyDroppedItemsEndTheConnection) {
+    change({.name = "devices", .oversize = Oversize::drop, .max_bad_items = 3});
+    std::string lines;
+    for (int i = 0; i < 3; ++i) lines += std::string(80, 'x') + "\n";
+    EXPECT_EQ(read(lines).end, CloseReason::too_many_bad_items);
 }
 
 TEST(NoticeLimiter, ReportsOnceForAnyNumberOfReactors) {

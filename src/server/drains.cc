@@ -34,7 +34,7 @@ std::string retry_after(milliseconds time) {
 std::function<std::string(const Connection&, milliseconds)> goodbye_by(Pipeline& pipeline) {
     return [&pipeline](const Connection& connection, milliseconds time) {
         std::string framed;
-        append_framed(framed, pipeline.listener(connection.listener).framing, retry_after(time));
+        append_framed(framed, pipeline.listener(connection.listener).rules(), retry_after(time));
         return framed;
     };
 }

@@ -416,7 +416,7 @@ SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
         [this, json_object](Shard& shard, Connection& connection, const Reply<SendOutcome>& reply) {
             if (shard.is_unauthenticated(connection)) return reply(SendOutcome::no_such_connection);
             std::string framed;
-            append_framed(framed, impl_->listener_of(connection, shard).framing, json_object);
+            append_framed(framed, impl_->listener_of(connection, shard).rules(), json_object);
             reply(shard.send(connection, framed));
         });
 }
@@ -427,7 +427,7 @@ Delivery Server::deliver(ConnectionId id, std::string_view json_object, millisec
         [this, json_object, timeout](Shard& shard, Connection& connection, const Reply<Delivery>& reply) {
             if (shard.is_unauthenticated(connection)) return reply(Delivery::absent);
             std::string framed;
-            append_framed(framed, impl_->listener_of(connection, shard).framing, json_object);
+            append_framed(framed, impl_->listener_of(connection, shard).rules(), json_object);
             switch (shard.send(connection, framed)) {
                 case SendOutcome::no_such_connection:
                     return reply(Delivery::absent);

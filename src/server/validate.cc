@@ -6,6 +6,7 @@
 #include <holdfast/endpoint.h>
 #include <holdfast/liveness.h>
 
+#include "codec/framing.h"
 #include "net/address.h"
 #include "options/option.h"
 #include "text/printable.h"
@@ -35,6 +36,7 @@ public:
         for (const Option& option : server_options()) {
             if (option.section == Section::listener) report(option.key, out_of_range(option, listener_));
         }
+        check_delimiter();
         check_tls(listener_.tls);
         check_proxies();
     }
@@ -44,6 +46,16 @@ private:
         if (is_name(listener_.name)) return;
         add("name", "listener name " + in_quotes(listener_.name) +
                         " is invalid; write 1 to 64 characters of A-Z a-z 0-9 _ . -");
+    }
+
+    void check_delimiter() {
+        const std::string& delimiter = listener_.delimiter;
+        if (delimiter.size() > max_delimiter) {
+            report("delimiter", std::to_string(delimiter.size()) + " bytes are too long; write at most " +
+                                    std::to_string(max_delimiter));
+        }
+        if (!delimiter.empty() && listener_.framing != Framing::ndjson)
+            report("delimiter", "without effect on this framing; set framing to \"ndjson\", or remove the option");
     }
 
     /// Checks trusted_proxies: no proxy is trusted by default, and a list without proxy_protocol is a mistake.
@@ -147,13 +159,10 @@ void check_listeners(const ServerConfig& config, Violations& out) {
 }
 
 void check_key(const std::string& key, Violations& out) {
-    if (key.empty()) {
-        out.push_back({std::nullopt, "item", "key", "key in [item] is empty; name the field that identifies an item"});
-    } else if (key.size() > key_length) {
-        out.push_back({std::nullopt, "item", "key",
-                       "key in [item] has " + std::to_string(key.size()) + " bytes; write at most " +
-                           std::to_string(key_length)});
-    }
+    if (key.size() <= key_length) return;
+    out.push_back(
+        {std::nullopt, "item", "key",
+         "key in [item] has " + std::to_string(key.size()) + " bytes; write at most " + std::to_string(key_length)});
 }
 
 void check_rest(ServerConfig config, Violations& out) {

@@ -61,15 +61,15 @@ TEST(Validate, NamesEveryOptionThatIsOutOfRange) {
     listener.item_deadline = hours(25);
     listener.max_bad_items = 0;
     listener.backlog = -1;
-    config.item = {"", 2'097'152, 1'025};
+    config.item = {std::string(256, 'k'), 2'097'152, 1'025};
     config.limits = {100'000'001, 100};
     config.reactors = 129;
     config.drain_time = milliseconds(-1);
     config.closed_history = 10'000'001;
     EXPECT_THAT(
         messages(config),
-        ElementsAre("key in [item] is empty; name the field that identifies an item",
-                    "reactors: 129 is out of range; write 0 to 128", "drain_time: -1ms is out of range; write 0s to 1h",
+        ElementsAre("key in [item] has 256 bytes; write at most 255", "reactors: 129 is out of range; write 0 to 128",
+                    "drain_time: -1ms is out of range; write 0s to 1h",
                     "closed_history: 10000001 is out of range; write 0 to 10000000",
                     "max_bytes in [item]: 2MiB is out of range; write 16B to 1MiB",
                     "max_depth in [item]: 1025 is out of range; write 1 to 1024",

@@ -18,6 +18,7 @@ REACHES = {
     "fuzz_framing_ndjson": ["codec/framing.cc", "codec/block_masks.h"],
     "fuzz_framing_json": ["codec/framing.cc", "codec/json_scan.cc"],
     "fuzz_framing_length": ["codec/framing.cc"],
+    "fuzz_framing_delimiter": ["codec/framing.cc"],
     "fuzz_item": ["codec/item.cc", "codec/one_line.cc", "codec/json_scan.cc", "text/printable.cc"],
     "fuzz_batch": ["codec/line_batch.cc", "codec/item.cc"],
     "fuzz_proxy": ["tcp/proxy_header.cc"],

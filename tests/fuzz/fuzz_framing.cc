@@ -1,6 +1,6 @@
-// The input chooses a limit, the split of the rest, and the stream itself. For every split, the frames must equal those
-// of an independent oracle. If a json framing can cut the stream without resynchronising, they must also equal those of
-// one chunk.
+// The input chooses a limit, the rules of the listener, the split of the rest, and the stream itself. For every split,
+// the frames must equal those of an independent oracle. If a json framing can cut the stream without resynchronising,
+// they must also equal those of one chunk.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -14,6 +14,14 @@ namespace {
 using namespace holdfast;
 
 constexpr Framing framing = Framing::FUZZED_FRAMING;
+
+FrameRules rules_of(std::uint8_t choice) {
+    FrameRules rules{.framing = framing, .arrays = (choice & 1) != 0, .drops = (choice & 2) != 0};
+#ifdef FUZZED_DELIMITERS
+    rules.delimiter = odd_delimiters[(choice >> 2) % odd_delimiters.size()];
+#endif
+    return rules;
+}
 
 // Splits into chunks of 1 to 64 bytes. The seed bytes give the sizes in turn; 0xff leaves the rest whole.
 std::vector<std::string> split(const std::string& stream, const std::uint8_t* seeds, std::size_t count) {
@@ -32,15 +40,17 @@ bool resynchronised(const std::vector<Cut>& cuts) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    constexpr std::size_t head = 5;
+    constexpr std::size_t head = 6;
     if (size < head) return 0;
     const std::size_t max_bytes = std::size_t{1} + data[0];
+    const FrameRules rules = rules_of(data[5]);
     const std::string stream(reinterpret_cast<const char*>(data) + head, size - head);
-    const std::vector<std::string> chunks = split(stream, data + 1, head - 1);
+    const std::vector<std::string> chunks = split(stream, data + 1, 4);
 
-    const std::vector<Cut> cuts = cut_stream(framing, chunks, max_bytes);
-    HOLDFAST_CHECK(cuts == oracle_cuts(framing, chunks, max_bytes));
-    const std::vector<Cut> whole = cut_stream(framing, {stream}, max_bytes);
+    const std::vector<Cut> cuts = cut_stream(rules, chunks, max_bytes);
+    HOLDFAST_CHECK(cuts == oracle_cuts(rules, chunks, max_bytes));
+    if (rules.framing == Framing::json && rules.drops) return 0;  // an item that is dropped may resynchronise unseen
+    const std::vector<Cut> whole = cut_stream(rules, {stream}, max_bytes);
     HOLDFAST_CHECK(whole == cuts || resynchronised(cuts));
     return 0;
 }

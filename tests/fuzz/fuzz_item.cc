@@ -159,12 +159,16 @@ private:
         }
         unsigned point = 0;
         if (!take('u') || !hex4(point)) return false;
-        if (point >= 0xdc00 && point < 0xe000) return false;
         if (point >= 0xd800 && point < 0xdc00) {
+            const std::string_view behind = rest_;
             unsigned low = 0;
-            if (!take('\\') || !take('u') || !hex4(low) || low < 0xdc00 || low > 0xdfff) return false;
-            point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
+            if (take('\\') && take('u') && hex4(low) && low >= 0xdc00 && low <= 0xdfff) {
+                point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
+            } else {
+                rest_ = behind;  // half of a pair
+            }
         }
+        if (point >= 0xd800 && point < 0xe000) point = 0xfffd;
         append_utf8(out, point);
         return true;
     }
@@ -223,7 +227,8 @@ std::vector<std::optional<BadItem>> expected(std::string_view text, std::string&
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static ItemDecoder decoder("iP", max_depth, max_bytes);
+    static ItemDecoder decoder(
+        {.key = "iP", .max_bytes = max_bytes, .max_depth = max_depth, .lone_surrogates = LoneSurrogates::replace});
     if (size == 0) return 0;
     // The first byte fills the padding after the item, which must not influence the result.
     std::vector<char> buffer(data + 1, data + size);

@@ -197,6 +197,149 @@ def test_half_an_item_at_the_end_is_no_item():
             assert [item.raw for item in record.items] == [OBJECTS[0]]
 
 
+# Rules of a listener beside its framing
+
+LARGE = b'{"ip":"10.0.0.9","pad":"' + b"x" * 70_000 + b'"}'
+
+
+def bad_items(gateway, name):
+    status = next(one for one in gateway.status()["listeners"] if one["name"] == name)
+    return {kind: count for kind, count in status["bad_items"].items() if count}
+
+
+def expect_over(gateway, name, objects, *writes):
+    """Expects these items of the writes, each of which is read alone, and a connection that goes on."""
+    sock, record = connect(gateway, name)
+    with sock:
+        for raw in writes:
+            sock.sendall(raw)
+        expect_items(gateway, record, objects)
+        assert not record.closed, record.closed
+    return record
+
+
+@pytest.mark.parametrize("framing", ["ndjson", "json", "length"])
+def test_a_byte_order_mark_starts_a_stream(framing):
+    raw = stream(framing, OBJECTS[:2])
+    with Gateway(config=ALL_FRAMINGS) as gateway:
+        for writes in ([b"\xef\xbb\xbf" + raw], [b"\xef\xbb\xbf", raw], [b"\xef", b"\xbb\xbf" + raw]):
+            expect_over(gateway, framing, OBJECTS[:2], *writes)
+        assert not bad_items(gateway, framing)
+
+
+def test_empty_frames_are_skipped():
+    heartbeat = bytes(4)
+    with Gateway(config=ALL_FRAMINGS) as gateway:
+        raw = heartbeat + device.length_framed(OBJECTS[0]) + heartbeat * 3 + device.length_framed(OBJECTS[1]) + heartbeat
+        expect_over(gateway, "length", OBJECTS[:2], raw)
+        assert not bad_items(gateway, "length")
+
+
+@pytest.mark.parametrize("delimiter", ["\0", ";;", "\r\n", "\x1e"])
+def test_a_delimiter_ends_an_item(delimiter):
+    end = delimiter.encode()
+    message = {"do": "report"}
+    with Gateway(config=listener("ndjson", delimiter=delimiter)) as gateway:
+        sock, record = connect(gateway)
+        with sock:
+            sock.sendall(end + OBJECTS[0] + end + end + OBJECTS[3] + end[:1])
+            sock.sendall(end[1:] + b"{}" + end + OBJECTS[1])
+            expect_items(gateway, record, [OBJECTS[0], OBJECTS[3]])
+            assert gateway.send(record.conn, message) == 202
+            received = b""
+            while not received.endswith(end):
+                received += sock.recv(1000)
+            assert json.loads(received.removesuffix(end)) == message
+            sock.shutdown(socket.SHUT_WR)
+            gateway.closed(record)
+        assert [item.raw for item in record.items] == [OBJECTS[0], OBJECTS[3], OBJECTS[1]], "the last needs no delimiter"
+        assert bad_items(gateway, "ndjson") == {"no_key": 1}
+
+
+@pytest.mark.parametrize("framing", ["ndjson", "json", "length"])
+def test_an_array_is_a_batch(framing):
+    batch = b"[" + b" , ".join(OBJECTS[:3]) + b"]"
+    raw = stream(framing, [batch, OBJECTS[4], b"[]", b'[{"a":1},17,' + OBJECTS[0] + b"]"])
+    with Gateway(config=listener(framing, framing=framing, arrays=True)) as gateway:
+        expected = [*OBJECTS[:3], OBJECTS[4], OBJECTS[0]]
+        expect_over(gateway, framing, expected, raw)
+        expect_over(gateway, framing, expected, *(raw[at:at + 1] for at in range(len(raw))))
+        assert bad_items(gateway, framing) == {"no_key": 2, "not_object": 2}
+
+
+@pytest.mark.parametrize("framing", ["ndjson", "json", "length"])
+def test_an_item_too_large_is_dropped_alone(framing):
+    raw = stream(framing, [OBJECTS[0], LARGE, OBJECTS[1], LARGE * 20 if framing == "length" else LARGE, OBJECTS[0]])
+    with Gateway(config=listener(framing, framing=framing, oversize="drop")) as gateway:
+        expected = [OBJECTS[0], OBJECTS[1], OBJECTS[0]]
+        expect_over(gateway, framing, expected, raw)
+        expect_over(gateway, framing, expected, *(raw[at:at + 1_000] for at in range(0, len(raw), 1_000)))
+        assert bad_items(gateway, framing) == {"too_large": 4}
+
+
+def test_batches_and_dropped_items_keep_the_numbers(tmp_path):
+    """Each element has its own number; a dropped item uses up the next one, and an ack covers it."""
+    config = listener(acks=True, arrays=True, oversize="drop") + f'[sink]\ntype = "spool"\npath = "{tmp_path}/spool"\n'
+    with Gateway(config=config) as gateway, device.connect(gateway.address) as sock, sock.makefile("rb") as answers:
+        numbered = [device.item("10.0.0.1", seq=seq).rstrip(b"\n") for seq in range(1, 7)]
+
+        def answered(*writes, last):
+            sock.sendall(b"".join(write + b"\n" for write in writes))
+            found = [json.loads(answers.readline())]
+            while found[-1] != last:
+                found.append(json.loads(answers.readline()))
+            return found
+
+        answered(b'{"hello":{"id":"d","session":"s"}}', last={"resume": 0})
+        answered(b"[" + b",".join(numbered[:2]) + b"]", last={"ack": 2})
+        found = answered(LARGE, numbered[3], last={"ack": 4})
+        assert {"nack": 3, "reason": "too_large"} in found, found
+        found = answered(b"[" + numbered[4] + b',{"a":1},' + numbered[1] + b"]", last={"ack": 6})
+        assert {"nack": 6, "reason": "no_key"} in found, found
+
+
+def test_an_endless_item_ends_at_its_deadline():
+    with Gateway(config=listener("ndjson", oversize="drop", item_deadline="1s", max_bad_items=1_000)) as gateway:
+        sock, record = connect(gateway)
+        with sock:
+            sock.settimeout(0.02)
+            while not record.closed:
+                with contextlib.suppress(OSError):
+                    sock.sendall(b"x" * 10_000)
+                gateway.events.wait(lambda: record.closed, 0.01)
+        assert record.reason == "item_deadline" and "max_bytes" in record.closed["detail"], record.closed
+        assert bad_items(gateway, "ndjson") == {"too_large": 1}
+
+
+def test_the_key_may_be_a_path_or_a_number():
+    with Gateway(config=listener("ndjson") + '[item]\nkey = "device.id"\nnumeric_key = true\n') as gateway:
+        objects = [b'{"device":{"id":17}}', b'{"Device":{"a":1,"ID":"x"}}', b'{"device.id":"y","device":{"id":"z"}}']
+        record = expect_over(gateway, "ndjson", objects, stream("ndjson", [*objects, b'{"id":17}', b'{"device":{"id":1.5}}']))
+        assert [item.key for item in record.items] == ["17", "x", "y"]
+        gateway.wait_status(lambda status: status["bad_items"]["no_key"] == 2)
+
+
+def test_a_device_id_stands_in_for_the_key():
+    with Gateway(config=listener("ndjson") + '[item]\nkey = ""\n') as gateway:
+        sock, record = connect(gateway)
+        with sock:
+            sock.sendall(b'\xef\xbb\xbf{"hello":{"id":"meter-7"}}\n{"v":1}\n{"hello":{"id":"meter-7"}}\n{"v":2}\n')
+            expect_items(gateway, record, [b'{"v":1}', b'{"v":2}'])
+            assert [item.key for item in record.items] == ["meter-7"] * 2
+        assert bad_items(gateway, "ndjson") == {"bad_hello": 1}
+        sock, record = connect(gateway)
+        with sock:
+            sock.sendall(b'{"v":1}\n')
+            gateway.wait_status(lambda status: status["bad_items"]["no_key"] == 1)
+
+
+@pytest.mark.parametrize("config, items", [("", []), ('[item]\nlone_surrogates = "replace"\n', [b'{"ip":"a\\ufffd"}'])])
+def test_a_lone_surrogate_is_rejected_or_replaced(config, items):
+    with Gateway(config=listener("ndjson") + config) as gateway:
+        expect_over(gateway, "ndjson", [*items, OBJECTS[0]], b'{"ip":"a\\ud800"}\n' + OBJECTS[0] + b"\n")
+        assert bad_items(gateway, "ndjson") == ({} if items else {"not_json": 1})
+
+
 # Sinks
 
 class Flood:
