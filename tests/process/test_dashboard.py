@@ -613,7 +613,7 @@ def keep_pictures(page, gateway):
     if not PICTURES:
         return
     settle(page, gateway, gateway.status()["uptime_s"] + 12)
-    for name, width, height, scheme in (("dashboard", 1440, 1010, "light"), ("dashboard-phone", 390, 1500, "dark")):
+    for name, width, height, scheme in (("dashboard", 1440, 1180, "light"), ("dashboard-phone", 390, 1500, "dark")):
         opened(page, gateway, width=width, height=height, scheme=scheme)
         page.wait(lambda: page.text("#alarms-active .kind") and "/s" in page.text("#tile-items"), "the alarm, and a sample")
         page.wait(lambda: len(page.texts("#connections-body tr")) == 15 and len(page.texts("#ended-body tr")) == 10, "tables")

@@ -8,8 +8,9 @@ import {alarmPage} from './marks.js';
 import {connectionsPage} from './prefixes.js';
 import {bySize, kindOf, sum} from './reasons.js';
 
-function reasonShares(reasons) {
-  const all = sum(reasons);
+/** Returns the reasons with their shares of all that the alarm counts, as its summary has them. */
+function reasonShares({reasons, count: counted}) {
+  const all = Math.max(sum(reasons), counted);
   const rows = bySize(reasons).map(([reason, count]) => {
     const share = make('span', {});
     share.style.width = `${(100 * count) / all}%`;
@@ -49,7 +50,7 @@ export function explanation(alarm) {
   return [
     make('p', {class: 'cause'}, make('strong', {}, 'Likely cause: '), visible(alarm.cause)),
     make('p', {class: 'advice'}, make('strong', {}, 'What to do: '), visible(alarm.advice)),
-    facts.length ? make('p', {class: 'muted'}, facts.join('; ')) : null, reasonShares(alarm.reasons), prefixTable(alarm),
+    facts.length ? make('p', {class: 'muted'}, facts.join('; ')) : null, reasonShares(alarm), prefixTable(alarm),
   ].filter(Boolean);
 }
 
