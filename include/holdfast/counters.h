@@ -48,6 +48,7 @@ struct ListenerFigures {
     Count accept_delays{};
     Count opening{};
     Count health_checks{};
+    Count health_checks_open{};                      ///< not in `connections`
     std::array<Count, refused_by_count> refused{};   ///< by RefusedBy
     Count refused_descriptors{};                     ///< times that accepting paused for lack of descriptors or memory
     std::array<Count, close_reason_count> closed{};  ///< by CloseReason

@@ -264,6 +264,10 @@ std::string status_text(const AnswerView& status) {
     out += line("connections", human_count(status.count("/connections")) + " of at most " +
                                    human_count(status.count("/max_connections")));
     out += line("accepted", human_count(status.count("/accepted")) + ", refused " + broken_down(status, "/refused"));
+    if (status.count("/health_checks") + status.count("/health_checks_open") > 0) {
+        out += line("health checks", human_count(status.count("/health_checks")) + " by proxies, " +
+                                         human_count(status.count("/health_checks_open")) + " open");
+    }
     out += line("closed", broken_down(status, "/closed"));
     out += traffic_text(status);
     out += line("probes", human_count(status.count("/probes/alive")) + " alive, " +

@@ -39,7 +39,9 @@ private:
 /// Counters of one listener on one reactor.
 struct ListenerCounters : ListenerFigures<Counter, HistogramCounter> {
     /// Returns the number of the listener's connections in this shard.
-    [[nodiscard]] std::uint64_t held() const noexcept { return connections.get() + accept_waiting.get(); }
+    [[nodiscard]] std::uint64_t held() const noexcept {
+        return connections.get() + accept_waiting.get() + health_checks_open.get();
+    }
 };
 
 /// The counters of one reactor.

@@ -141,6 +141,7 @@ void Listeners::enter_or_wait(Connection& connection) {
     RateLimiter& bucket = core_.admission.bucket();
     if (!bucket.limits()) return enter(connection, false);
     if (peer_has_shut(connection.fd)) return enter(connection, true);
+    if (preamble_.is_health_check(connection)) return enter(connection, false);
     if (queue_.empty() && bucket.try_take(core_.reactor.now())) return enter(connection, false);
     wait_for_turn(connection);
 }
@@ -183,7 +184,8 @@ void Listeners::enter_from_queue(Connection& connection, bool peer_has_shut) {
 
 void Listeners::step_waiting(Connection& connection) {
     if (peer_has_shut(connection.fd)) return enter_from_queue(connection, true);
-    if (sockets_[connection.listener].closed()) enter_from_queue(connection, false);
+    if (sockets_[connection.listener].closed() || preamble_.is_health_check(connection))
+        enter_from_queue(connection, false);
 }
 
 void Listeners::schedule_turns() {

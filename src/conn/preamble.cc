@@ -62,6 +62,7 @@ void Preamble::check_deadline(Connection& connection) {
     const Token number = core_.number_of(connection);
     const PreambleState& state = *table_.find(number);
     const SteadyTime now = core_.reactor.attended();
+    if (state.due == SteadyTime::max()) return;
     if (state.due > now) return table_.put_off(number, state.due);
     if (state.queued) return table_.put_off(number, now + preamble_recheck);
     const bool waits = state.step == PreambleState::Step::header || unread_bytes(connection.fd) > 0;
@@ -83,9 +84,9 @@ void Preamble::overrun(Connection& connection) {
         case PreambleState::Step::header:
             return core_.close(connection, CloseReason::proxy_header_invalid,
                                "no complete PROXY header arrived within 5 s");
+        case PreambleState::Step::item_byte:
+            return core_.close(connection, CloseReason::read_idle);
         case PreambleState::Step::first_byte:
-            if (core_.policy_of(connection).tls == nullptr) return open(connection);  // it was no health check
-            [[fallthrough]];
         case PreambleState::Step::handshake:
             return core_.close(connection, CloseReason::tls_failed, "the TLS handshake did not complete within 5 s");
     }
@@ -95,8 +96,11 @@ void Preamble::step(Connection& connection, ReadUntil until) {
     PreambleState& state = *table_.find(core_.number_of(connection));
     if (state.step == PreambleState::Step::turn) return listeners_.step_waiting(connection);
     if (state.step == PreambleState::Step::header && !take_proxy_header(connection, state, until)) return;
-    if (state.step == PreambleState::Step::first_byte && !has_arrived(connection)) return;
-    if (core_.policy_of(connection).tls == nullptr) return open(connection);
+    if (state.own) return step_check(connection, state);
+    core_.policy_of(connection).tls == nullptr ? open(connection) : enter_handshake(connection, state);
+}
+
+void Preamble::enter_handshake(Connection& connection, PreambleState& state) {
     // A peer that has shut down cannot finish a handshake, and its bytes cannot be read without one.
     if (state.peer_had_shut) return core_.close_by_kernel(connection, take_error(connection.fd), IoPhase::read);
     state.step = PreambleState::Step::handshake;
@@ -128,10 +132,11 @@ bool Preamble::take_proxy_header(Connection& connection, PreambleState& state, R
             break;
     }
     static_cast<void>(kernel::recv(connection.fd, room.data(), header.size, 0));
-    if (header.kind == ProxyHeader::Kind::relayed) return take_peer(connection, header.peer);
-    state.step = PreambleState::Step::first_byte;
-    state.bare = true;
-    return true;
+    if (is_proxys_own(header, connection.peer)) {
+        begin_check(connection, state);
+        return true;
+    }
+    return take_peer(connection, header.peer);
 }
 
 /// Sets the peer from the header; the limits of that peer apply from now on. Returns false if they refuse the
@@ -204,14 +209,19 @@ bool Preamble::finalize_waiting(Connection& connection, const CloseInfo& info) {
 
 bool Preamble::finalize_begun(Connection& connection, const PreambleState& state, const CloseInfo& info) {
     ListenerCounters& counters = core_.counters_of(connection);
-    counters.connections.decrement();
-    counters.opening.decrement();
+    if (state.own) {
+        counters.health_checks_open.decrement();
+    } else {
+        counters.connections.decrement();
+        counters.opening.decrement();
+    }
     if (state.in_handshake) {
         half_open_.remove(core_.number_of(connection));
         core_.admission.handshakes().give_back();
         counters.handshakes.decrement();
         counters.handshakes_failed.increment();
     }
+    if (state.own) return false;
     return !state.bare || kind_of(info.reason) != ReasonKind::peer;
 }
 

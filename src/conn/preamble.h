@@ -30,6 +30,8 @@ public:
     /// Makes the connection wait for accept_rate, without a deadline.
     void wait_for_turn(const Connection& connection) { table_.wait(core_.number_of(connection)); }
     void end_wait(const Connection& connection) { table_.end(core_.number_of(connection)); }
+    /// Returns true if a PROXY header has arrived that declares the connection the proxy's own. Consumes nothing.
+    [[nodiscard]] bool is_health_check(const Connection& connection);
     /// Proceeds as far as the received bytes allow.
     void step(Connection& connection, ReadUntil until);
     /// Closes a connection that a limit refuses. The shard counts it as refused, and the handler never knows it.
@@ -56,9 +58,18 @@ private:
     [[nodiscard]] bool take_peer(Connection& connection, const Endpoint& peer);
     [[nodiscard]] bool has_arrived(Connection& connection);
     void close_if_shut(Connection& connection);
+    void enter_handshake(Connection& connection, PreambleState& state);
     void open(Connection& connection);
     [[nodiscard]] bool finalize_waiting(Connection& connection, const CloseInfo& info);
     [[nodiscard]] bool finalize_begun(Connection& connection, const PreambleState& state, const CloseInfo& info);
+
+    // preamble_check.cc
+    void begin_check(Connection& connection, PreambleState& state);
+    void end_check(const Connection& connection, PreambleState& state);
+    void step_check(Connection& connection, PreambleState& state);
+    void await_item(Connection& connection, PreambleState& state);
+    [[nodiscard]] bool has_item_byte(Connection& connection);
+    [[nodiscard]] bool has_decrypted_item_byte(Connection& connection);
 
     // preamble_handshake.cc
     [[nodiscard]] bool begin_handshake(Connection& connection, PreambleState& state);
@@ -67,6 +78,7 @@ private:
     void handshake_later(Connection& connection, PreambleState& state);
     void handshake(Connection& connection);
     void finish_handshake(Connection& connection, const TlsSession& session);
+    void open_certified(Connection& connection, const TlsSession& session);
     [[nodiscard]] std::string_view objection_to(const Connection& connection) const;
 
     Core& core_;

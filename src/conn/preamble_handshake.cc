@@ -134,6 +134,15 @@ void Preamble::finish_handshake(Connection& connection, const TlsSession& sessio
         return core_.close(connection, CloseReason::tls_failed, objection);
     }
     connection.under_watch = true;  // the last record to the device may be unacknowledged
+    if (state.own) {
+        await_item(connection, state);
+        return receiver_.read_later(connection);
+    }
+    open_certified(connection, session);
+}
+
+/// Opens the connection with the id of its certificate.
+void Preamble::open_certified(Connection& connection, const TlsSession& session) {
     if (const std::string id = session.device_id(); !id.empty()) {
         core_.handler.on_certified(connection, core_.number_of(connection), id);
         if (connection.is_closing()) return;  // the Finalizer ends its preamble

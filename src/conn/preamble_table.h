@@ -22,11 +22,13 @@ struct PreambleState {
     enum class Step : std::uint8_t {
         turn,        ///< wait for accept_rate; see AcceptQueue
         header,      ///< the PROXY header
-        first_byte,  ///< after a header that declares the proxy's own connection; a health check ends before it
+        first_byte,  ///< after the header of the proxy's own connection
         handshake,   ///< the TLS handshake
+        item_byte,   ///< a health check that has no handshake ahead of it
     };
     Step step{};
-    bool bare = true;            ///< no byte of a device arrived; an end by the peer now is a health check
+    bool bare = true;            ///< no byte arrived; an end by the peer now is a health check
+    bool own = false;            ///< the proxy's own connection; a health check until the first byte of an item
     bool peer_had_shut = false;  ///< before accept; it used no turn of accept_rate
     bool turned_away = false;    ///< refused by a limit: not counted as a connection
     bool in_handshake = false;   ///< has a TLS session and counts for max_handshakes

@@ -68,6 +68,108 @@ TEST_F(PreambleTest, AnEndBeforeAnyByteIsAHealthCheck) {
     EXPECT_EQ(rig_.counters().connections.get(), 0U);
 }
 
+constexpr std::string_view own_header = "PROXY TCP4 192.0.2.1 192.0.2.9 1000 7000\r\n";
+
+void expect_no_trace(ShardRig& rig, std::uint64_t checks) {
+    EXPECT_THAT(rig.handler.opened, IsEmpty());
+    EXPECT_THAT(rig.reasons(), IsEmpty());
+    EXPECT_EQ(rig.counters().health_checks.get(), checks);
+    EXPECT_EQ(rig.counters().health_checks_open.get(), 0U);
+    EXPECT_EQ(rig.counters().accepted.get(), 0U);
+    EXPECT_EQ(rig.counters().connections.get(), 0U);
+    EXPECT_EQ(rig.counters().opening.get(), 0U);
+}
+
+TEST_F(PreambleTest, AConnectionOfTheProxyItselfIsAHealthCheckHoweverItEnds) {
+    const int reset = rig_.connect();
+    rig_.kernel.send(reset, own_header);
+    rig_.kernel.reset(reset);
+    rig_.turn();
+    EXPECT_TRUE(rig_.kernel.is_closed(reset));
+    const int blank = rig_.connect();
+    rig_.kernel.send(blank, std::string(own_header) + "\r\n");
+    rig_.turn();
+    EXPECT_EQ(rig_.counters().health_checks_open.get(), 1U);
+    EXPECT_EQ(rig_.counters().connections.get(), 0U) << "not of the population";
+    rig_.kernel.send(blank, " \n");
+    rig_.kernel.finish(blank);
+    rig_.turn();
+    EXPECT_TRUE(rig_.kernel.is_closed(blank));
+    const int dead = rig_.connect();
+    rig_.kernel.send(dead, "PROXY UNKNOWN\r\n");
+    rig_.turn();
+    rig_.kernel.give_up(dead, ETIMEDOUT);
+    rig_.turn();
+    expect_no_trace(rig_, 3);
+}
+
+TEST_F(PreambleTest, TheFirstByteOfAnItemMakesAConnectionOfAHealthCheck) {
+    const int fd = rig_.connect();
+    rig_.kernel.send(fd, own_header);
+    rig_.pass(std::chrono::minutes(5));
+    EXPECT_THAT(rig_.handler.opened, IsEmpty());
+    EXPECT_FALSE(rig_.kernel.is_closed(fd)) << "no limit is configured";
+    rig_.kernel.send(fd, "\n");
+    rig_.turn();
+    EXPECT_THAT(rig_.handler.opened, IsEmpty());
+    rig_.kernel.send(fd, "\nitem\n");
+    rig_.turn();
+    EXPECT_EQ(rig_.handler.opened.size(), 1U);
+    EXPECT_THAT(rig_.handler.items, ElementsAre("", "item"));
+    EXPECT_EQ(rig_.counters().health_checks_open.get(), 0U);
+    EXPECT_EQ(rig_.counters().connections.get(), 1U);
+    EXPECT_EQ(rig_.counters().accepted.get(), 1U);
+    EXPECT_EQ(rig_.counters().opening.get(), 0U);
+    rig_.kernel.finish(fd);
+    rig_.turn();
+    EXPECT_THAT(rig_.reasons(), ElementsAre(CloseReason::peer_closed));
+    EXPECT_EQ(rig_.counters().health_checks.get(), 0U);
+}
+
+TEST_F(PreambleTest, ADeviceOnTheProxysHostIsAConnection) {
+    const int fd = rig_.connect("192.0.2.1:1000");
+    rig_.kernel.send(fd, "PROXY TCP4 192.0.2.1 192.0.2.9 1001 7000\r\n");
+    rig_.turn();
+    EXPECT_EQ(rig_.handler.opened.size(), 1U) << "another port";
+}
+
+TEST(HealthCheck, EndsAfterReadIdle) {
+    ListenerPolicy policy = ShardRig::policy();
+    policy.proxy_protocol = ProxyProtocol::v1;
+    policy.trusted_proxies = {parse_prefix("192.0.2.0/24").value()};
+    policy.read_idle = std::chrono::seconds(20);
+    ShardRig rig({.max_connections = 100, .max_unfinished = 4'096, .policies = {policy}});
+    const int fd = rig.connect();
+    rig.kernel.send(fd, own_header);
+    rig.pass(std::chrono::seconds(19));
+    EXPECT_FALSE(rig.kernel.is_closed(fd));
+    rig.pass(std::chrono::seconds(2));
+    EXPECT_TRUE(rig.kernel.is_closed(fd));
+    expect_no_trace(rig, 1);
+}
+
+TEST(HealthCheck, CountsForNoLimitOfAPeer) {
+    ListenerPolicy policy = ShardRig::policy();
+    policy.proxy_protocol = ProxyProtocol::v1;
+    policy.trusted_proxies = {parse_prefix("192.0.2.0/24").value()};
+    ShardRig rig({.max_connections = 100, .max_unfinished = 4'096, .policies = {policy}});
+    LimitsConfig limits;
+    limits.max_connections_per_peer = 1;
+    rig.admission.set(limits, 3);
+    for (const char* from : {"192.0.2.1:1000", "192.0.2.1:1001"}) {
+        const int check = rig.connect(from);
+        const std::string port = std::string(from).substr(10);
+        rig.kernel.send(check, "PROXY TCP4 192.0.2.1 192.0.2.9 " + port + " 7000\r\n");
+        rig.turn();
+    }
+    EXPECT_EQ(rig.counters().health_checks_open.get(), 2U);
+    const int device = rig.connect("192.0.2.1:1002");
+    rig.kernel.send(device, "PROXY TCP4 192.0.2.1 192.0.2.9 5000 7000\r\n");
+    rig.turn();
+    EXPECT_EQ(rig.handler.opened.size(), 1U);
+    EXPECT_TRUE(rig.kernel.is_closed(rig.connect("192.0.2.1:1003"))) << "checks take places of max_connections";
+}
+
 TEST_F(PreambleTest, WhatIsNoHeaderEndsTheConnection) {
     const int fd = rig_.connect();
     rig_.kernel.send(fd, "{\"ip\":\"a\"}\n");
@@ -192,6 +294,72 @@ TEST_F(TlsPreambleTest, TheHandlerLearnsTheIdOfTheCertificateAndGetsWhatItDeciph
     rig_.turn();
     EXPECT_THAT(rig_.handler.items, ElementsAre("item"));
     EXPECT_GT(rig_.kernel.reads(fd_), 0) << "TLS reads by the same kernel as all else";
+}
+
+/// A TLS listener behind a proxy that checks it: LOCAL, then a handshake.
+struct CheckedTls {
+    CheckedTls() : rig({.max_connections = 100, .max_unfinished = 4'096, .policies = {behind_a_proxy()}}) {
+        rig.admission.set(LimitsConfig(), 100);
+    }
+    ListenerPolicy behind_a_proxy() const {
+        ListenerPolicy policy = files.policy;
+        policy.proxy_protocol = ProxyProtocol::v2;
+        policy.trusted_proxies = {parse_prefix("192.0.2.0/24").value()};
+        return policy;
+    }
+    int begin() {
+        const int fd = rig.connect();
+        rig.kernel.send(fd, {"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16});
+        rig.turn();
+        return fd;
+    }
+    TlsPeer shake_hands(int fd) {
+        TlsPeer peer(files.client.get(), rig.kernel, fd);
+        for (int flight = 0; flight < 4; ++flight) {
+            peer.step();
+            rig.turn();
+        }
+        return peer;
+    }
+    TlsFiles files;
+    ShardRig rig;
+};
+
+TEST(TlsCheck, AHandshakeOfTheProxyIsAHealthCheck) {
+    CheckedTls checked;
+    const int done = checked.begin();
+    static_cast<void>(checked.shake_hands(done));
+    EXPECT_EQ(checked.rig.counters().handshakes_full.get(), 1U);
+    checked.rig.kernel.reset(done);
+    checked.rig.turn();
+    const int failed = checked.begin();
+    checked.rig.kernel.send(failed, "no handshake, no handshake\n");
+    checked.rig.turn();
+    checked.rig.turn();
+    EXPECT_TRUE(checked.rig.kernel.is_closed(failed));
+    const int silent = checked.begin();
+    checked.rig.pass(std::chrono::seconds(6));
+    EXPECT_TRUE(checked.rig.kernel.is_closed(silent)) << "no handshake in its time";
+    EXPECT_THAT(checked.rig.handler.certified, IsEmpty());
+    expect_no_trace(checked.rig, 3);
+}
+
+TEST(TlsCheck, TheFirstDecipheredByteOfAnItemMakesAConnection) {
+    CheckedTls checked;
+    const int fd = checked.begin();
+    TlsPeer peer = checked.shake_hands(fd);
+    peer.send("\r\n");
+    checked.rig.turn();
+    EXPECT_THAT(checked.rig.handler.opened, IsEmpty());
+    checked.rig.pass(std::chrono::seconds(30));
+    EXPECT_FALSE(checked.rig.kernel.is_closed(fd));
+    peer.send("item\n");
+    checked.rig.turn();
+    EXPECT_EQ(checked.rig.handler.opened.size(), 1U);
+    EXPECT_THAT(checked.rig.handler.certified, ElementsAre("d1"));
+    EXPECT_THAT(checked.rig.handler.items, ElementsAre("item"));
+    EXPECT_EQ(checked.rig.counters().connections.get(), 1U);
+    EXPECT_EQ(checked.rig.counters().health_checks_open.get(), 0U);
 }
 
 TEST_F(TlsPreambleTest, AHandlerMayCloseAConnectionThatItsCertificateNames) {

@@ -72,8 +72,10 @@ ProxyHeader parse_v1_line(std::string_view line, std::size_t size) {
         return invalid("the PROXY v1 header does not have two addresses and two ports, separated by one space");
     const int family = protocol == "TCP4" ? AF_INET : AF_INET6;
     auto source = parse_address(family, next_word(rest));
-    const auto destination = parse_address(family, next_word(rest));
-    if (!source || !destination) return invalid("an address in the PROXY v1 header does not fit its protocol");
+    // With set_real_ip_from, nginx replaces the source and keeps the destination, which may be of the other family.
+    const std::string_view to = next_word(rest);
+    const bool has_destination = parse_address(AF_INET, to) || parse_address(AF_INET6, to);
+    if (!source || !has_destination) return invalid("an address in the PROXY v1 header does not fit its protocol");
     const auto source_port = parse_port(next_word(rest));
     const auto destination_port = parse_port(next_word(rest));
     if (!source_port || !destination_port) return invalid("a port in the PROXY v1 header is invalid");
@@ -210,6 +212,11 @@ ProxyHeader parse_proxy_header(ProxyProtocol version, std::span<const char> byte
     HOLDFAST_CHECK(version != ProxyProtocol::off);
     const std::string_view text(bytes.data(), bytes.size());
     return version == ProxyProtocol::v1 ? parse_v1(text) : parse_v2(text);
+}
+
+bool is_proxys_own(const ProxyHeader& header, const Endpoint& proxy) noexcept {
+    return header.kind == ProxyHeader::Kind::local ||
+           (header.kind == ProxyHeader::Kind::relayed && header.peer == proxy);
 }
 
 std::uint32_t crc32c(std::span<const char> bytes, std::uint32_t crc) noexcept {

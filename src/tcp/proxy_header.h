@@ -31,6 +31,10 @@ struct ProxyHeader {
 /// partial is final, whatever bytes follow. Pure.
 [[nodiscard]] ProxyHeader parse_proxy_header(ProxyProtocol version, std::span<const char> bytes);
 
+/// Returns true if a whole header declares the connection the own one of `proxy`, the socket's peer. The header is
+/// LOCAL or UNKNOWN, or its source is that peer, as with `send-proxy check` of HAProxy.
+[[nodiscard]] bool is_proxys_own(const ProxyHeader& header, const Endpoint& proxy) noexcept;
+
 /// Returns the CRC-32C (RFC 9260, appendix A) of `bytes`, continued from `crc`. Bit by bit, since a connection needs it
 /// once.
 [[nodiscard]] std::uint32_t crc32c(std::span<const char> bytes, std::uint32_t crc = 0) noexcept;

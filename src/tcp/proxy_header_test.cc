@@ -58,6 +58,19 @@ void expect(ProxyProtocol version, const std::vector<HeaderCase>& cases) {
     }
 }
 
+TEST(ProxyHeader, TheProxysOwnConnection) {
+    const Endpoint proxy = parse_endpoint("192.0.2.9:41000").value();
+    const auto is_own = [&proxy](std::string_view line) {
+        return is_proxys_own(parse_proxy_header(ProxyProtocol::v1, line), proxy);
+    };
+    EXPECT_TRUE(is_own("PROXY UNKNOWN\r\n"));
+    EXPECT_TRUE(is_own("PROXY TCP4 192.0.2.9 10.0.0.1 41000 7000\r\n"));
+    EXPECT_FALSE(is_own("PROXY TCP4 192.0.2.9 10.0.0.1 41001 7000\r\n")) << "a device on the proxy's host";
+    EXPECT_FALSE(is_own("PROXY TCP4 192.0.2.8 10.0.0.1 41000 7000\r\n"));
+    EXPECT_FALSE(is_own("PROXY TCP4 192.0.2.9 10.0.0.1 41000 7000")) << "incomplete";
+    EXPECT_FALSE(is_own("GET / HTTP/1.0\r\n"));
+}
+
 TEST(ProxyHeader, Version1) {
     const std::string v6 = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
     const std::string longest = "PROXY UNKNOWN " + v6 + " " + v6 + " 65535 65535\r\n";
@@ -67,6 +80,9 @@ TEST(ProxyHeader, Version1) {
             {"PROXY TCP4 0.0.0.0 255.255.255.255 0 65535\r\n", Kind::relayed, "0.0.0.0:0"},
             {"PROXY TCP6 2001:db8::1 ::1 51514 7000\r\n", Kind::relayed, "[2001:db8::1]:51514"},
             {"PROXY TCP6 ::ffff:192.0.2.1 ::1 1 2\r\n", Kind::relayed, "192.0.2.1:1"},
+            {"PROXY TCP4 192.0.2.1 2001:db8::9 51514 7000\r\n", Kind::relayed, "192.0.2.1:51514"},
+            {"PROXY TCP6 2001:db8::1 192.0.2.9 51514 7000\r\n", Kind::relayed, "[2001:db8::1]:51514"},
+            {"PROXY TCP4 192.0.2.1 nowhere 51514 7000\r\n", Kind::invalid, "an address"},
             {"PROXY UNKNOWN\r\n", Kind::local, ""},
             {"PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 65535 65535\r\n", Kind::local, ""},
             {"PROXY UNKNOWNS\r\n", Kind::invalid, "neither TCP4, TCP6 nor UNKNOWN"},

@@ -145,11 +145,15 @@ TlsOutcome TlsSession::check_resumed() noexcept {
     return {TlsStep::done};
 }
 
-TlsOutcome TlsSession::read(std::span<char> into) noexcept {
+TlsOutcome TlsSession::read(std::span<char> into) noexcept { return read_by(SSL_read_ex, into); }
+
+TlsOutcome TlsSession::peek(std::span<char> into) noexcept { return read_by(SSL_peek_ex, into); }
+
+TlsOutcome TlsSession::read_by(Reader* reader, std::span<char> into) noexcept {
     if (read_end_.step != TlsStep::done) return read_end_;
     ERR_clear_error();
     std::size_t bytes = 0;
-    const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &bytes);
+    const int result = reader(ssl_.get(), into.data(), into.size(), &bytes);
     if (result == 1) {
         budget_.count_data();
         return {.step = TlsStep::done, .bytes = bytes};

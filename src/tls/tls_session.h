@@ -64,6 +64,8 @@ public:
     /// Reads at most one record. More may be in the socket or decrypted, so read until `want_read`. The end is reported
     /// again by later calls.
     [[nodiscard]] TlsOutcome read(std::span<char> into) noexcept;
+    /// Reads like read(), and leaves the bytes for the next read.
+    [[nodiscard]] TlsOutcome peek(std::span<char> into) noexcept;
     [[nodiscard]] TlsOutcome write(std::string_view bytes) noexcept;
     /// Sends close_notify, as far as the socket accepts it at once.
     void farewell() noexcept;
@@ -90,6 +92,8 @@ public:
     static constexpr std::size_t memory_certified = 24 * 1024;  ///< with the device's certificate
 
 private:
+    using Reader = int(SSL*, void*, std::size_t, std::size_t*);
+    [[nodiscard]] TlsOutcome read_by(Reader* reader, std::span<char> into) noexcept;
     [[nodiscard]] TlsOutcome classify(int result) noexcept;
     [[nodiscard]] std::string_view why_failed() const noexcept;
     [[nodiscard]] TlsOutcome check_resumed() noexcept;
