@@ -1,6 +1,7 @@
 #include "alarm/alarm_book.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/check.h"
@@ -13,6 +14,19 @@ auto find(std::vector<Alarm>& alarms, std::uint64_t id) {
 }
 
 }  // namespace
+
+void AlarmBook::begin(std::chrono::steady_clock::time_point now, EventTime wall) {
+    wall_ = wall;
+    const auto step = wall_line_.follow(now, wall);
+    if (step == std::chrono::milliseconds(0)) return;
+    for (std::vector<Alarm>* alarms : {&board_.active, &board_.recent}) {
+        for (Alarm& alarm : *alarms) {
+            alarm.raised_at += step;
+            if (alarm.cleared_at) *alarm.cleared_at += step;
+            if (alarm.silent) alarm.silent->since += step;
+        }
+    }
+}
 
 std::uint64_t AlarmBook::raise(Alarm alarm) {
     alarm.id = ++last_id_;

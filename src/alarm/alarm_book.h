@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "alarm/alarm.h"
+#include "base/wall_line.h"
 
 namespace holdfast {
 
@@ -15,8 +16,8 @@ class AlarmBook {
 public:
     static constexpr std::size_t max_recent = 100;
 
-    /// Sets the time of all changes until the next call.
-    void begin(EventTime wall) { wall_ = wall; }
+    /// Sets the time of all changes until the next call. After a step of the wall clock, former times move with it.
+    void begin(std::chrono::steady_clock::time_point now, EventTime wall);
 
     /// Raises an alarm and assigns its id and time. Returns the id.
     std::uint64_t raise(Alarm alarm);
@@ -34,6 +35,7 @@ public:
 
 private:
     EventTime wall_;
+    WallLine wall_line_;
     std::uint64_t last_id_ = 0;
     AlarmBoard board_;
     std::vector<std::uint64_t> news_;

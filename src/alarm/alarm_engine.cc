@@ -84,7 +84,7 @@ ListenerWatch& AlarmEngine::Impl::watch_of(const ListenerStatus& status) {
 }
 
 std::vector<Alarm> AlarmEngine::Impl::evaluate(const AlarmInput& input) {
-    book_.begin(input.wall);
+    book_.begin(input.now, input.wall);
     closes_.forget_before(input.now - DropWatch::memory(settings_));
     const Sample sample{.now = input.now,
                         .settings = settings_,

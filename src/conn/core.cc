@@ -20,7 +20,6 @@ Core::Core(Reactor& on, StreamHandler& events, Admission& limits, const ShardOpt
       handler(events),
       admission(limits),
       started(on.now()),
-      started_at(on.wall_now()),
       policies(options.policies),
       observations(options.observed),
       registry(options.reactor, options.max_connections),
@@ -50,6 +49,11 @@ CloseInfo Core::info_by_kernel(const Connection& connection, int error, IoPhase 
 
 void Core::close_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail) {
     close(connection, info_by_kernel(connection, error, phase, detail));
+}
+
+WallTime Core::wall_of(SteadyTime at) const {
+    wall_line_.follow(reactor.now(), reactor.wall_now());
+    return wall_line_.at(at);
 }
 
 void Core::miss(SteadyTime until, std::chrono::nanoseconds length) {

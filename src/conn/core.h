@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/attended_time.h"
+#include "base/wall_line.h"
 #include "conn/buffer_budget.h"
 #include "conn/counters.h"
 #include "conn/partings.h"
@@ -41,7 +42,6 @@ struct Core {
     Admission& admission;
 
     const SteadyTime started;
-    const WallTime started_at;
     const TickLine ticks{started};
     AttendedTime thawed_time;  ///< without absences of longest_busy_turn or more
     AttendedTime read_time;    ///< without absences, and without pauses of all reading
@@ -98,7 +98,9 @@ struct Core {
         return time_;
     }
     [[nodiscard]] SteadyTime steady_of(Tick tick) const { return started + tick.since(ticks.at(started)); }
-    [[nodiscard]] WallTime wall_of(Tick tick) const { return started_at + tick.since(ticks.at(started)); }
+    /// Returns the wall-clock time of an earlier moment by the present clock: a step does not falsify the age.
+    [[nodiscard]] WallTime wall_of(SteadyTime at) const;
+    [[nodiscard]] WallTime wall_of(Tick tick) const { return wall_of(steady_of(tick)); }
     /// Records an absence of the reactor of `length` that ended at `until`.
     void miss(SteadyTime until, std::chrono::nanoseconds length);
     /// Returns the part of the latest `span` outside long absences. The kernel's evidence stays valid during a busy
@@ -111,6 +113,7 @@ private:
     static constexpr std::chrono::seconds longest_busy_turn{1};
 
     TurnTime time_{};
+    mutable WallLine wall_line_;
 };
 
 }  // namespace holdfast

@@ -126,8 +126,7 @@ void Sweeper::end_suspicion(Connection& connection) {
 
 std::optional<WallTime> Sweeper::suspect_since(const Connection& connection) const {
     if (!connection.suspect) return std::nullopt;
-    const auto since = suspects_.since(core_.number_of(connection)) - core_.started;
-    return core_.started_at + std::chrono::floor<WallTime::duration>(since);
+    return core_.wall_of(suspects_.since(core_.number_of(connection)));
 }
 
 void Sweeper::keep_canaries(bool on) {

@@ -34,7 +34,7 @@ Result<bool> SpaceWait::run(Signals& signals, const Work& work) {
 }
 
 std::optional<Error> SpaceWait::open(const std::string& lack) {
-    since_ = SystemClock().wall();
+    since_ = SystemClock().steady();
     {
         const std::lock_guard lock(mutex_);
         lack_ = lack;
@@ -79,7 +79,8 @@ AlarmBoard SpaceWait::Watch::alarms() {
     Alarm alarm;
     alarm.id = 1;
     alarm.kind = AlarmKind::sink_lag;
-    alarm.raised_at = wait_.since_;
+    const SystemClock clock;
+    alarm.raised_at = clock.wall() - std::chrono::floor<std::chrono::milliseconds>(clock.steady() - wait_.since_);
     alarm.summary = "the gateway waits for disk space with closed listeners: " + why;
     alarm.cause = "The spool cannot be opened: " + why + ".";
     alarm.advice = "Free some space. The gateway continues by itself within a second.";

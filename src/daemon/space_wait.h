@@ -58,7 +58,7 @@ private:
     mutable std::mutex mutex_;
     std::string lack_;  // guarded by mutex_
     bool is_open_ = false;
-    EventTime since_;
+    SteadyTime since_;
     StoppedGateway gateway_;
     Watch watch_{*this};
     AdminEndpoints admin_{log_};  // last: its threads use the other members

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/memory_reserve.h"
 #include "base/system_failure.h"
+#include "base/wall_line.h"
 #include "codec/framing.h"
 #include "model/counter_rows.h"
 #include "server/active_config.h"
@@ -172,7 +173,7 @@ void Server::Impl::introduce(ReactorThread& thread) {
 ServerStatus Server::Impl::status() const {
     ServerStatus status;
     status.uptime = std::chrono::floor<milliseconds>(clock_.steady() - started_);
-    status.started_at = started_at_;
+    status.started_at = by_present_clock(started_, started_at_, clock_);
     status.reactors = static_cast<unsigned>(threads_.size());
     status.max_connections = admission_.quota().max();
     status.buffer_bytes = admission_.buffers().used();

@@ -20,11 +20,15 @@ void add(TrendCounters& sum, const TrendCounters& more) {
 Trend::Trend() : all_(std::make_unique<TrendHistory>()) {}
 Trend::~Trend() = default;
 
-void Trend::sample(EventTime wall, const ServerStatus& status) {
-    const auto at = std::chrono::floor<std::chrono::seconds>(wall);
+void Trend::sample(SteadyTime now, EventTime wall, const ServerStatus& status) {
     const std::lock_guard lock(mutex_);
+    const auto elapsed = std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch());
+    if (!first_) first_ = wall.time_since_epoch() - elapsed;
+    stepped_ += wall_line_.follow(now, wall);
+    const EventTime own(*first_ + elapsed);
+    const auto at = std::chrono::floor<std::chrono::seconds>(own);
     for (auto& [name, history] : by_name_) {
-        if (!history->gone_since) history->gone_since = wall;
+        if (!history->gone_since) history->gone_since = own;
     }
     TrendCounters grown_in_all;
     std::uint64_t connections = 0;
@@ -38,22 +42,22 @@ void Trend::sample(EventTime wall, const ServerStatus& status) {
         connections += listener.connections;
     }
     all_->add(at, connections, grown_in_all);
-    forget_the_gone(wall);
+    forget_the_gone(own);
 }
 
 /// Removes listeners an hour after their end. Until then they continue with empty samples, so that their history stays
 /// readable.
-void Trend::forget_the_gone(EventTime wall) {
+void Trend::forget_the_gone(EventTime own) {
     std::size_t gone = 0;
     auto longest = by_name_.end();
     for (auto it = by_name_.begin(); it != by_name_.end();) {
         TrendHistory& history = *it->second;
-        if (history.gone_since && wall - *history.gone_since >= gone_listener_kept) {
+        if (history.gone_since && own - *history.gone_since >= gone_listener_kept) {
             it = by_name_.erase(it);
             continue;
         }
         if (history.gone_since) {
-            history.add_absent(std::chrono::floor<std::chrono::seconds>(wall));
+            history.add_absent(std::chrono::floor<std::chrono::seconds>(own));
             ++gone;
             if (longest == by_name_.end() || *history.gone_since < *longest->second->gone_since) longest = it;
         }
@@ -63,8 +67,14 @@ void Trend::forget_the_gone(EventTime wall) {
 }
 
 TrendAnswer Trend::answer(const TrendQuery& query) const {
-    const auto window = std::clamp(query.window, std::chrono::seconds(1), coarse_window);
     const std::lock_guard lock(mutex_);
+    TrendAnswer answer = own_answer(query);
+    for (TrendPoint& point : answer.points) point.at += std::chrono::floor<std::chrono::seconds>(stepped_);
+    return answer;
+}
+
+TrendAnswer Trend::own_answer(const TrendQuery& query) const {
+    const auto window = std::clamp(query.window, std::chrono::seconds(1), coarse_window);
     if (!query.listener) return all_->answer(window, query.step);
     const auto found = by_name_.find(*query.listener);
     if (found != by_name_.end()) return found->second->answer(window, query.step);

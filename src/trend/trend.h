@@ -14,6 +14,8 @@
 #include <holdfast/events.h>
 #include <holdfast/status.h>
 
+#include "base/wall_line.h"
+
 namespace holdfast {
 
 /// Counts of one step of time, and the population at its end.
@@ -57,17 +59,23 @@ public:
     Trend& operator=(const Trend&) = delete;
     ~Trend();
 
-    /// Records a sample; call once a second. Counts between samples are part of the next one.
-    void sample(EventTime wall, const ServerStatus& status);
+    /// Records a sample; call once a second. Counts between samples are part of the next one. The distance of two
+    /// samples is monotonic time. After a step of the wall clock, the times of former samples move with it.
+    void sample(SteadyTime now, EventTime wall, const ServerStatus& status);
 
     /// Returns no points for an unknown listener. The counts of one answer add up to the growth of the counters.
     [[nodiscard]] TrendAnswer answer(const TrendQuery& query) const;
 
 private:
-    void forget_the_gone(EventTime wall);
+    [[nodiscard]] TrendAnswer own_answer(const TrendQuery& query) const;
+    void forget_the_gone(EventTime own);
 
     mutable std::mutex mutex_;
-    std::unique_ptr<TrendHistory> all_;                             // guarded by mutex_
+    std::optional<std::chrono::milliseconds>
+        first_;                            // guarded by mutex_; the first sample's wall minus its steady time
+    WallLine wall_line_;                   // guarded by mutex_
+    std::chrono::milliseconds stepped_{};  // guarded by mutex_; steps of the wall clock since the first sample
+    std::unique_ptr<TrendHistory> all_;    // guarded by mutex_
     std::map<std::string, std::unique_ptr<TrendHistory>> by_name_;  // guarded by mutex_
 };
 

@@ -52,8 +52,7 @@ TrendSlot& TrendRing::push(std::uint64_t connections) {
 void TrendRing::add(std::chrono::sys_seconds at, std::uint64_t connections, const TrendCounters& grown) {
     const std::int64_t unit = at.time_since_epoch() / unit_;
     const std::int64_t ahead = unit - newest_unit_;
-    // A small step of the clock backwards does not open a new slot.
-    const bool same = used_ > 0 && (ahead == 0 || ahead == -1);
+    const bool same = used_ > 0 && ahead <= 0;
     if (used_ > 0 && ahead > 1) {
         const auto missed = std::min<std::int64_t>(ahead - 1, static_cast<std::int64_t>(slots_.size()));
         const std::uint32_t stood = slots_[newest_].connections;

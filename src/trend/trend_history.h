@@ -45,7 +45,6 @@ public:
     TrendRing(std::chrono::seconds unit, std::size_t capacity) : unit_(unit), slots_(capacity) {}
 
     /// Adds a sample; samples of one unit share a slot. Units without a sample keep the previous number of connections.
-    /// After a step of the clock backwards the older slots' times move with it.
     void add(std::chrono::sys_seconds at, std::uint64_t connections, const TrendCounters& grown);
 
     /// Returns the points of the last `window` up to the latest sample, of one `step` each; both are whole multiples of

@@ -185,7 +185,7 @@ void Watcher::evaluate(Time now, bool sample) {
     for (const Alarm& alarm : changed) {
         if (options_.on_alarm) options_.on_alarm(alarm);
     }
-    if (sample) take_sample(wall, status, active);
+    if (sample) take_sample({now, wall}, status, active);
 }
 
 void Watcher::publish(AlarmBoard board) {
@@ -196,8 +196,8 @@ void Watcher::publish(AlarmBoard board) {
     }
 }
 
-void Watcher::take_sample(EventTime wall, const ServerStatus& status, std::size_t alarms_active) {
-    trend_.sample(wall, status);
+void Watcher::take_sample(Moment at, const ServerStatus& status, std::size_t alarms_active) {
+    trend_.sample(at.steady, at.wall, status);
     if (!options_.on_sample) return;
     const auto latest = trend_.answer({.window = seconds(1), .step = seconds(1), .listener = {}});
     if (!latest.points.empty()) options_.on_sample({latest.points.back(), status, alarms_active});

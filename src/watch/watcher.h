@@ -91,7 +91,11 @@ private:
     void evaluate(Time now, bool sample);
     /// Publishes the board, with acknowledgements that the engine has not seen.
     void publish(AlarmBoard board);
-    void take_sample(EventTime wall, const ServerStatus& status, std::size_t alarms_active);
+    struct Moment {
+        Time steady;
+        EventTime wall;
+    };
+    void take_sample(Moment at, const ServerStatus& status, std::size_t alarms_active);
     void reconcile_regularly();
     /// Returns false when it is time to end.
     [[nodiscard]] bool sleep_until(Time when);

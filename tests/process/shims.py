@@ -18,3 +18,17 @@ def compile_shim(name, directory, sources=ROOT / "lab" / "faults"):
 def preload(library, **variables):
     """Returns the environment that makes a program load it first; the sanitizers' own library may come second."""
     return {"LD_PRELOAD": str(library), "ASAN_OPTIONS": "verify_asan_link_order=0", **variables}
+
+
+class WallClock:
+    """Owns the wall clock of gateways, which run with its `env`."""
+
+    def __init__(self, directory):
+        self.file = directory / "step"
+        self.env = preload(compile_shim("wall_clock_shim", directory), HOLDFAST_WALL_STEP_FILE=str(self.file))
+        self.to(0)
+
+    def to(self, seconds):
+        fresh = self.file.with_suffix(".new")  # renamed: the clock is never read half written
+        fresh.write_text(str(seconds))
+        fresh.replace(self.file)

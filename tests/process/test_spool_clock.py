@@ -8,29 +8,15 @@ import pytest
 
 from gateway import Gateway, listener, until
 from lab import device
-from shims import compile_shim, preload
+from shims import WallClock
 from spool_files import read_all
 
 YEAR = 365 * 24 * 3600
 
 
-class Steps:
-    """The wall clock of gateways, which the test sets."""
-
-    def __init__(self, directory):
-        self.file = directory / "step"
-        self.env = preload(compile_shim("wall_clock_shim", directory), HOLDFAST_WALL_STEP_FILE=str(self.file))
-        self.to(0)
-
-    def to(self, seconds):
-        fresh = self.file.with_suffix(".new")  # renamed: the clock is never read half written
-        fresh.write_text(str(seconds))
-        fresh.replace(self.file)
-
-
 @pytest.fixture
 def steps(tmp_path):
-    return Steps(tmp_path)
+    return WallClock(tmp_path)
 
 
 def numbered(gateway, first, last):

@@ -8,7 +8,7 @@ import {DevicePage} from './device.js';
 import {byId, say} from './dom.js';
 import {Ended} from './ended.js';
 import {Fleet} from './fleet.js';
-import {clock, duration, number} from './format.js';
+import {clock, duration, number, setGatewayTime} from './format.js';
 import {Glance} from './glance.js';
 import {Feed} from './live.js';
 import {startLogin} from './login.js';
@@ -99,6 +99,7 @@ alarms.onBoard = ({active, recent}) => population.setAlarms([...active, ...recen
 fleet.onGone = (sentences) => alarms.setGone(sentences);
 
 glance.onStatus = (status) => {
+  setGatewayTime(Date.parse(status.started_at) + 1000 * status.uptime_s);
   const names = status.listeners.map((one) => one.name);
   population.setListeners(names);
   connections.setListeners(names);

@@ -5,7 +5,7 @@ import * as api from './api.js';
 import {devicePage} from './device.js';
 import {byId, fillFacts, say, visible} from './dom.js';
 import {evidenceLine, fillLives} from './ended.js';
-import {ago, bytes, duration, microseconds, milliseconds, number, when, words} from './format.js';
+import {ago, bytes, duration, gatewayNow, microseconds, milliseconds, number, when, words} from './format.js';
 
 const LIVES = 20;
 const ALL_LIVES = 10000;  // the number that the gateway keeps
@@ -264,7 +264,7 @@ export class Connection {
     }
     return this.#act(byId('send').querySelector('button'), 'send-outcome', async (id) => {
       await api.send(id, text);
-      return [`Queued at ${when(Date.now())} UTC. Only an answer of the device confirms delivery.`, 'good'];
+      return [`Queued at ${when(gatewayNow())} UTC. Only an answer of the device confirms delivery.`, 'good'];
     });
   }
 

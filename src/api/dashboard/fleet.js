@@ -3,14 +3,14 @@
 import * as api from './api.js';
 import {devicePage} from './device.js';
 import {byId, fillRows, make, say, visible} from './dom.js';
-import {duration, number, when} from './format.js';
+import {duration, gatewayNow, number, when} from './format.js';
 
 // Maps a state to the colour of a kind of reason.
 const kinds = {online: 'peer', stopped: 'local', closed: 'local', silent: 'policy', unknown: 'policy', lost: 'network'};
 
 const isGone = ({state}) => state === 'silent' || state === 'lost';
 
-const heardAt = (gateway) => when(Date.now() - gateway.quiet_s * 1000);
+const heardAt = (gateway) => when(gatewayNow() - gateway.quiet_s * 1000);
 
 const goneSentence = (gateway) => `Gateway ${visible(gateway.name)} is ${gateway.state}: its alarms and devices are not known since `
   + `${heardAt(gateway)} UTC.`;

@@ -51,14 +51,24 @@ export function day(time) {
   return `${at.getUTCDate()} ${months[at.getUTCMonth()]}`;
 }
 
+let lead = 0;  // of the gateway's clock over the browser's, in ms
+
+/** Takes the time by the gateway's clock. Stamps and ages of the gateway are compared with it. */
+export function setGatewayTime(now) {
+  const seen = now - Date.now();
+  if (Math.abs(seen - lead) > 1000) lead = seen;
+}
+
+export const gatewayNow = () => Date.now() + lead;
+
 /** Returns 14:03:22 for today, 21 Nov 14:03 for another day. */
-export function when(time, now = Date.now()) {
+export function when(time, now = gatewayNow()) {
   const at = new Date(time);
   const today = at.toISOString().slice(0, 10) === new Date(now).toISOString().slice(0, 10);
   return today ? clock(at) : `${day(at)} ${shortClock(at)}`;
 }
 
-export function ago(time, now = Date.now()) {
+export function ago(time, now = gatewayNow()) {
   const seconds = Math.round((now - new Date(time)) / 1000);
   return seconds < 1 ? 'just now' : `${duration(seconds)} ago`;
 }

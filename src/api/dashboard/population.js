@@ -3,7 +3,7 @@
 
 import * as api from './api.js';
 import {byId, make, say} from './dom.js';
-import {clock, day, duration, number, rate, shortClock, when, words} from './format.js';
+import {clock, day, duration, gatewayNow, number, rate, shortClock, when, words} from './format.js';
 import {Marks, underlayOf} from './marks.js';
 import {bySize, colorOf, kindOf, kinds, reasons, sum} from './reasons.js';
 
@@ -232,7 +232,7 @@ export class Population {
 
   /** Returns the window; for a younger gateway, from its start. */
   #whole(points) {
-    const end = points.at(-1)?.time ?? Date.now();
+    const end = points.at(-1)?.time ?? gatewayNow();
     const start = (points[0]?.time ?? end) - this.#step * 1000;
     return [Math.max(end - SECONDS[this.#window] * 1000, Math.min(start, end - 60e3)), end];
   }
@@ -241,7 +241,7 @@ export class Population {
     if (this.#dragging) return;
     const points = this.#all();
     const dateWindow = this.#zoom ?? this.#whole(points);
-    const end = points.at(-1)?.time ?? Date.now();
+    const end = points.at(-1)?.time ?? gatewayNow();
     const shown = points.filter((p) => p.time >= dateWindow[0] && p.time - this.#step * 1000 <= dateWindow[1]);
     this.#connections.updateOptions({
       dateWindow, valueRange: rangeFromZero(shown.map((p) => p.most), 10), plotter: [rangePlotter(this.#step), Dygraph.Plotters.linePlotter],

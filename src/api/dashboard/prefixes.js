@@ -3,7 +3,7 @@
 import * as api from './api.js';
 import {closedPage} from './ended.js';
 import {byId, fillRows, make, say} from './dom.js';
-import {duration, number, when} from './format.js';
+import {duration, gatewayNow, number, when} from './format.js';
 import {bySize} from './reasons.js';
 
 const ROWS = 100;
@@ -89,7 +89,7 @@ export class Prefixes {
     byId('prefixes-empty').hidden = answer.prefixes.length > 0;
     say(byId('prefixes-empty'), this.#within ? `No connection is or was in ${this.#within}.` : 'No device has connected.');
     const rest = answer.total - answer.prefixes.length;
-    const seconds = Math.max(1, Math.round((Date.now() - Date.parse(answer.closed_since)) / 60e3) * 60);
+    const seconds = Math.max(1, Math.round((gatewayNow() - Date.parse(answer.closed_since)) / 60e3) * 60);
     say(byId('prefixes-closed'), `Closed, ${duration(seconds)}`);
     say(byId('prefixes-note'), `${number(answer.connections)} connections, ${number(answer.suspects)} suspects; ${number(answer.closed)} closed since `
       + `${when(answer.closed_since)} UTC${rest > 0 ? `. ${number(rest)} further prefixes are not shown; open a row to divide it` : ''}.`);
