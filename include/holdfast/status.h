@@ -130,7 +130,8 @@ struct ListenerStatus : ListenerFigures<std::uint64_t, DurationHistogram> {
     bool removed = false;     ///< from the configuration; it stays here for two minutes, so that its end can be read
     Endpoint bound;           ///< with the port that the kernel chose
     std::optional<EventTime> tls_good_until;  ///< of the listener's certificate; empty without TLS
-    LivenessPlan plan;                        ///< its socket options as read back from the kernel
+    std::optional<std::chrono::milliseconds> read_idle;
+    LivenessPlan plan;  ///< its socket options as read back from the kernel
 };
 
 /// Durations of one reactor's turns since start. Long turns delay all its connections.

@@ -32,6 +32,7 @@ struct Observation {
     std::chrono::milliseconds lived{};           ///< of `closed`
     std::chrono::milliseconds answered_after{};  ///< of `answered`; beyond the limit of `overdue` on a slow network
     bool suspect = false;                        ///< of `closed`: it was suspect
+    bool bad_items = false;                      ///< of `closed`: its latest item was bad
 };
 
 struct Observations {

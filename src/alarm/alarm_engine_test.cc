@@ -295,42 +295,6 @@ TEST_F(Alarms, ASinkThatIsBehindButWritesIsNone) {
     EXPECT_THAT(gateway_.told, IsEmpty());
 }
 
-TEST_F(Alarms, KeepaliveThatSomethingElseAnswers) {
-    for (std::size_t i = 0; i < 30; ++i) {
-        gateway_.end_at(i, CloseReason::read_idle, seconds(8));
-        gateway_.seconds(15);
-    }
-    EXPECT_EQ(only().kind, AlarmKind::keepalive_ineffective);
-    EXPECT_EQ(only().reasons, (std::vector<ReasonShare>{{CloseReason::read_idle, 30}}));
-    EXPECT_EQ(only().summary,
-              "30 in 10 min ended by read_idle or late retransmission, 0 found by keep-alive: another machine answers "
-              "for the devices");
-    EXPECT_THAT(only().cause, HasSubstr("A proxy, NAT or balancer answers"));
-    gateway_.seconds(480);
-    EXPECT_THAT(gateway_.active(), SizeIs(1));
-    gateway_.seconds(240);
-    expect_cleared_once();
-}
-
-TEST_F(Alarms, KeepaliveWhoseProbesDoNotWork) {
-    for (std::size_t i = 0; i < 30; ++i) {
-        gateway_.end_at(i, i % 3 == 0 ? CloseReason::retransmit_expired : CloseReason::read_idle, seconds(600));
-        gateway_.seconds(15);
-    }
-    ASSERT_FALSE(gateway_.active().empty());
-    EXPECT_THAT(only().summary, HasSubstr("probes do not work here"));
-    EXPECT_THAT(only().reasons, SizeIs(2));
-}
-
-TEST_F(Alarms, KeepaliveThatFindsMostIsNone) {
-    for (std::size_t i = 0; i < 90; ++i) {
-        const bool found = i % 3 != 0;
-        gateway_.end_at(i * 7, found ? CloseReason::keepalive_expired : CloseReason::read_idle, seconds(20));
-        gateway_.seconds(20);
-    }
-    for (const Alarm& alarm : gateway_.told) EXPECT_NE(alarm.kind, AlarmKind::keepalive_ineffective) << alarm.summary;
-}
-
 TEST_F(Alarms, RegistryDrift) {
     Reconciliation found;
     found.at = EventTime(seconds(1));

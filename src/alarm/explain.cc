@@ -177,9 +177,10 @@ constexpr std::array verdicts{
             "Send less or slower, and check the devices' program; write_stall limits how long they may stall."},
     Verdict{
         Theme::idle, any, "connected but mute",
-        "Devices of {} keep their connections and send nothing: a hung program, or a machine on the path that answers "
-        "for them.",
-        "Check the devices' program; if quiet devices are normal, raise read_idle or set it \"off\"."},
+        "Devices of {} send no valid item: a hung program, another framing or format, or a machine on the path that "
+        "answers for them.",
+        "Check the devices' program and the listener's bad items; if quiet devices are normal, raise read_idle or set "
+        "it \"off\"."},
     Verdict{Theme::framing, any, "another framing or format",
             "Devices of {} send bytes outside the listener's framing: most likely new firmware or another client.",
             "Compare what they send with the listener's framing; the detail of holdfast closed says what was wrong."},

@@ -59,6 +59,41 @@ void explain_kind(BadItem kind, Alarm& alarm) {
     }
 }
 
+/// Explains why keep-alive did not find the connections.
+struct KeepaliveCause {
+    std::string_view summary;
+    std::string_view cause;
+    std::string_view advice;
+};
+
+constexpr KeepaliveCause bad_items_cause{
+    "the devices send only bad items",
+    "The devices send bytes, and none is a valid item: another framing, format or key field than the listener's. "
+    "Keep-alive is not at fault.",
+    "Compare what they send with the listener's framing and with [item]; holdfast_bad_items_total has the kinds."};
+constexpr KeepaliveCause read_idle_cause{
+    "read_idle is shorter than detect_within",
+    "read_idle ends quiet connections before keep-alive can find out whether their devices live.",
+    "Raise read_idle above detect_within and above the longest pause of the devices, or set it \"off\"."};
+constexpr KeepaliveCause answered_cause{
+    "another machine answers for the devices",
+    "Probes are answered, and no data arrives. A proxy, NAT or balancer answers for lost devices, or the kernel of the "
+    "device runs and its program hangs. Devices that pause for longer than read_idle end so, too.",
+    "Use a balancer that passes TCP through, or rely on read_idle; restart a hung device program. Raise read_idle if "
+    "such pauses are normal."};
+constexpr KeepaliveCause no_probes_cause{
+    "probes do not work here",
+    "Connections were silent for longer than detect_within, and no probe ended them. Probes do not leave this host, or "
+    "keep-alive has no effect on it.",
+    "Compare the listener's plan with the socket options of living sockets (holdfast doctor). Look for a firewall on "
+    "this host that drops packets without data."};
+
+void explain_by(const KeepaliveCause& cause, Alarm& alarm) {
+    alarm.summary += cause.summary;
+    alarm.cause = cause.cause;
+    alarm.advice = cause.advice;
+}
+
 }  // namespace
 
 void StormWatch::note(const Observation& observation, const AlarmConfig& settings) {
@@ -171,7 +206,9 @@ void KeepaliveWatch::note(const Observation& observation, const LivenessPlan& pl
             ++noted_[found];
             break;
         case CloseReason::read_idle:
-            ++noted_[observation.last_heard <= plan.detect_within ? answered_for : read_idle_unheard];
+            ++noted_[observation.bad_items                          ? only_bad_items
+                     : observation.last_heard <= plan.detect_within ? answered_for
+                                                                    : read_idle_unheard];
             break;
         case CloseReason::retransmit_expired:
             ++noted_[observation.last_heard > 2 * plan.detect_within ? retransmit_late : found];
@@ -183,7 +220,7 @@ void KeepaliveWatch::note(const Observation& observation, const LivenessPlan& pl
 
 std::uint64_t KeepaliveWatch::missed() const {
     const auto& sums = window_.sums();
-    return sums[answered_for] + sums[read_idle_unheard] + sums[retransmit_late];
+    return sums[answered_for] + sums[read_idle_unheard] + sums[retransmit_late] + sums[only_bad_items];
 }
 
 /// Returns whether one in a hundred of the population within ten minutes, and more than keep-alive finds, ended so.
@@ -200,21 +237,21 @@ void KeepaliveWatch::evaluate(const Sample& sample, const ListenerStep& step) {
     if (episode_.active()) {
         Alarm& alarm = episode_.alarm(sample.book);
         alarm.population_now = step.population;
-        if (missed() > alarm.count) explain(alarm);
+        if (missed() > alarm.count) explain(step, alarm);
         episode_.see(sample.book, sample.now, !above(sample, step, 0.5), std::chrono::minutes(1));
     } else if (missed() >= sample.settings.drop_least && above(sample, step, 1)) {
         Alarm alarm = alarm_of(AlarmKind::keepalive_ineffective, step);
-        explain(alarm);
+        explain(step, alarm);
         episode_.raise(sample.book, std::move(alarm));
     }
 }
 
-void KeepaliveWatch::explain(Alarm& alarm) const {
+void KeepaliveWatch::explain(const ListenerStep& step, Alarm& alarm) const {
     const auto& sums = window_.sums();
     alarm.count = missed();
     alarm.took = window;
     alarm.reasons.clear();
-    const std::size_t idle = sums[answered_for] + sums[read_idle_unheard];
+    const std::size_t idle = sums[answered_for] + sums[read_idle_unheard] + sums[only_bad_items];
     if (idle > 0) alarm.reasons.push_back({CloseReason::read_idle, idle});
     if (sums[retransmit_late] > 0) alarm.reasons.push_back({CloseReason::retransmit_expired, sums[retransmit_late]});
     if (alarm.reasons.size() == 2 && alarm.reasons[0].count < alarm.reasons[1].count) {
@@ -223,21 +260,16 @@ void KeepaliveWatch::explain(Alarm& alarm) const {
     alarm.summary = with_commas(alarm.count) + " in " + in_words(alarm.took) +
                     " ended by read_idle or late retransmission, " + with_commas(sums[found]) +
                     " found by keep-alive: ";
-    if (2 * sums[answered_for] >= alarm.count) {
-        alarm.summary += "another machine answers for the devices";
-        alarm.cause =
-            "Probes are answered, and no data arrives. A proxy, NAT or balancer answers for lost devices, or the "
-            "kernel of the device runs and its program hangs.";
-        alarm.advice = "Use a balancer that passes TCP through, or rely on read_idle; restart a hung device program.";
-    } else {
-        alarm.summary += "probes do not work here";
-        alarm.cause =
-            "Connections were silent for longer than detect_within, and no probe ended them. Probes do not leave this "
-            "host, or keep-alive has no effect on it.";
-        alarm.advice =
-            "Compare the listener's plan with the socket options of living sockets (holdfast doctor). Look for a "
-            "firewall on this host that drops packets without data.";
-    }
+    explain_cause(step, alarm);
+}
+
+/// Sets cause and advice by what most of them have in common, and completes the summary.
+void KeepaliveWatch::explain_cause(const ListenerStep& step, Alarm& alarm) const {
+    const auto& sums = window_.sums();
+    const bool is_short = step.read_idle && *step.read_idle < step.plan.detect_within;
+    if (2 * sums[only_bad_items] >= alarm.count) return explain_by(bad_items_cause, alarm);
+    if (is_short && 2 * sums[retransmit_late] < alarm.count) return explain_by(read_idle_cause, alarm);
+    explain_by(2 * sums[answered_for] >= alarm.count ? answered_cause : no_probes_cause, alarm);
 }
 
 void AcceptWatch::evaluate(const Sample& sample, const ListenerStep& step) {

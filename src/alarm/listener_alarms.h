@@ -61,13 +61,14 @@ public:
     void end(AlarmBook& book) { episode_.end(book); }
 
 private:
-    enum Count : std::size_t { found, answered_for, read_idle_unheard, retransmit_late };
+    enum Count : std::size_t { found, answered_for, read_idle_unheard, retransmit_late, only_bad_items };
     [[nodiscard]] bool above(const Sample& sample, const ListenerStep& step, double factor) const;
     [[nodiscard]] std::uint64_t missed() const;
-    void explain(Alarm& alarm) const;
+    void explain(const ListenerStep& step, Alarm& alarm) const;
+    void explain_cause(const ListenerStep& step, Alarm& alarm) const;
 
-    WindowSum<4> window_;
-    WindowSum<4>::Counts noted_{};
+    WindowSum<5> window_;
+    WindowSum<5>::Counts noted_{};
     Episode episode_;
 };
 

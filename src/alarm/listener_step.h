@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,7 @@ struct ListenerStep {
     std::uint8_t number = 0;
     const LivenessPlan& plan;
     const PopulationHistory& history;
+    std::optional<std::chrono::milliseconds> read_idle = {};
     std::uint64_t population = 0;
     bool accept_paused = false;
     std::uint64_t accepted = 0;

@@ -19,6 +19,7 @@ ListenerStep ListenerWatch::step_to(const ListenerStatus& status) {
     const Counts now = counts_of(status);
     ListenerStep step{.name = name_, .number = number_, .plan = plan_, .history = history_};
     step.population = status.connections;
+    step.read_idle = status.read_idle;
     step.accept_paused = status.accept_paused;
     step.accepted = counter_growth(now.accepted, last_.accepted);
     step.refused_descriptors = counter_growth(now.refused_descriptors, last_.refused_descriptors);

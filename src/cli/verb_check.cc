@@ -6,6 +6,7 @@
 #include "cli/plan_text.h"
 #include "cli/serve_options.h"
 #include "cli/verbs.h"
+#include "config/checks.h"
 #include "daemon/exit.h"
 #include "text/json_writer.h"
 #include "text/table.h"
@@ -177,6 +178,9 @@ int plan_verb(const PlanFlags& flags) {
         print_error(plan.error().message);
         return exit_wrong_usage;
     }
+    ListenerConfig listener;
+    listener.detect_within = duration.value();
+    if (const auto warning = warning_of_read_idle(listener)) print_error("warning: the default " + *warning);
     if (!flags.json) {
         print_plan(plan.value());
         return exit_good;

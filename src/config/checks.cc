@@ -51,6 +51,7 @@ void warn_of_liveness(const ListenerConfig& listener, std::size_t index, Violati
                                   " is longer than detect_within " + format_duration(listener.detect_within) +
                                   "; a device that answers but does not read stays open for write_stall");
     }
+    if (const auto warning = warning_of_read_idle(listener)) report("read_idle", *warning);
     const auto plan = plan_liveness(listener.detect_within);
     // From 10 s on, five probes always fit.
     if (plan && plan.value().lost_probes_tolerated < 4) {
@@ -99,6 +100,14 @@ bool is_secret(const Option& option, Object object) {
 }
 
 }  // namespace
+
+std::optional<std::string> warning_of_read_idle(const ListenerConfig& listener) {
+    if (!listener.read_idle || *listener.read_idle >= listener.detect_within) return std::nullopt;
+    return "read_idle " + format_duration(*listener.read_idle) + " is shorter than detect_within " +
+           format_duration(listener.detect_within) +
+           ", so living devices that pause for longer are closed before keep-alive matters; raise read_idle, or set it "
+           "\"off\"";
+}
 
 std::vector<Violation> find_violations(const DaemonConfig& config) {
     Violations out = find_violations(config.server);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,9 @@ namespace holdfast {
 
 /// Returns settings that are allowed but probably not intended.
 [[nodiscard]] std::vector<Violation> find_warnings(const DaemonConfig& config);
+
+/// Returns why the listener's read_idle is too short for its detect_within, or nullopt. Pure.
+[[nodiscard]] std::optional<std::string> warning_of_read_idle(const ListenerConfig& listener);
 
 /// Returns the names in `required_groups`, without surrounding white space. Pure.
 [[nodiscard]] std::vector<std::string> group_names(std::string_view list);

@@ -80,6 +80,7 @@ std::vector<ListenerStatus> status_of(const Running& running, SteadyTime now) {
         status.removed = listener.leaving;
         status.bound = listener.bound;
         status.plan = listener.plan;
+        status.read_idle = listener.config.read_idle;
         if (listener.tls != nullptr) status.tls_good_until = listener.tls->good_until();
         for (const auto& each : listener.counters) add_figures(status, *each);
     }

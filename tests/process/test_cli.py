@@ -329,6 +329,15 @@ def test_check_warns_of_unusual_values():
     assert "of 10,000 living idle connections a day are closed" in warnings[1]
 
 
+def test_a_read_idle_shorter_than_detect_within_is_warned_of():
+    run = holdfast("check", "--detect-within", "30s", "--read-idle", "10s")
+    assert run.returncode == 0
+    assert "read_idle 10s is shorter than detect_within 30s" in run.stderr
+    assert "holdfast: warning: the default read_idle 5m is shorter than detect_within 10m" in holdfast("plan", "10m").stderr
+    for words in (["check", "--read-idle", "30s"], ["check", "--read-idle", "off"], ["plan", "5m"]):
+        assert holdfast(*words).stderr == ""
+
+
 def test_check_warns_of_a_public_admin_address(tmp_path):
     file = tmp_path / "gateway.toml"
     file.write_text('[[listener]]\naddress = "0.0.0.0:7000"\nproxy_protocol = "v2"\ntrusted_proxies = ["0.0.0.0/0"]\n')

@@ -44,7 +44,8 @@ public:
     void end(const std::string& first, std::size_t count, CloseReason reason) {
         for (std::size_t i = 0; i < count; ++i) end(nth(first, i), reason);
     }
-    void end_at(std::size_t index, CloseReason reason, std::chrono::milliseconds last_heard = {}) {
+    void end_at(std::size_t index, CloseReason reason, std::chrono::milliseconds last_heard = {},
+                bool bad_items = false) {
         Observation seen;
         seen.kind = Observation::Kind::closed;
         seen.reason = reason;
@@ -53,6 +54,7 @@ public:
         seen.at = now;
         seen.lived = std::chrono::duration_cast<std::chrono::milliseconds>(now - living[index].opened);
         seen.last_heard = last_heard;
+        seen.bad_items = bad_items;
         engine.note(seen);
         ++listener().closed[static_cast<std::size_t>(reason)];
         living.erase(living.begin() + static_cast<std::ptrdiff_t>(index));
@@ -65,7 +67,7 @@ public:
         return evaluate();
     }
     std::vector<Alarm> evaluate() {
-        const EventTime wall{std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch())};
+        const EventTime wall(std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()) + stepped);
         std::vector<Alarm> news = engine.evaluate({.now = now,
                                                    .wall = wall,
                                                    .status = status,
@@ -102,6 +104,7 @@ public:
     std::vector<LinkOutage> links;
     std::vector<Alarm> told;  ///< all results of the evaluations
     Time now{std::chrono::hours(1'000)};
+    std::chrono::milliseconds stepped{};  ///< by which the wall clock was set
 };
 
 }  // namespace holdfast
