@@ -14,6 +14,7 @@
 
 #include "base/system_failure.h"
 #include "cli/endpoint_flags.h"
+#include "cli/safe_output.h"
 #include "cli/serve_options.h"
 #include "cli/verbs.h"
 #include "daemon/daemon.h"
@@ -96,6 +97,8 @@ void fill_verbs(Verb& root) {
 }
 
 int run_cli(int argc, const char* const* argv) {
+    const SafeOutput safe_output(std::cout);
+    const SafeOutput safe_errors(std::cerr);
     bool wants_version = false;
     Verb root{.name = "holdfast",
               .help = "holdfast holds very many long-lived TCP connections and reports on each.",

@@ -3,6 +3,8 @@
 #include <iostream>
 #include <variant>
 
+#include "text/printable.h"
+
 namespace holdfast {
 Arguments admin_keys(AdminAccess& access) {
     return {{"--admin-ca",
@@ -63,7 +65,7 @@ int request_and_show(const ClientFlags& flags, const AdminQuestion& question, co
     const AnswerView view = std::get<AdminReply>(reply).view();
     if (!showing.wanted(view)) return showing.verdict(view);
     if (flags.json) {
-        std::cout << std::get<AdminReply>(reply).body() << '\n';
+        std::cout << printable_json(std::get<AdminReply>(reply).body()) << '\n';
     } else {
         std::cout << showing.text(view);
     }

@@ -125,6 +125,12 @@ Result<ConsumeOptions> read_options(const ConsumeFlags& flags) {
     return options;
 }
 
+/// Writes lines of JSON unchanged, or safe for a terminal.
+bool write_events(std::string_view lines) {
+    if (::isatty(STDOUT_FILENO) != 1) return write_all(STDOUT_FILENO, lines);
+    return write_all(STDOUT_FILENO, printable_json(lines));
+}
+
 int consume_verb(const ConsumeFlags& flags) {
     const auto options = read_options(flags);
     if (!options) {
@@ -146,7 +152,7 @@ int consume_verb(const ConsumeFlags& flags) {
     take_signals();
     Consumer consumer(options.value(),
                       {.request = request,
-                       .write = [](std::string_view lines) { return write_all(STDOUT_FILENO, lines); },
+                       .write = write_events,
                        .tell = print_error,
                        .sleep = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
                        .may_end = set_may_end});

@@ -142,7 +142,7 @@ void Demo::say(const std::string& text) const {
     stamp.insert(0, stamp.size() < 7 ? 7 - stamp.size() : 0, ' ');
     stamp += "  ";
     const std::size_t margin = stamp.size();
-    std::istringstream lines(text);
+    std::istringstream lines(printable_lines(text));
     for (std::string line; std::getline(lines, line); stamp.assign(margin, ' ')) {
         std::cout << (line.empty() ? "" : stamp + fitted(line, margin)) << '\n';
     }

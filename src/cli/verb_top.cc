@@ -58,7 +58,7 @@ bool speaks_utf8() {
     return std::strcmp(::nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
-std::string or_null(const std::string& json) { return json.empty() ? "null" : json; }
+std::string or_null(const std::string& json) { return json.empty() ? "null" : printable_json(json); }
 
 int print_once(const TopFlags& flags, const TopControls& controls) {
     const TopSize size = size_for_once();

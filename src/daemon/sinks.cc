@@ -9,6 +9,7 @@
 #include "sink/spool_sink.h"
 #include "sink/stream_sink.h"
 #include "spool/start_space.h"
+#include "text/printable.h"
 #include "text/units.h"
 
 namespace holdfast {
@@ -46,6 +47,7 @@ std::optional<Error> Sinks::start_stream(const SinkConfig& config) {
     options.path = config.type == SinkType::file ? config.path : std::string();
     options.descriptor = STDOUT_FILENO;
     options.queue_bytes = config.queue_bytes;
+    if (options.path.empty() && ::isatty(STDOUT_FILENO) == 1) options.rewrite = printable_json;
     options.on_trouble = [this](const std::string& error) { log_.error(error); };
     options.on_recovered = [this] { log_.info("writing to the sink resumed"); };
     options.on_broken = on_broken_;

@@ -201,7 +201,9 @@ void StreamSink::write_until_stopped() {
     while (take_batches()) {
         for (Batch& batch : taken_) {
             if (batch.go_on_in) take(std::move(*std::exchange(batch.go_on_in, nullptr)));
-            if (write_all(batch.bytes) == Wrote::gave_up) return;
+            const bool is_rewritten = static_cast<bool>(options_.rewrite);
+            const Wrote wrote = is_rewritten ? write_all(options_.rewrite(batch.bytes)) : write_all(batch.bytes);
+            if (wrote == Wrote::gave_up) return;
             queued_bytes_.fetch_sub(batch.bytes.size(), std::memory_order_relaxed);
             written_.fetch_add(batch.events, std::memory_order_relaxed);
         }

@@ -29,6 +29,8 @@ public:
         std::string path;     ///< of the file; empty: writes to `descriptor`
         int descriptor = -1;  ///< not owned
         std::size_t queue_bytes = 0;
+        /// Returns the lines to write, on the writer's thread. Empty: they stay as they are.
+        std::function<std::string(std::string_view)> rewrite;
         /// Called once when writing begins to fail, on the writer's thread.
         std::function<void(const std::string& error)> on_trouble;
         std::function<void()> on_recovered;                       ///< once when writing succeeds again

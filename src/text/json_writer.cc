@@ -4,13 +4,12 @@
 #include <utility>
 
 #include "base/check.h"
-#include "text/hex.h"
 #include "text/printable.h"
 
 namespace holdfast {
 namespace {
 
-void append_escaped(std::string& out, unsigned char c) {
+void append_escaped(std::string& out, char32_t c) {
     switch (c) {
         case '"':
             out += "\\\"";
@@ -30,8 +29,7 @@ void append_escaped(std::string& out, unsigned char c) {
         default:
             break;
     }
-    out += "\\u00";
-    append_hex(out, c);
+    append_json_unsafe(out, c);
 }
 
 }  // namespace
@@ -40,15 +38,13 @@ void append_json_text(std::string& out, std::string_view text) {
     out.push_back('"');
     while (!text.empty()) {
         const CodePoint point = next_code_point(text);
-        // Escapes control characters, including U+0080 to U+009F, which terminals may interpret as commands.
-        const bool control = point.value < 0x20 || (point.value >= 0x7F && point.value < 0xA0);
-        const bool plain = !control && point.value != '"' && point.value != '\\';
+        const bool plain = !is_unsafe(point.value) && point.value != '"' && point.value != '\\';
         if (point.size == 0) {
             out += "\xEF\xBF\xBD";
         } else if (plain) {
             out += text.substr(0, point.size);
         } else {
-            append_escaped(out, static_cast<unsigned char>(point.value));
+            append_escaped(out, point.value);
         }
         text.remove_prefix(point.size == 0 ? 1 : point.size);
     }

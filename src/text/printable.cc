@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 
 #include "text/hex.h"
 
@@ -41,39 +42,126 @@ CodePoint next_code_point(std::string_view text) noexcept {
 
 namespace {
 
-void append_code(std::string& out, unsigned char byte) {
+struct CodeRange {
+    char32_t first;
+    char32_t last;
+};
+
+// Unicode 15: the categories Cc, Cf, Zl and Zp, the variation selectors, and letters without a glyph. In order.
+constexpr CodeRange unsafe_ranges[]{
+    {0x0000, 0x001f},                        // C0
+    {0x007f, 0x009f},                        // DEL, C1
+    {0x00ad, 0x00ad},                        // soft hyphen
+    {0x034f, 0x034f},                        // grapheme joiner
+    {0x0600, 0x0605},                        // Arabic number signs
+    {0x061c, 0x061c},                        // Arabic letter mark
+    {0x06dd, 0x06dd},                        // end of ayah
+    {0x070f, 0x070f},                        // Syriac abbreviation
+    {0x0890, 0x0891},                        // Arabic pound and piastre marks
+    {0x08e2, 0x08e2},                        // disputed end of ayah
+    {0x115f, 0x1160},                        // Hangul fillers
+    {0x17b4, 0x17b5},                        // Khmer inherent vowels
+    {0x180b, 0x180f},                        // Mongolian selectors
+    {0x200b, 0x200f},                        // zero-width characters, marks of direction
+    {0x2028, 0x202e},                        // separators of lines, embeddings and overrides of direction
+    {0x2060, 0x206f},                        // word joiner, isolates of direction
+    {0x3164, 0x3164},                        // Hangul filler
+    {0xfe00, 0xfe0f},                        // variation selectors
+    {0xfeff, 0xfeff},                        // byte order mark
+    {0xffa0, 0xffa0},                        // half-width Hangul filler
+    {0xfff0, 0xfffb},                        // specials without a glyph
+    {0x110bd, 0x110bd},                      // Kaithi number sign
+    {0x110cd, 0x110cd}, {0x13430, 0x1343f},  // Egyptian joiners
+    {0x1bca0, 0x1bca3},                      // shorthand controls
+    {0x1d173, 0x1d17a},                      // musical beams
+    {0xe0000, 0xe0fff},                      // tags, variation selectors
+};
+
+void append_byte(std::string& out, unsigned char byte) {
     out += "\\x";
     append_hex(out, byte);
 }
 
-/// Returns true for U+0080 to U+009F in UTF-8: terminals interpret some of them as the start of a command.
-bool is_c1(std::string_view text, std::size_t at) {
-    if (at + 1 >= text.size() || static_cast<unsigned char>(text[at]) != 0xc2) return false;
-    const auto next = static_cast<unsigned char>(text[at + 1]);
-    return next >= 0x80 && next <= 0x9f;
+void append_unsafe(std::string& out, char32_t point) {
+    if (point == '\n') {
+        out += "\\n";
+    } else if (point == '\t') {
+        out += "\\t";
+    } else if (point < 0x100) {
+        append_byte(out, static_cast<unsigned char>(point));
+    } else if (point < 0x10000) {
+        out += "\\u" + to_hex(static_cast<std::uint16_t>(point));
+    } else {
+        out += "\\U" + to_hex(static_cast<std::uint32_t>(point));
+    }
 }
 
+/// Calls `on_text` for each run of safe code points, `on_unsafe` for each other one, and `on_byte` for each byte that
+/// is not UTF-8.
+template <typename OnText, typename OnUnsafe, typename OnByte>
+void split(std::string_view text, OnText on_text, OnUnsafe on_unsafe, OnByte on_byte) {
+    while (!text.empty()) {
+        const CodePoint point = next_code_point(text);
+        if (point.size == 0) {
+            on_byte(static_cast<unsigned char>(text[0]));
+        } else if (is_unsafe(point.value)) {
+            on_unsafe(point.value);
+        } else {
+            on_text(text.substr(0, point.size));
+        }
+        text.remove_prefix(std::max<std::size_t>(point.size, 1));
+    }
+}
+
+void append_json_unit(std::string& out, char32_t unit) { out += "\\u" + to_hex(static_cast<std::uint16_t>(unit)); }
+
 }  // namespace
+
+bool is_unsafe(char32_t point) noexcept {
+    if (point >= 0x20 && point < 0x7f) return false;
+    const auto* range = std::lower_bound(std::begin(unsafe_ranges), std::end(unsafe_ranges), point,
+                                         [](const CodeRange& one, char32_t value) { return one.last < value; });
+    return range != std::end(unsafe_ranges) && range->first <= point;
+}
 
 std::string printable(std::string_view text) {
     std::string out;
     out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        if (byte == '\n') {
-            out += "\\n";
-        } else if (byte == '\t') {
-            out += "\\t";
-        } else if (byte == '\\') {
-            out += "\\\\";
-        } else if (byte < 0x20 || byte == 0x7f) {
-            append_code(out, byte);
-        } else if (is_c1(text, i)) {
-            append_code(out, static_cast<unsigned char>(text[++i]));
-        } else {
-            out += text[i];
-        }
-    }
+    split(
+        text, [&out](std::string_view safe) { safe == "\\" ? out += "\\\\" : out += safe; },
+        [&out](char32_t point) { append_unsafe(out, point); }, [&out](unsigned char byte) { append_byte(out, byte); });
+    return out;
+}
+
+std::string printable_lines(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    split(
+        text, [&out](std::string_view safe) { out += safe; },
+        [&out](char32_t point) {
+            const bool is_space = point == '\n' || point == '\t';
+            is_space ? out.push_back(static_cast<char>(point)) : append_unsafe(out, point);
+        },
+        [&out](unsigned char byte) { append_byte(out, byte); });
+    return out;
+}
+
+void append_json_unsafe(std::string& out, char32_t point) {
+    if (point < 0x10000) return append_json_unit(out, point);
+    append_json_unit(out, 0xd800 + ((point - 0x10000) >> 10));
+    append_json_unit(out, 0xdc00 + ((point - 0x10000) & 0x3ff));
+}
+
+std::string printable_json(std::string_view json) {
+    std::string out;
+    out.reserve(json.size());
+    split(
+        json, [&out](std::string_view safe) { out += safe; },
+        [&out](char32_t point) {
+            const bool is_space = point == '\n' || point == '\r' || point == '\t';
+            is_space ? out.push_back(point == '\r' ? ' ' : static_cast<char>(point)) : append_json_unsafe(out, point);
+        },
+        [&out](unsigned char) { out += "\xEF\xBF\xBD"; });
     return out;
 }
 

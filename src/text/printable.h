@@ -17,9 +17,23 @@ struct CodePoint {
 /// U+10FFFF are invalid. Pure.
 [[nodiscard]] CodePoint next_code_point(std::string_view text) noexcept;
 
-/// Makes untrusted text safe for one line on a terminal. Control characters (ASCII, and U+0080 to U+009F) become \n,
-/// \t or \x1b, and a backslash becomes \\. Other bytes stay. Pure.
+/// Returns true if a terminal interprets the code point or does not show it. These are the control characters, and
+/// those that hide, join or reorder the text around them, such as U+202E. The one table of such characters. Pure.
+[[nodiscard]] bool is_unsafe(char32_t point) noexcept;
+
+/// Makes untrusted text safe for one line on a terminal. Unsafe characters become \n, \t, \x1b, \u202e or \U000e0001. A
+/// byte that is not UTF-8 becomes \x9b, and a backslash becomes \\. The rest stays. Pure.
 [[nodiscard]] std::string printable(std::string_view text);
+
+/// Makes lines for people safe: like printable(), but line feeds, tabs and backslashes stay. Pure.
+[[nodiscard]] std::string printable_lines(std::string_view text);
+
+/// Appends the escape of an unsafe code point in a JSON string: \u202e, or a surrogate pair.
+void append_json_unsafe(std::string& out, char32_t point);
+
+/// Makes JSON text safe for a terminal without a change of its values. Unsafe characters become \u202e, line feeds and
+/// tabs stay, and a byte that is not UTF-8 becomes U+FFFD. Pure.
+[[nodiscard]] std::string printable_json(std::string_view json);
 
 /// Returns true for 1 to 64 of A-Z a-z 0-9 _ . -, as the names of listeners, groups, streams and gateways are. Pure.
 [[nodiscard]] bool is_name(std::string_view text) noexcept;

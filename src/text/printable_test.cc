@@ -62,6 +62,73 @@ TEST(InQuotes, CutsLongTextBetweenCharacters) {
     EXPECT_EQ(in_quotes(std::string(79, 'x') + "\xc3\xbc"), "\"" + std::string(79, 'x') + "\"...");
 }
 
+struct Unsafe {
+    char32_t point;
+    const char* printed;
+    const char* in_json;
+};
+
+// One row for each kind of character that a terminal interprets or hides.
+constexpr Unsafe unsafe_samples[]{
+    {0x00, "\\x00", "\\u0000"},
+    {0x07, "\\x07", "\\u0007"},
+    {0x1b, "\\x1b", "\\u001b"},
+    {0x7f, "\\x7f", "\\u007f"},
+    {0x80, "\\x80", "\\u0080"},
+    {0x9b, "\\x9b", "\\u009b"},
+    {0x9d, "\\x9d", "\\u009d"},
+    {0x9f, "\\x9f", "\\u009f"},
+    {0xad, "\\xad", "\\u00ad"},
+    {0x034f, "\\u034f", "\\u034f"},
+    {0x061c, "\\u061c", "\\u061c"},
+    {0x115f, "\\u115f", "\\u115f"},
+    {0x180e, "\\u180e", "\\u180e"},
+    {0x200b, "\\u200b", "\\u200b"},
+    {0x200d, "\\u200d", "\\u200d"},
+    {0x200e, "\\u200e", "\\u200e"},
+    {0x200f, "\\u200f", "\\u200f"},
+    {0x2028, "\\u2028", "\\u2028"},
+    {0x2029, "\\u2029", "\\u2029"},
+    {0x202a, "\\u202a", "\\u202a"},
+    {0x202e, "\\u202e", "\\u202e"},
+    {0x2060, "\\u2060", "\\u2060"},
+    {0x2066, "\\u2066", "\\u2066"},
+    {0x2069, "\\u2069", "\\u2069"},
+    {0x3164, "\\u3164", "\\u3164"},
+    {0xfe0f, "\\ufe0f", "\\ufe0f"},
+    {0xfeff, "\\ufeff", "\\ufeff"},
+    {0xfff9, "\\ufff9", "\\ufff9"},
+    {0xe0041, "\\U000e0041", "\\udb40\\udc41"},
+    {0xe01ef, "\\U000e01ef", "\\udb40\\uddef"},
+};
+
+TEST(Printable, EscapesWhatATerminalInterpretsOrHides) {
+    for (const Unsafe& sample : unsafe_samples) {
+        const std::string text = "a" + encode(sample.point) + "b";
+        EXPECT_TRUE(is_unsafe(sample.point)) << sample.printed;
+        EXPECT_EQ(printable(text), std::string("a") + sample.printed + "b");
+        EXPECT_EQ(printable_lines(text), std::string("a") + sample.printed + "b");
+        EXPECT_EQ(printable_json(text), std::string("a") + sample.in_json + "b");
+        EXPECT_EQ(in_quotes(text), std::string("\"a") + sample.printed + "b\"");
+    }
+    for (const char32_t safe : {U' ', U'~', U'\u00a0', U'\u00fc', U'\u05d0', U'\u0301', U'\u4e2d', U'\U0001f600'})
+        EXPECT_EQ(printable(encode(safe)), encode(safe));
+}
+
+TEST(Printable, EscapesBytesThatAreNotUtf8) {
+    EXPECT_EQ(printable("a\x9b"
+                        "31m\xff"),
+              "a\\x9b31m\\xff")
+        << "a terminal may take the raw byte for C1";
+    EXPECT_EQ(printable_lines("\xc2"), "\\xc2");
+    EXPECT_EQ(printable_json("\x9b"), "\xEF\xBF\xBD");
+}
+
+TEST(Printable, LinesKeepTheirEndsAndJsonItsEscapes) {
+    EXPECT_EQ(printable_lines("a\nb\\c\td\r\n"), "a\nb\\c\td\\x0d\n");
+    EXPECT_EQ(printable_json("{\"a\":\"\\u001b\\n\"}\r\n"), "{\"a\":\"\\u001b\\n\"} \n");
+}
+
 TEST(Printable, KeepsQuotesAndLength) {
     EXPECT_EQ(printable("\"a\"\n"), "\"a\"\\n");
     EXPECT_EQ(printable(std::string(200, 'x')).size(), 200U);

@@ -63,7 +63,7 @@ std::string Table::line(const std::vector<std::string>& cells, const std::vector
 std::string Table::text(bool bold_titles, std::size_t indent) const {
     const auto wide = widths();
     const std::string head = line(titles_, wide, indent);
-    std::string out = bold_titles ? "\x1b[1m" + head + "\x1b[0m\n" : head + "\n";
+    std::string out = bold_titles ? std::string(bold_on) + head + std::string(bold_off) + "\n" : head + "\n";
     for (const auto& row : rows_) out += line(row, wide, indent) + "\n";
     return out;
 }

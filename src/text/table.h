@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace holdfast {
@@ -14,6 +15,10 @@ struct Column {
 
 /// Returns the text of a cell, or "-" if there is none.
 [[nodiscard]] std::string dash_if_empty(std::string text);
+
+/// Marks around the titles of a table.
+inline constexpr std::string_view bold_on = "\x1b[1m";
+inline constexpr std::string_view bold_off = "\x1b[0m";
 
 /// Rows of text in columns that are as wide as their widest cell. A value; printing does not change it. Control
 /// characters become visible, because cells may come from devices and must not control the terminal.

@@ -14,6 +14,8 @@
 #include <cstring>
 #include <optional>
 
+#include "text/printable.h"
+
 namespace holdfast {
 namespace {
 
@@ -145,7 +147,7 @@ void TopScreen::draw(const std::vector<TopLine>& lines) {
         ::clrtoeol();
         ::attrset(static_cast<int>(attribute_of(lines[i].style)));
         if (colored_) ::attron(static_cast<int>(COLOR_PAIR(color_of(lines[i].style))));
-        ::addstr(lines[i].text.c_str());
+        ::addstr(printable_lines(lines[i].text).c_str());
     }
     ::refresh();
 }
