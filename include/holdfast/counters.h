@@ -66,6 +66,7 @@ struct ListenerFigures {
     Count items{};                                  ///< admitted; of a durable handler, those that are safe
     std::array<Count, bad_item_count> bad_items{};  ///< by BadItem
     Count unfinished_items{};
+    Count left_over_bytes{};  ///< received, and no part of an item or bad item when their connection ended
     Count identified{};
     Count acks{};  ///< sent; each covers any number of items
     Count repeated_items{};

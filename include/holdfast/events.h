@@ -1,13 +1,18 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include <holdfast/counters.h>
 #include <holdfast/endpoint.h>
 #include <holdfast/liveness.h>
 #include <holdfast/reason.h>
@@ -93,6 +98,37 @@ struct ItemEvent {
     std::uint64_t seq = 0;  ///< the device's number for it, in its session; 0: unnumbered
 };
 
+/// The first bytes of a bad item, as the device sent them.
+struct BadItemHead {
+    static constexpr std::size_t max_size = 64;
+
+    std::array<char, max_size> bytes{};
+    std::uint8_t size = 0;
+
+    void assign(std::string_view text) noexcept { size = static_cast<std::uint8_t>(text.copy(bytes.data(), max_size)); }
+    [[nodiscard]] std::string_view view() const noexcept { return {bytes.data(), size}; }
+};
+
+/// One bad item.
+struct BadItemFacts {
+    BadItem kind{};
+    std::uint64_t position = 0;  ///< bytes of the connection before its first byte
+    std::uint64_t bytes = 0;     ///< its size, as far as it had arrived
+    BadItemHead head;
+    std::string_view detail;  ///< protocol that the bytes belong to, and the remedy; static text, or empty
+    EventTime at;
+};
+
+/// The bad items of one connection.
+struct BadItems {
+    std::array<std::uint64_t, bad_item_count> counts{};  ///< by BadItem
+    BadItemFacts last;
+
+    [[nodiscard]] std::uint64_t total() const noexcept {
+        return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+    }
+};
+
 /// How a connection ended, in its `closed` event and in the history.
 struct ConnectionEnd {
     ConnectionId conn;
@@ -106,6 +142,7 @@ struct ConnectionEnd {
     std::chrono::milliseconds duration{};
     EventTime at;
     LivenessOf liveness = LivenessOf::device;
+    std::shared_ptr<const BadItems> bad_items = {};  ///< null: none
 };
 
 struct ClosedEvent : ConnectionEnd {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include <holdfast/bad_items.h>
 #include <holdfast/config.h>
 #include <holdfast/drain.h>
 #include <holdfast/endpoint.h>
@@ -55,6 +56,8 @@ public:
     [[nodiscard]] ConnectionPage list(const ConnectionQuery& query) const;
     [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId id) const;
     [[nodiscard]] std::vector<ClosedLife> closed(const ClosedQuery& query) const;
+    /// Returns the matching ones of the latest bad_items_kept bad items. Never waits.
+    [[nodiscard]] BadItemPage bad_items(const BadItemQuery& query) const;
 
     /// Probes the peer's kernel with a keep-alive probe. A peer that was active within the last second counts as alive
     /// without one.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +21,7 @@ namespace holdfast HOLDFAST_PUBLIC {
 
 // Questions about a server and its connections, and the answers.
 
-enum class ConnectionSort : std::uint8_t { age, idle, items, bytes_in, bytes_out, peer, key };
+enum class ConnectionSort : std::uint8_t { age, idle, items, bad_items, bytes_in, bytes_out, peer, key };
 [[nodiscard]] std::string_view to_string(ConnectionSort sort) noexcept;
 [[nodiscard]] std::optional<ConnectionSort> parse_connection_sort(std::string_view word) noexcept;
 
@@ -55,6 +56,7 @@ struct ConnectionRow {
     /// When it became suspect: its prefix was probed on suspicion, and it has not answered since. Suspicion does not
     /// close it; its own liveness plan decides.
     std::optional<EventTime> suspect_since = {};
+    std::array<std::uint64_t, bad_item_count> bad_items{};  ///< by BadItem
 };
 
 struct ConnectionPage {
@@ -71,7 +73,8 @@ struct ConnectionDetail {
     LivenessPlan plan;
     std::string tls_version = {};  ///< "TLSv1.3"; empty: it is plain
     std::string tls_cipher = {};
-    bool tls_resumed = false;  ///< with a session ticket
+    bool tls_resumed = false;                        ///< with a session ticket
+    std::optional<BadItemFacts> last_bad_item = {};  ///< empty: none
 };
 
 struct ProbeAnswer {

@@ -89,6 +89,7 @@ private:
     ApiAnswer list(const ApiCall& call);
     ApiAnswer show(const ApiCall& call);
     ApiAnswer closed(const ApiCall& call);
+    ApiAnswer bad_items(const ApiCall& call);
     ApiAnswer close(const ApiCall& call);
     ApiAnswer close_all(const ApiCall& call);
     ApiAnswer probe(const ApiCall& call);

@@ -143,6 +143,7 @@ inline constexpr std::string_view device_messages = "/v1/devices/{id}/messages";
 inline constexpr std::string_view probe = "/v1/probe";
 inline constexpr std::string_view closed = "/v1/closed";
 inline constexpr std::string_view prefixes = "/v1/prefixes";
+inline constexpr std::string_view bad_items = "/v1/bad";
 inline constexpr std::string_view trend = "/v1/trend";
 inline constexpr std::string_view alarms = "/v1/alarms";
 inline constexpr std::string_view alarm = "/v1/alarms/{id}";

@@ -28,7 +28,14 @@ std::vector<std::string_view> feed_words() {
     return words;
 }
 
-std::vector<std::string_view> sort_words() { return {"age", "idle", "items", "bytes_in", "bytes_out", "peer", "key"}; }
+std::vector<std::string_view> sort_words() {
+    return {"age", "idle", "items", "bad_items", "bytes_in", "bytes_out", "peer", "key"};
+}
+std::vector<std::string_view> bad_item_words() {
+    std::vector<std::string_view> words;
+    for (std::size_t kind = 0; kind < bad_item_count; ++kind) words.push_back(to_string(static_cast<BadItem>(kind)));
+    return words;
+}
 std::vector<std::string_view> order_words() { return {"asc", "desc"}; }
 std::vector<std::string_view> state_words() { return {"online", "unknown", "closed"}; }
 std::vector<std::string_view> member_words() { return {"back", "missing"}; }
@@ -49,7 +56,7 @@ constexpr Parameter connection_filters[] = {
     text("id", "DEVICE", "id of the device"),
     text("listener", "NAME", "name of the listener"),
     boolean("suspect", "suspects only: probed on suspicion and silent since"),
-    word("sort", "SORT", sort_words, "sort key: age, idle, items, bytes_in, bytes_out, peer or key", "age"),
+    word("sort", "SORT", sort_words, "sort key: age, idle, items, bad_items, bytes_in, bytes_out, peer or key", "age"),
     switched(word("order", "", order_words, "asc or desc; default: asc for peer and key, else desc"), "--reverse",
              "reversed order"),
     limit,
@@ -62,6 +69,15 @@ constexpr Parameter closed_filters[] = {
     text("id", "DEVICE", "id of the device"),
     limit,
     offset,
+};
+
+constexpr Parameter bad_item_filters[] = {
+    filter_peer,
+    text("id", "DEVICE", "id of the device"),
+    text("listener", "NAME", "name of the listener"),
+    word("kind", "KIND", bad_item_words, "kind of the bad item, e.g. not_json"),
+    count("after", "number of the latest entry that is known", 0, unlimited),
+    limit,
 };
 
 constexpr Parameter fleet_filters[] = {
@@ -278,6 +294,15 @@ const ApiEndpoint Api::table[] = {
      .example =
          R"({"peer":null,"closed_since":"2026-11-22T08:00:00.123Z","total":1,"connections":4100,"suspects":0,"closed":3,"reasons":{"peer_reset":3},"prefixes":[{"prefix":"10.2.0.0/16","connections":4100,"suspects":0,"closed":3,"reasons":{"peer_reset":3}}]})",
      .verb = "prefixes"},
+    {.method = "GET",
+     .path = api_path::bad_items,
+     .right = Right::read,
+     .help = "recent bad items, newest first, with their first bytes",
+     .handler = &Api::bad_items,
+     .parameters = bad_item_filters,
+     .example =
+         R"({"newest":17,"left_out":0,"bad_items":[{"number":17,"conn":"7f2c91a0-1","listener":"devices","peer":"10.2.0.9:51514","kind":"not_json","position":49,"bytes":5,"head":"hello","at":"2026-11-22T08:00:00.123Z"}]})",
+     .verb = "bad"},
     {.method = "GET",
      .path = api_path::trend,
      .right = Right::read,

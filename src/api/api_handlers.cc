@@ -43,6 +43,17 @@ ClosedQuery read_closed_query(const ApiArguments& given) {
     return read;
 }
 
+BadItemQuery read_bad_item_query(const ApiArguments& given) {
+    BadItemQuery read;
+    read.peer = given.get<Prefix>("peer");
+    read.id = given.get<std::string>("id");
+    read.listener = given.get<std::string>("listener");
+    if (const auto word = given.get<std::string>("kind")) read.kind = parse_bad_item(*word);
+    read.after = given.get<std::uint64_t>("after").value_or(0);
+    read.limit = given.value<std::uint64_t>("limit");
+    return read;
+}
+
 std::string paused_listener(const ServerStatus& status) {
     for (const ListenerStatus& listener : status.listeners) {
         if (listener.accept_paused) return listener.name;
@@ -133,6 +144,10 @@ ApiAnswer Api::show(const ApiCall& call) {
 
 ApiAnswer Api::closed(const ApiCall& call) {
     return json_answer(render_closed(gateway_.closed(read_closed_query(call.arguments))));
+}
+
+ApiAnswer Api::bad_items(const ApiCall& call) {
+    return json_answer(render_bad_items(gateway_.bad_items(read_bad_item_query(call.arguments))));
 }
 
 ApiAnswer Api::close(const ApiCall& call) {

@@ -22,6 +22,7 @@ public:
     [[nodiscard]] virtual std::optional<ConnectionDetail> show(ConnectionId id) = 0;
     [[nodiscard]] virtual std::vector<ClosedLife> closed(const ClosedQuery& query) = 0;
     [[nodiscard]] virtual std::vector<CensusEntry> census() = 0;
+    [[nodiscard]] virtual BadItemPage bad_items(const BadItemQuery& query) = 0;
     [[nodiscard]] virtual std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout) = 0;
     [[nodiscard]] virtual ProbeSummary probe_all(const std::optional<Prefix>& peer,
                                                  std::chrono::milliseconds timeout) = 0;
@@ -46,6 +47,7 @@ public:
     std::optional<ConnectionDetail> show(ConnectionId id) override { return server_.show(id); }
     std::vector<ClosedLife> closed(const ClosedQuery& query) override { return server_.closed(query); }
     std::vector<CensusEntry> census() override { return server_.census(); }
+    BadItemPage bad_items(const BadItemQuery& query) override { return server_.bad_items(query); }
     std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout) override {
         return server_.probe(id, timeout);
     }

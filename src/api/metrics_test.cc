@@ -166,6 +166,7 @@ TEST(Metrics, ValuesAndLabels) {
     status.listeners[0].repeated_items = 25;
     status.listeners[1].gaps = 26;
     status.listeners[1].unfinished_items = 29;
+    status.listeners[1].left_over_bytes = 2'900;
     status.listeners[0].bytes_in = 1;
     status.listeners[1].bytes_in = 2;
     status.listeners[0].bytes_out = 3;
@@ -198,6 +199,7 @@ TEST(Metrics, ValuesAndLabels) {
     is("repeated_items_total{listener=\"devices\"}", 25);
     is("gaps_total{listener=\"a\\\"b\\\\c\\nd\"}", 26);
     is("unfinished_items_total{listener=\"a\\\"b\\\\c\\nd\"}", 29);
+    is("left_over_bytes_total{listener=\"a\\\"b\\\\c\\nd\"}", 2'900);
     is("received_bytes_total", 3);
     is("sent_bytes_total", 7);
     is("probes_total{outcome=\"alive\"}", 11);

@@ -14,6 +14,13 @@ void write_identity(JsonWriter& json, std::string_view id, std::string_view sess
     if (!session.empty()) json.field("session", session);
 }
 
+/// Writes nothing for a connection without bad items.
+void write_bad_items(JsonWriter& json, const ConnectionRow& row) {
+    std::string counts;
+    append_bad_item_counts(counts, row.bad_items);
+    if (counts.size() > 2) json.key(field::bad_items.name).json(counts);
+}
+
 /// Writes nothing for a connection without an id.
 void write_proof(JsonWriter& json, std::string_view id, bool authenticated) {
     if (!id.empty()) json.field("authenticated", authenticated);
@@ -26,6 +33,7 @@ void write_row(JsonWriter& json, const ConnectionRow& row) {
     write_or_null(json, row.key);
     json.field("connected_at", render_time(row.connected_at)).field("age_s", as_seconds(row.age));
     json.field("since_item_s", as_seconds(row.since_item)).field("items", row.items);
+    write_bad_items(json, row);
     json.field("bytes_in", row.bytes_in).field("bytes_out", row.bytes_out);
     json.field("liveness", to_string(row.liveness));
     if (row.suspect_since) json.field("suspect_since", render_time(*row.suspect_since));
@@ -52,6 +60,11 @@ std::string render_connection(const ConnectionDetail& detail) {
     write_row(json, detail.row);
     json.field("unfinished_item_bytes", detail.unfinished_item_bytes);
     json.field("downlink_queue_bytes", detail.downlink_queue_bytes);
+    if (detail.last_bad_item) {
+        std::string last;
+        append_bad_item(last, *detail.last_bad_item);
+        json.key(field::last_bad_item.name).json(last);
+    }
     std::string evidence;
     append_evidence(evidence, detail.evidence);
     json.key(field::evidence.name).json(evidence);
@@ -82,6 +95,20 @@ std::string render_closed(const std::vector<ClosedLife>& lives) {
     for (const ClosedLife& life : lives) {
         std::string row;
         append_closed_life(row, life);
+        escape_delete(row);
+        json.json(row);
+    }
+    json.end_array().end_object();
+    return json.take();
+}
+
+std::string render_bad_items(const BadItemPage& page) {
+    JsonWriter json;
+    json.begin_object().field("newest", page.newest).field("left_out", page.left_out);
+    json.key(field::bad_items.name).begin_array();
+    for (const BadItemRow& each : page.rows) {
+        std::string row;
+        append_bad_item_row(row, each);
         escape_delete(row);
         json.json(row);
     }

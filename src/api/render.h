@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <holdfast/bad_items.h>
 #include <holdfast/drain.h>
 #include <holdfast/liveness.h>
 #include <holdfast/status.h>
@@ -30,6 +31,7 @@ namespace holdfast {
 [[nodiscard]] std::string render_connections(const ConnectionPage& page);
 [[nodiscard]] std::string render_connection(const ConnectionDetail& detail);
 [[nodiscard]] std::string render_closed(const std::vector<ClosedLife>& lives);
+[[nodiscard]] std::string render_bad_items(const BadItemPage& page);
 [[nodiscard]] std::string render_probe(const ProbeAnswer& answer, std::string_view device = {});
 [[nodiscard]] std::string render_probes(const ProbeSummary& summary);
 

@@ -146,6 +146,7 @@ ServerStatus two_listeners() {
         one.repeated_items = n++;
         one.gaps = n++;
         one.unfinished_items = n++;
+        one.left_over_bytes = n++;
         one.bytes_in = n++;
         one.bytes_out = n++;
     }
@@ -159,10 +160,11 @@ TEST(Render, StatusSumsItsListeners) {
     const auto number = [](simdjson::simdjson_result<simdjson::dom::element> value) {
         return value.get_uint64().value();
     };
-    for (const char* path : {"/connections", "/accepted", "/opening", "/health_checks", "/refused/max_connections",
-                             "/refused/descriptors", "/items", "/identified", "/acks", "/repeated_items", "/gaps",
-                             "/unfinished_items", "/received_bytes", "/sent_bytes", "/closed/peer_closed",
-                             "/closed/internal_error", "/bad_items/not_json", "/bad_items/too_large"}) {
+    for (const char* path :
+         {"/connections", "/accepted", "/opening", "/health_checks", "/refused/max_connections", "/refused/descriptors",
+          "/items", "/identified", "/acks", "/repeated_items", "/gaps", "/unfinished_items", "/left_over_bytes",
+          "/received_bytes", "/sent_bytes", "/closed/peer_closed", "/closed/internal_error", "/bad_items/not_json",
+          "/bad_items/too_large"}) {
         const auto first = number(root.at_pointer("/listeners/0" + std::string(path)));
         const auto second = number(root.at_pointer("/listeners/1" + std::string(path)));
         EXPECT_NE(first, second) << path;

@@ -99,6 +99,7 @@ std::string proof_of(const AnswerView& row) {
 /// The columns of `list` that depend on the rows.
 struct ListColumns {
     bool with_ids = false;
+    bool with_bad_items = false;
     bool with_suspects = false;
 };
 
@@ -113,6 +114,7 @@ std::vector<Column> list_head(const ListColumns& shown) {
                                 {"RECEIVED", Align::right},
                                 {"SENT", Align::right}};
     if (shown.with_ids) columns.insert(columns.begin() + 2, {{"ID"}, {"AUTHENTICATED"}});
+    if (shown.with_bad_items) columns.push_back({"BAD ITEMS"});
     if (shown.with_suspects) columns.push_back({"SUSPECT SINCE"});
     return columns;
 }
@@ -128,13 +130,16 @@ std::vector<std::string> list_row(const AnswerView& row, const ListColumns& show
                                    human_bytes(row.count("/bytes_in")),
                                    human_bytes(row.count("/bytes_out"))};
     if (shown.with_ids) cells.insert(cells.begin() + 2, {dash_if_empty(row.text("/id")), proof_of(row)});
+    if (shown.with_bad_items) cells.push_back(dash_if_empty(counts_text(row.counts("/bad_items"))));
     if (shown.with_suspects) cells.push_back(dash_if_empty(row.text("/suspect_since")));
     return cells;
 }
 
 std::string list_text(const AnswerView& page) {
     const auto rows = page.list("/connections");
-    const ListColumns columns{.with_ids = any_has_id(rows), .with_suspects = any_has(rows, "/suspect_since")};
+    const ListColumns columns{.with_ids = any_has_id(rows),
+                              .with_bad_items = any_has(rows, "/bad_items"),
+                              .with_suspects = any_has(rows, "/suspect_since")};
     Table table(list_head(columns));
     for (const AnswerView& row : rows) table.add(list_row(row, columns));
     std::string out = table.size() > 0 ? table.text(false) : std::string();

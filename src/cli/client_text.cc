@@ -321,6 +321,19 @@ std::string evidence_text(const AnswerView& c) {
            line("", evidence_meaning(c));
 }
 
+/// Returns nothing for a connection without bad items.
+std::string bad_items_text(const AnswerView& c) {
+    const auto text = [&](std::string_view name) {
+        return printable_again(c.text("/last_bad_item/" + std::string(name)));
+    };
+    if (!c.has("/last_bad_item")) return {};
+    std::string out = line("bad items", counts_text(c.counts("/bad_items")));
+    out += line("", "the latest: " + text("kind") + ", " + human_count(c.count("/last_bad_item/bytes")) +
+                        " bytes at byte " + human_count(c.count("/last_bad_item/position")) + ", " + text("at"));
+    const std::string detail = text("detail");
+    return out + line("", text("head")) + (detail.empty() ? std::string() : line("", detail));
+}
+
 std::string connection_text(const AnswerView& c) {
     const auto text = [&](std::string_view pointer) { return printable(c.text(pointer)); };
     std::string out = line("connection", text("/conn") + " on listener " + text("/listener"));
@@ -339,6 +352,7 @@ std::string connection_text(const AnswerView& c) {
     out += line("items",
                 human_count(c.count("/items")) + ", the latest " + human_seconds(c.real("/since_item_s")) + " ago");
     if (c.count("/items") == 0) out.replace(out.rfind("items"), std::string::npos, line("items", "none yet"));
+    out += bad_items_text(c);
     out += line("bytes", human_bytes(c.count("/bytes_in")) + " received, " + human_bytes(c.count("/bytes_out")) +
                              " sent, " + human_bytes(c.count("/unfinished_item_bytes")) + " of an unfinished item, " +
                              human_bytes(c.count("/downlink_queue_bytes")) + " queued to send");

@@ -15,6 +15,7 @@ void fill_verbs(Verb& root);
 [[nodiscard]] Verb make_check_verb();
 [[nodiscard]] Verb make_close_verb();
 [[nodiscard]] Verb make_closed_verb();
+[[nodiscard]] Verb make_bad_verb();
 [[nodiscard]] Verb make_consume_verb();
 [[nodiscard]] Verb make_demo_verb();
 [[nodiscard]] Verb make_doctor_verb();

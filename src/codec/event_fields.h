@@ -7,8 +7,11 @@
 #include <tuple>
 #include <utility>
 
+#include <holdfast/bad_items.h>
 #include <holdfast/events.h>
 
+#include "codec/event_field.h"
+#include "text/printable.h"
 #include "text/units.h"
 
 namespace holdfast {
@@ -17,116 +20,7 @@ namespace holdfast {
 // condition, a meaning and an example. EventWriter and the append_ functions of codec/event_writer write by this table.
 // `holdfast describe events` prints it for docs/reference.
 
-/// Type of a field's JSON value.
-enum class FieldType : std::uint8_t {
-    text,
-    conn,
-    endpoint,
-    flag,
-    count,
-    seconds,
-    time,
-    evidence,
-    object,
-    reason,
-    kind
-};
-
-/// Result of a field's function for a value with its own form in JSON.
-struct JsonCopy {  ///< JSON of an earlier event's line
-    std::string_view text;
-
-    [[nodiscard]] bool empty() const { return text.empty(); }
-};
-struct ItemText {  ///< the device's object, in which raw line breaks become spaces
-    std::string_view text;
-};
-struct TenthsOfSeconds {
-    std::chrono::milliseconds duration;
-};
-struct Seconds {
-    std::chrono::milliseconds duration;
-};
-struct EventEvidence {  ///< the part of the evidence that events have
-    Evidence evidence;
-};
-
-/// One field. `get` takes the event and returns the value: std::nullopt if the field is absent or, if it is nullable,
-/// null.
-template <typename Get>
-struct EventField {
-    std::string_view name;
-    FieldType type;
-    std::string_view present;
-    std::string_view help;
-    std::string_view example;  ///< JSON; empty: the page fills it in
-    Get get;
-    bool is_nullable = false;
-};
-template <typename Get>
-EventField(std::string_view, FieldType, std::string_view, std::string_view, std::string_view, Get) -> EventField<Get>;
-
-/// One kind of event. Several kinds may have the same word: the field `event` has it.
-template <typename Fields>
-struct EventKind {
-    std::string_view word;
-    std::string_view name;  ///< of the kind, in the schema
-    std::string_view help;
-    Fields fields;  ///< a tuple; `at` is the last
-};
-template <typename Fields>
-EventKind(std::string_view, std::string_view, std::string_view, Fields) -> EventKind<Fields>;
-
 namespace field {
-
-constexpr std::string_view always = "always";
-constexpr std::string_view null = "always null";
-constexpr std::string_view with_id = "if the device has an id";
-
-/// Returns the text unless it is empty.
-template <typename Text>
-[[nodiscard]] std::optional<Text> unless_empty(Text text) {
-    return text.empty() ? std::nullopt : std::optional<Text>(std::move(text));
-}
-
-[[nodiscard]] inline DeviceName device_of(const ClosedLife& life) { return {life.id, {}, life.authenticated}; }
-[[nodiscard]] const DeviceName& device_of(const auto& event) { return event.device; }
-
-// Variants of a field.
-template <typename Get>
-[[nodiscard]] constexpr auto when(EventField<Get> field, std::string_view present) {
-    field.present = present;
-    return field;
-}
-template <typename Get>
-[[nodiscard]] constexpr auto such_as(EventField<Get> field, std::string_view example) {
-    field.example = example;
-    return field;
-}
-template <typename Get, typename Other>
-[[nodiscard]] constexpr auto with(const EventField<Get>& field, Other get) {
-    EventField other{field.name, field.type, field.present, field.help, field.example, get};
-    other.is_nullable = field.is_nullable;
-    return other;
-}
-template <typename Get>
-[[nodiscard]] constexpr auto nullable(EventField<Get> field, std::string_view present) {
-    field.present = present;
-    field.is_nullable = true;
-    return field;
-}
-/// Returns the field of an earlier event's line, found by its name.
-template <typename Get>
-[[nodiscard]] constexpr auto copied(const EventField<Get>& field) {
-    return with(field,
-                [name = field.name](const auto& event) { return unless_empty(JsonCopy{event.lines.value(name)}); });
-}
-
-/// Returns the field without a value, which was lost with its process.
-template <typename Get>
-[[nodiscard]] constexpr auto unknown(const EventField<Get>& field) {
-    return nullable(with(field, [](const auto&) { return std::optional<JsonCopy>(); }), null);
-}
 
 inline constexpr EventField conn{"conn",
                                  FieldType::conn,
@@ -234,6 +128,22 @@ inline constexpr EventField bytes_in{
 inline constexpr EventField bytes_out{"bytes_out", FieldType::count,
                                       always,      "Bytes that the kernel took to send.",
                                       "0",         [](const auto& event) { return event.bytes_out; }};
+inline constexpr EventField bad_items{
+    "bad_items",
+    FieldType::object,
+    "if the connection had bad items",
+    "Number of bad items by kind.",
+    R"({"not_json":3})",
+    [](const auto& event) {
+        return event.bad_items ? std::optional(CountsOfBadItems{event.bad_items->counts}) : std::nullopt;
+    }};
+inline constexpr EventField last_bad_item{
+    "last_bad_item",
+    FieldType::object,
+    "if the connection had bad items",
+    "The latest bad item: see [below](#bad-items).",
+    R"({"kind":"not_json","position":49,"bytes":5,"head":"hello","at":"2026-11-22T08:01:01.523Z"})",
+    [](const auto& event) { return event.bad_items ? std::optional(event.bad_items->last) : std::nullopt; }};
 inline constexpr EventField duration_s{"duration_s", FieldType::seconds,
                                        always,       "Time from accept to close.",
                                        "61.4",       [](const auto& event) { return TenthsOfSeconds{event.duration}; }};
@@ -321,6 +231,31 @@ inline constexpr EventField rtt_us{"rtt_us", FieldType::count,
                                    always,   "Smoothed round-trip time.",
                                    "310",    [](const Evidence& facts) { return facts.rtt.count(); }};
 
+// A bad item: a nested object, and a row of /v1/bad.
+inline constexpr EventField bad_item_kind{
+    "kind",          FieldType::text,
+    always,          "Kind of the bad item: see [items](protocol.md#items).",
+    R"("not_json")", [](const BadItemFacts& facts) { return to_string(facts.kind); }};
+inline constexpr EventField byte_position{"position", FieldType::count,
+                                          always,     "Number of the connection's bytes before the bad item.",
+                                          "49",       [](const BadItemFacts& facts) { return facts.position; }};
+inline constexpr EventField size{"bytes", FieldType::count,
+                                 always,  "Size of the bad item, as far as it had arrived.",
+                                 "5",     [](const BadItemFacts& facts) { return facts.bytes; }};
+inline constexpr EventField head{
+    "head",       FieldType::text,
+    always,       "First 64 bytes of the bad item; bytes that are not printable UTF-8 are escaped as `\\xff`.",
+    R"("hello")", [](const BadItemFacts& facts) { return printable_bytes(facts.head.view()); }};
+inline constexpr EventField recognized{"detail",
+                                       FieldType::text,
+                                       "if the protocol or the mistake is recognized",
+                                       "Protocol or mistake that the bytes show, and the remedy.",
+                                       R"("the object spans several lines; set framing = \"json\"")",
+                                       [](const BadItemFacts& facts) { return unless_empty(facts.detail); }};
+inline constexpr EventField number{"number", FieldType::count,
+                                   always,   "Number of the bad item among those kept since the gateway's start.",
+                                   "17",     [](const BadItemRow& row) { return row.number; }};
+
 /// Fields of a connection that all its items share.
 inline constexpr std::tuple origin(conn, peer, id, session, authenticated);
 constexpr std::size_t origin_count = std::tuple_size_v<decltype(origin)>;
@@ -339,9 +274,9 @@ inline constexpr EventKind item_kind{
     std::tuple_cat(field::origin, std::tuple(field::seq, field::n, field::key, field::item, field::at))};
 inline constexpr EventKind closed_kind{
     "closed", "closed", "A connection ended.",
-    std::tuple_cat(field::origin,
-                   std::tuple(field::liveness, field::reason, field::kind, field::error, field::detail, field::evidence,
-                              field::items, field::bytes_in, field::bytes_out, field::duration_s, field::at))};
+    std::tuple_cat(field::origin, std::tuple(field::liveness, field::reason, field::kind, field::error, field::detail,
+                                             field::evidence, field::items, field::bad_items, field::last_bad_item,
+                                             field::bytes_in, field::bytes_out, field::duration_s, field::at))};
 inline constexpr EventKind lost_kind{
     "closed", "closed_after_restart",
     "A connection whose process ended without closing it. Its gateway writes the event at its next start.",
@@ -406,8 +341,16 @@ inline constexpr EventKind closed_life_kind{
                    "always; null without an item"),
                field::reason, field::kind, field::error, field::nullable(field::detail, "always; null without one"),
                field::with(field::evidence, [](const ClosedLife& life) { return life.evidence; }), field::items,
-               field::bytes_in, field::bytes_out,
+               field::bad_items, field::last_bad_item, field::bytes_in, field::bytes_out,
                field::with(field::duration_s, [](const ClosedLife& life) { return Seconds{life.duration}; }), field::at,
                field::authenticated)};
+
+inline constexpr EventKind last_bad_item_kind{
+    "", "last_bad_item", "The latest bad item of a connection.",
+    std::tuple(field::bad_item_kind, field::byte_position, field::size, field::head, field::recognized, field::at)};
+inline constexpr EventKind bad_item_row_kind{
+    "", "bad_item_row", "A bad item, as the admin API has it.",
+    std::tuple(field::number, field::conn, field::listener, field::peer, field::id, field::authenticated,
+               field::bad_item_kind, field::byte_position, field::size, field::head, field::recognized, field::at)};
 
 }  // namespace holdfast

@@ -99,6 +99,8 @@ std::size_t room_for(const JsonCopy& copy) { return copy.text.size(); }
 std::size_t room_for(const ItemText& item) { return item.text.size(); }
 std::size_t room_for(const Evidence&) { return 400; }
 std::size_t room_for(const EventEvidence&) { return 400; }
+std::size_t room_for(const CountsOfBadItems&) { return 300; }
+std::size_t room_for(const BadItemFacts& facts);
 
 inline void write(LineBuffer& out, const Text& text) {
     if (!text.plain) return write_escaped(out, text.text);
@@ -161,6 +163,8 @@ void write(LineBuffer& out, Seconds time) {
 
 void write(LineBuffer& out, const Evidence& evidence);
 void write(LineBuffer& out, const EventEvidence& evidence);
+void write(LineBuffer& out, const CountsOfBadItems& bad);
+void write(LineBuffer& out, const BadItemFacts& facts);
 
 template <const auto& kind>
 constexpr std::size_t field_count = std::tuple_size_v<std::remove_cvref_t<decltype(kind.fields)>>;
@@ -269,6 +273,24 @@ void write(LineBuffer& out, const EventEvidence& evidence) {
     out.text(text);
 }
 
+void write(LineBuffer& out, const CountsOfBadItems& bad) {
+    std::string text;
+    append_bad_item_counts(text, bad.counts);
+    out.text(text);
+}
+
+void write(LineBuffer& out, const BadItemFacts& facts) {
+    std::string text;
+    append_bad_item(text, facts);
+    out.text(text);
+}
+
+std::size_t room_for(const BadItemFacts& facts) {
+    std::string text;
+    append_bad_item(text, facts);
+    return text.size();
+}
+
 }  // namespace
 
 void EventWriter::append_connected(std::string& out, const ConnectedEvent& event) {
@@ -299,6 +321,19 @@ void append_event(std::string& out, const DeadLetter& event) { append_whole<dead
 
 void append_closed_life(std::string& out, const ClosedLife& life) { append_object<closed_life_kind>(out, life); }
 void append_evidence(std::string& out, const Evidence& evidence) { append_object<evidence_kind>(out, evidence); }
+void append_bad_item(std::string& out, const BadItemFacts& facts) { append_object<last_bad_item_kind>(out, facts); }
+void append_bad_item_row(std::string& out, const BadItemRow& row) { append_object<bad_item_row_kind>(out, row); }
+
+void append_bad_item_counts(std::string& out, const std::array<std::uint64_t, bad_item_count>& counts) {
+    out += '{';
+    for (std::size_t kind = 0; kind < counts.size(); ++kind) {
+        if (counts[kind] == 0) continue;
+        if (out.back() != '{') out += ',';
+        out.append("\"").append(to_string(static_cast<BadItem>(kind))).append("\":");
+        out += std::to_string(counts[kind]);
+    }
+    out += '}';
+}
 
 bool EventWriter::remembers(const ItemEvent& event) const {
     return conn_ == event.conn && peer_ == event.peer && id_ == event.device.id && session_ == event.device.session &&

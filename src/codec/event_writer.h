@@ -1,11 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include <holdfast/bad_items.h>
 #include <holdfast/events.h>
 
 #include "codec/event_line.h"
@@ -96,6 +98,10 @@ void append_event(std::string& out, const DeadLetter& event);
 // JSON without a line end, for the answers of the admin API.
 void append_closed_life(std::string& out, const ClosedLife& life);
 void append_evidence(std::string& out, const Evidence& evidence);
+void append_bad_item(std::string& out, const BadItemFacts& facts);
+void append_bad_item_row(std::string& out, const BadItemRow& row);
+/// Appends {"not_json":3}: the kinds that occurred.
+void append_bad_item_counts(std::string& out, const std::array<std::uint64_t, bad_item_count>& counts);
 
 /// Appends the time as "2026-11-22T08:00:00.123Z". An instant outside the years 0000 to 9999 is clamped to them. Pure.
 void append_time(std::string& out, EventTime at);

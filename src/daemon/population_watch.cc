@@ -33,6 +33,7 @@ EventTime wall_clock() { return std::chrono::floor<std::chrono::milliseconds>(st
 PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkStatus()> sink,
                                  std::function<FleetStatus()> fleet, Log& log, EventHub& feed)
     : log_(log),
+      bad_items_([&server](const BadItemQuery& query) { return server.bad_items(query); }, log),
       feed_(feed),
       config_(config),
       target_(target_of(config, {}, log)),
@@ -77,6 +78,7 @@ AlarmOrigin PopulationWatch::origin() const {
 
 void PopulationWatch::on_sample(const PopulationSample& sample) {
     post_active_again();
+    bad_items_.report(std::chrono::steady_clock::now());
     if (!feed_.wanted(FeedKind::sample)) return;
     feed_.publish(FeedKind::sample, render_sample(sample.point, sample.status, sample.alarms_active));
 }

@@ -12,6 +12,7 @@
 #include "alarm/webhook.h"
 #include "alarm/webhook_pace.h"
 #include "api/webhook_message.h"
+#include "daemon/bad_item_log.h"
 #include "daemon/log.h"
 #include "options/daemon_config.h"
 #include "trend/event_hub.h"
@@ -20,7 +21,7 @@
 namespace holdfast {
 
 /// The daemon's monitor of its population. Logs the findings of its Watcher and sends them to the live feed and the
-/// webhook. Stop it after the server's reactors end and before the server is destroyed.
+/// webhook. Logs bad items. Stop it after the server's reactors end and before the server is destroyed.
 class PopulationWatch {
 public:
     PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkStatus()> sink,
@@ -29,7 +30,10 @@ public:
     [[nodiscard]] WatchView& view() { return *watcher_; }
     /// Applies the settings of a reload. Any thread.
     void change(const AlarmConfig& config);
-    void stop() { watcher_->stop(); }
+    void stop() {
+        watcher_->stop();
+        bad_items_.report(std::chrono::steady_clock::now());
+    }
     /// Sets the gateway's name, and the dashboard's URL for messages without an own one. Any thread.
     void set_origin(AlarmOrigin origin);
 
@@ -44,6 +48,7 @@ private:
     void post_active_again();
 
     Log& log_;
+    BadItemLog bad_items_;  // used by the watcher's thread, and by stop() after its end
     EventHub& feed_;
     std::mutex mutex_;  // guards the members down to webhook_
     AlarmConfig config_;

@@ -12,6 +12,7 @@ public:
     [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId) override { return std::nullopt; }
     [[nodiscard]] std::vector<ClosedLife> closed(const ClosedQuery&) override { return {}; }
     [[nodiscard]] std::vector<CensusEntry> census() override { return {}; }
+    [[nodiscard]] BadItemPage bad_items(const BadItemQuery&) override { return {}; }
     [[nodiscard]] std::optional<ProbeAnswer> probe(ConnectionId, std::chrono::milliseconds) override {
         return std::nullopt;
     }

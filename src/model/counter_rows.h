@@ -120,6 +120,8 @@ inline constexpr std::tuple listener_rows{
         .labeled(by<BadItem>("kind")),
     counter(&F::unfinished_items, "holdfast_unfinished_items_total", "unfinished_items",
             "Total number of items cut off by the end of their connection."),
+    counter(&F::left_over_bytes, "holdfast_left_over_bytes_total", "left_over_bytes",
+            "Total number of received bytes that the end of their connection left over."),
     gauge(&F::identified, "holdfast_identified_connections", "identified",
           "Current number of connections whose device has stated its id."),
     counter(&F::acks, "holdfast_acks_total", "acks",

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <string>
 
+#include <holdfast/bad_items.h>
 #include <holdfast/events.h>
 #include <holdfast/status.h>
 
@@ -37,6 +38,12 @@ std::optional<Framing> parse_framing(std::string_view word) noexcept {
     const auto found = std::find(words.begin(), words.end(), word);
     if (found == words.end()) return std::nullopt;
     return static_cast<Framing>(found - words.begin());
+}
+
+std::optional<BadItem> parse_bad_item(std::string_view word) noexcept {
+    const auto found = std::find(bad_item_words.begin(), bad_item_words.end(), word);
+    if (found == bad_item_words.end()) return std::nullopt;
+    return static_cast<BadItem>(found - bad_item_words.begin());
 }
 
 std::string to_string(ConnectionId id) {

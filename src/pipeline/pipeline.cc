@@ -54,17 +54,18 @@ PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr
             .tokens = std::move(tokens)};
 }
 
-Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history,
-                   NoticeLimiter& notices)
+Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, const Shared& shared)
     : run_(options.run),
       clock_(options.clock),
       listeners_(std::move(options.listeners)),
       max_item_bytes_(options.item.max_bytes),
       keys_by_device_(options.item.key.empty()),
       events_(std::move(events)),
-      history_(history),
-      notices_(notices),
-      decoder_(options.item) {}
+      history_(shared.closed),
+      notices_(shared.notices),
+      decoder_(options.item),
+      bad_item_history_(shared.bad_items),
+      bad_items_(shared.bad_items) {}
 
 void Pipeline::open_listener(std::uint8_t number, PipelineListener listener, ListenerCounters& counters) {
     if (number == listeners_.size()) {
@@ -137,7 +138,10 @@ ReadResult Pipeline::cut(Arrival& arrival, std::span<const char> window, std::ui
         }
         if (frame.kind == Frame::Kind::too_large) large_at = done + frame.begin;
         const Next next = on_frame(arrival, rest, frame);
-        if (next == Next::end) return {.consumed = done, .scan = 0, .end = arrival.end, .detail = arrival.detail};
+        if (next == Next::end) {
+            leave_over(arrival, rest.subspan(frame.next));
+            return {.consumed = done, .scan = 0, .end = arrival.end, .detail = arrival.detail};
+        }
         done += frame.next;
         if (next == Next::hold) return {.consumed = done, .scan = 0, .end = {}, .detail = {}, .hold = true};
     }
@@ -165,19 +169,21 @@ ReadResult Pipeline::on_last_bytes(Connection& connection, Token number, std::sp
 
 /// Advances `frame.next` if the framing's rule skips bytes after a bad item.
 Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window, Frame& frame) {
+    arrival.rest = window;
+    arrival.text = {window.data() + frame.begin, frame.end - frame.begin};
     if (frame.kind != Frame::Kind::item) [[unlikely]]
         return on_bad_frame(arrival, frame.kind);
     arrival.first = !arrival.connection.spoke;
     arrival.connection.spoke = true;
-    const std::string_view text(window.data() + frame.begin, frame.end - frame.begin);
-    const bool is_batch = arrival.listener.arrays && text.starts_with('[');
-    const Next next = is_batch ? on_batch(arrival, text) : on_item(arrival, text);
+    const bool is_batch = arrival.listener.arrays && arrival.text.starts_with('[');
+    const Next next = is_batch ? on_batch(arrival, arrival.text) : on_item(arrival, arrival.text);
     if (next == Next::bad && arrival.listener.framing == Framing::json) frame.next = resync_after(window, frame.next);
     return next;
 }
 
 Pipeline::Next Pipeline::on_bad_frame(Arrival& arrival, Frame::Kind kind) {
     if (kind == Frame::Kind::dropped) return Next::go_on;
+    arrival.first = !arrival.connection.spoke;
     arrival.connection.spoke = true;
     if (arrival.connection.connected_pending) give_connected(arrival.connection, arrival.number, arrival.time);
     if (kind == Frame::Kind::malformed) return on_unreadable(arrival, BadItem::not_json);
@@ -212,6 +218,7 @@ ItemDecoder::Decoded Pipeline::decode(const Arrival& arrival, std::string_view t
 }
 
 Pipeline::Next Pipeline::on_item(Arrival& arrival, std::string_view text) {
+    arrival.text = text;
     const ItemDecoder::Decoded decoded = decode(arrival, text);
     if (!decoded.replacement.empty()) [[unlikely]]
         text = decoded.replacement;
@@ -255,6 +262,7 @@ Pipeline::Next Pipeline::on_bad_item(Arrival& arrival, BadItem kind) {
     Connection& connection = arrival.connection;
     if (connection.connected_pending) give_connected(connection, arrival.number, arrival.time);
     counters_[connection.listener]->bad_items[static_cast<std::size_t>(kind)].increment();
+    note_bad_item(arrival, kind);
     if (++connection.bad_items_in_row < arrival.listener.max_bad_items) return Next::bad;
     arrival.end = CloseReason::too_many_bad_items;
     return Next::end;
@@ -296,7 +304,7 @@ void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& i
     if (connection.connected_pending) give_connected(connection, number, time);
     const Device* device = connection.is_identified() ? devices_.find(number) : nullptr;
     if (device != nullptr && !device->given) give_identity(connection, number, time);
-    const std::string detail = detail_of(connection, info);
+    const std::string detail = detail_of(connection, number, info);
     const ConnectionEnd end{.conn = {run_, number},
                             .peer = connection.peer,
                             .reason = info.reason,
@@ -307,37 +315,14 @@ void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& i
                             .bytes_out = connection.bytes_out,
                             .duration = time.tick.since(connection.opened),
                             .at = time.wall,
-                            .liveness = listeners_[connection.listener].liveness};
+                            .liveness = listeners_[connection.listener].liveness,
+                            .bad_items = bad_items_.take(number)};
     const std::string& listener = listeners_[connection.listener].name;
     const DeviceName name = name_of(connection, device);
     note_given();
     events_->on_closed({end, listener, detail, name});
     history_.add({end, listener, detail, std::string(connection.key.view()), std::string(name.id), name.authenticated});
     if (device != nullptr) devices_.part(connection, number);
-}
-
-/// Counts the rest of an unfinished item, and adds it to the detail.
-std::string Pipeline::detail_of(const Connection& connection, const CloseInfo& info) {
-    std::string detail(info.detail);
-    if (!connection.unfinished) return detail;
-    const Frame left = last_frame(listeners_[connection.listener].rules(), connection.unfinished->bytes());
-    if (left.begin == left.end || drops_item(connection)) return detail;
-    counters_[connection.listener]->unfinished_items.increment();
-    if (!detail.empty()) detail += "; ";
-    const std::string bytes = std::to_string(left.end - left.begin) + " bytes";
-    detail += connection.paused ? bytes + " after the hello were left over"
-                                : "an unfinished item of " + bytes + " was left over";
-    const auto why = info.reason == CloseReason::peer_closed ? why_unfinished(connection) : std::string_view();
-    return why.empty() ? detail : detail + ": " + std::string(why);
-}
-
-std::string_view Pipeline::why_unfinished(const Connection& connection) {
-    if (drops_item(connection)) return "the item exceeds item.max_bytes, and its end has not come";
-    const PipelineListener& listener = listeners_[connection.listener];
-    if (listener.framing != Framing::ndjson || !listener.delimiter.empty() || !connection.unfinished) return {};
-    const auto bytes = connection.unfinished->bytes();
-    if (!is_complete_object({bytes.data(), bytes.size()})) return {};
-    return "the bytes are a complete JSON object without a line end; the client probably needs framing = \"json\"";
 }
 
 void Pipeline::on_accept_paused(std::uint8_t listener, int error) {

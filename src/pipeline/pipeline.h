@@ -19,6 +19,7 @@
 #include "conn/stream_handler.h"
 #include "device/device_sessions.h"
 #include "device/token_set.h"
+#include "pipeline/bad_item_book.h"
 #include "pipeline/notice_limiter.h"
 
 namespace holdfast {
@@ -69,7 +70,14 @@ public:
         const Clock* clock = nullptr;  ///< measures turns; null: a turn takes no time
     };
 
-    Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history, NoticeLimiter& notices);
+    /// Parts that the pipelines of all reactors share, and that outlive them.
+    struct Shared {
+        ClosedHistory& closed;
+        BadItemHistory& bad_items;
+        NoticeLimiter& notices;
+    };
+
+    Pipeline(Options options, std::unique_ptr<EventHandler> events, const Shared& shared);
 
     /// Sets the counters by listener; once before the reactor runs.
     void count_in(std::vector<ListenerCounters*> counters) { counters_ = std::move(counters); }
@@ -79,6 +87,9 @@ public:
     [[nodiscard]] bool acknowledges() const { return events_->durable() != nullptr; }
     /// Returns the device of an identified connection, or nullptr. The shard's thread.
     [[nodiscard]] const Device* device_of(Token number) { return devices_.find(number); }
+
+    /// Returns the bad items of a connection, or nullptr if it had none. The shard's thread.
+    [[nodiscard]] const BadItems* bad_items_of(Token number) const { return bad_items_.find(number); }
 
     /// Returns whether a connection may stay after its listener got another set of tokens. Listener numbers are
     /// assigned in order and reused. The shard's thread.
@@ -128,6 +139,8 @@ private:
         bool first = false;        ///< first frame of its connection
         CloseReason end{};         ///< for Next::end
         std::string_view detail = {};
+        std::span<const char> rest = {};  ///< the window from the current frame on
+        std::string_view text = {};       ///< the current frame's item, within `rest`
     };
     [[nodiscard]] Arrival arrive(Connection& connection, Token number, const TurnTime& time);
     [[nodiscard]] ReadResult cut(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
@@ -144,11 +157,22 @@ private:
     [[nodiscard]] Next refuse(Arrival& arrival, BadItem kind);
     [[nodiscard]] Next on_hello(Arrival& arrival, const Hello& hello, TokenMark token);
     [[nodiscard]] ReadResult on_unauthenticated(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
+    [[nodiscard]] ReadResult turn_away(Arrival& arrival, const Frame& frame, std::span<const char> left);
     [[nodiscard]] Next let_in(Arrival& arrival, std::string_view text);
     [[nodiscard]] static Next deny(Arrival& arrival, std::string_view why);
     [[nodiscard]] Next on_bad_item(Arrival& arrival, BadItem kind);
+    /// Keeps the number of bytes behind those that end the connection.
+    void leave_over(const Arrival& arrival, std::span<const char> bytes);
+    /// Keeps what a bad item was.
+    void note_bad_item(const Arrival& arrival, BadItem kind);
+    /// Returns the protocol or the mistake that the current frame shows; static text, may be empty.
+    [[nodiscard]] std::string_view recognize(const Arrival& arrival);
+    [[nodiscard]] static std::string_view recognize_frame(const Arrival& arrival);
     void give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq);
-    [[nodiscard]] std::string detail_of(const Connection& connection, const CloseInfo& info);
+    [[nodiscard]] std::string detail_of(const Connection& connection, Token number, const CloseInfo& info);
+    [[nodiscard]] std::string about_bad_items(const Connection& connection, Token number, CloseReason reason) const;
+    [[nodiscard]] std::string about_unfinished(const Connection& connection, Token number, const CloseInfo& info);
+    [[nodiscard]] std::string about_unread(const Connection& connection, Token number);
     void give_connected(Connection& connection, Token number, const TurnTime& time);
     void give_identity(Connection& connection, Token number, const TurnTime& time);
     [[nodiscard]] EventTime established(const Connection& connection, const TurnTime& time) const;
@@ -171,6 +195,8 @@ private:
     Counter events_given_;
     std::uint64_t given_ = 0;  // calls of the handler's on_... functions
     DeviceSessions devices_;
+    BadItemHistory& bad_item_history_;
+    BadItemBook bad_items_;
 };
 
 /// Returns why a listener's `acks` cannot work, or nullopt: the handler's events do not outlive a crash. Any thread.

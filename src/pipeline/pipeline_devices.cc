@@ -86,6 +86,7 @@ ReadResult Pipeline::on_unauthenticated(Arrival& arrival, std::span<const char> 
     constexpr std::size_t max_bytes = 1'024;
     Connection& connection = arrival.connection;
     auto scan = std::bit_cast<FrameScan>(scan_note);
+    arrival.rest = window;
     decoder_.expect_lines({});
     FrameRules rules = arrival.listener.rules();
     rules.drops = false;
@@ -103,11 +104,20 @@ ReadResult Pipeline::on_unauthenticated(Arrival& arrival, std::span<const char> 
     } else {
         next = let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin});
     }
-    if (next == Next::end) return {.consumed = 0, .scan = 0, .end = arrival.end, .detail = arrival.detail};
+    if (next == Next::end) return turn_away(arrival, frame, window.subspan(too_much ? frame.begin : frame.next));
     if (next == Next::hold) return {.consumed = frame.next, .scan = 0, .end = {}, .detail = {}, .hold = true};
     ReadResult rest = on_bytes(connection, arrival.number, window.subspan(frame.next), 0, arrival.time);
     rest.consumed += frame.next;
     return rest;
+}
+
+/// Ends a connection whose first frame is no valid hello, and keeps what it was. The frame may contain a secret.
+ReadResult Pipeline::turn_away(Arrival& arrival, const Frame& frame, std::span<const char> left) {
+    arrival.first = !arrival.connection.spoke;
+    arrival.text = {arrival.rest.data() + frame.begin, frame.end - frame.begin};
+    if (arrival.first) static_cast<void>(recognize(arrival));
+    leave_over(arrival, left);
+    return {.consumed = 0, .scan = 0, .end = arrival.end, .detail = arrival.detail};
 }
 
 /// Decides on an id and token. An unknown id and a wrong token give the same answer in the same time.

@@ -4,6 +4,7 @@
 #include <array>
 #include <iterator>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 namespace holdfast {
@@ -15,10 +16,11 @@ struct SortWord {
     std::string_view word;
 };
 
-constexpr std::array<SortWord, 7> sort_words{{
+constexpr std::array<SortWord, 8> sort_words{{
     {ConnectionSort::age, "age"},
     {ConnectionSort::idle, "idle"},
     {ConnectionSort::items, "items"},
+    {ConnectionSort::bad_items, "bad_items"},
     {ConnectionSort::bytes_in, "bytes_in"},
     {ConnectionSort::bytes_out, "bytes_out"},
     {ConnectionSort::peer, "peer"},
@@ -34,6 +36,10 @@ int descending(const T& a, const T& b) {
 /// Returns a moment that stays valid during a long walk, in which ages grow.
 EventTime last_item_at(const ConnectionRow& row) { return row.connected_at + row.age - row.since_item; }
 
+std::uint64_t bad_items_of(const ConnectionRow& row) {
+    return std::accumulate(row.bad_items.begin(), row.bad_items.end(), std::uint64_t{0});
+}
+
 int compare(ConnectionSort sort, const ConnectionRow& a, const ConnectionRow& b) {
     switch (sort) {
         case ConnectionSort::age:
@@ -42,6 +48,8 @@ int compare(ConnectionSort sort, const ConnectionRow& a, const ConnectionRow& b)
             return descending(last_item_at(b), last_item_at(a));
         case ConnectionSort::items:
             return descending(a.items, b.items);
+        case ConnectionSort::bad_items:
+            return descending(bad_items_of(a), bad_items_of(b));
         case ConnectionSort::bytes_in:
             return descending(a.bytes_in, b.bytes_in);
         case ConnectionSort::bytes_out:

@@ -90,7 +90,7 @@ TEST(ConnectionList, AnOffsetBehindTheEndIsAnEmptyPage) {
 }
 
 TEST(ConnectionSort, WordsRoundTrip) {
-    for (const char* word : {"age", "idle", "items", "bytes_in", "bytes_out", "peer", "key"}) {
+    for (const char* word : {"age", "idle", "items", "bad_items", "bytes_in", "bytes_out", "peer", "key"}) {
         ASSERT_TRUE(parse_connection_sort(word)) << word;
         EXPECT_EQ(to_string(*parse_connection_sort(word)), word);
     }

@@ -78,9 +78,11 @@ PageVector<HeldSocket> held_sockets(const ReactorThreads& threads) {
     });
 }
 
-ConnectionRow row_of(const Connection& connection, Shard& shard, const PipelineListener& listener, const Device* device,
+ConnectionRow row_of(const Connection& connection, Shard& shard, const Pipeline& pipeline, const Device* device,
                      std::uint32_t run) {
     const TurnTime time = shard.time();
+    const PipelineListener& listener = pipeline.listener(connection.listener);
+    const BadItems* bad = pipeline.bad_items_of(shard.registry().number_of(connection));
     return {.conn = {run, shard.registry().number_of(connection)},
             .listener = listener.name,
             .peer = connection.peer,
@@ -95,16 +97,19 @@ ConnectionRow row_of(const Connection& connection, Shard& shard, const PipelineL
             .bytes_out = connection.bytes_out,
             .liveness = listener.liveness,
             .authenticated = connection.identity == Identity::authenticated,
-            .suspect_since = shard.suspect_since(connection)};
+            .suspect_since = shard.suspect_since(connection),
+            .bad_items = bad != nullptr ? bad->counts : decltype(bad->counts){}};
 }
 
-ConnectionDetail detail_of(const Connection& connection, Shard& shard, ConnectionRow row) {
+ConnectionDetail detail_of(const Connection& connection, Shard& shard, const Pipeline& pipeline, ConnectionRow row) {
     ConnectionDetail detail{.row = std::move(row),
                             .evidence = {},
                             .unfinished_item_bytes = connection.unfinished ? connection.unfinished->size : 0,
                             .downlink_queue_bytes = connection.downlink ? connection.downlink->waiting() : 0,
                             .plan = shard.policy_of(connection).plan};
     if (const auto facts = read_tcp_facts(connection.fd)) detail.evidence = facts->evidence;
+    const BadItems* bad = pipeline.bad_items_of(shard.registry().number_of(connection));
+    if (bad != nullptr) detail.last_bad_item = bad->last;
     if (connection.encrypted) {
         const TlsFacts facts = shard.tls_of(connection).facts();
         detail.tls_version = facts.version;

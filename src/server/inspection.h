@@ -25,9 +25,10 @@ using ReactorThreads = std::vector<std::unique_ptr<ReactorThread>>;
 // Functions for the shard's thread.
 
 /// Returns the row of a connection; `device` is null if it is not identified.
-[[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard, const PipelineListener& listener,
+[[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard, const Pipeline& pipeline,
                                    const Device* device, std::uint32_t run);
-[[nodiscard]] ConnectionDetail detail_of(const Connection& connection, Shard& shard, ConnectionRow row);
+[[nodiscard]] ConnectionDetail detail_of(const Connection& connection, Shard& shard, const Pipeline& pipeline,
+                                         ConnectionRow row);
 
 // Two connections of one device on any reactors. Any thread; `done` is called on any thread.
 

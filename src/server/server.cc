@@ -80,13 +80,13 @@ public:
     }
 
     [[nodiscard]] ServerStatus status() const;
-    [[nodiscard]] const PipelineListener& listener_of(const Connection& connection, Shard& shard) const {
-        return threads_[shard.registry().reactor()]->pipeline().listener(connection.listener);
-    }
     [[nodiscard]] const Device* device_of(const Connection& connection, Shard& shard) const;
     [[nodiscard]] bool is_listed(const Connection& connection, Shard& shard, const ConnectionQuery& query) const;
+    [[nodiscard]] const Pipeline& pipeline_of(Shard& shard) const {
+        return threads_[shard.registry().reactor()]->pipeline();
+    }
     [[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard) const {
-        return holdfast::row_of(connection, shard, listener_of(connection, shard), device_of(connection, shard), run_);
+        return holdfast::row_of(connection, shard, pipeline_of(shard), device_of(connection, shard), run_);
     }
     /// Returns the thread that holds the connection, or nullptr if the id is of another run.
     [[nodiscard]] ReactorThread* thread_of(ConnectionId id) const {
@@ -94,8 +94,8 @@ public:
         return id.run == run_ && reactor < threads_.size() ? threads_[reactor].get() : nullptr;
     }
     [[nodiscard]] Reconciler::Sources reconcile_sources();
-    [[nodiscard]] std::optional<Discrepancy> about(Token number);
     [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId id) const;
+    [[nodiscard]] std::optional<Discrepancy> about(Token number);
     /// Queries the connection's reactor; returns `absent` if it has ended. `question` runs on that reactor's thread and
     /// must reply once.
     template <typename T>
@@ -108,6 +108,7 @@ public:
     const WallTime started_at_ = clock_.wall();
     Admission admission_;
     ClosedHistory history_;
+    BadItemHistory bad_items_;
     DeviceIndex directory_;
     NoticeLimiter notices_;
     Reconciler reconciler_;
@@ -131,7 +132,7 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
     for (unsigned i = 0; i < reactors; ++i) {
         auto pipeline = std::make_unique<Pipeline>(
             Pipeline::Options{.run = run_, .listeners = listeners, .item = config.item, .clock = &clock_},
-            make_handler(i), history_, notices_);
+            make_handler(i), Pipeline::Shared{history_, bad_items_, notices_});
         threads_.push_back(std::make_unique<ReactorThread>(clock_, admission_, shard_options(i, config, policies),
                                                            std::move(pipeline)));
         Shard& shard = threads_.back()->shard();
@@ -287,13 +288,15 @@ milliseconds Server::silence() const {
 
 std::vector<ClosedLife> Server::closed(const ClosedQuery& query) const { return impl_->history_.find(query); }
 
+BadItemPage Server::bad_items(const BadItemQuery& query) const { return impl_->bad_items_.find(query); }
+
 ConnectionPage Server::list(const ConnectionQuery& query) const {
     auto lists = query_all<std::shared_ptr<ConnectionList>>(
         impl_->threads_, [this, &query](Shard& shard, Reply<std::shared_ptr<ConnectionList>> reply) {
             auto list = std::make_shared<ConnectionList>(query);
             shard.walk(
                 [this, &query, list, &shard](Connection& connection) {
-                    if (list->wants(connection, impl_->listener_of(connection, shard).name) &&
+                    if (list->wants(connection, impl_->pipeline_of(shard).listener(connection.listener).name) &&
                         impl_->is_listed(connection, shard, query))
                         list->add(impl_->row_of(connection, shard));
                 },
@@ -308,10 +311,10 @@ ConnectionPage Server::list(const ConnectionQuery& query) const {
 
 std::optional<ConnectionDetail> Server::Impl::show(ConnectionId id) const {
     using Answer = std::optional<ConnectionDetail>;
-    return query_connection<Answer>(id, std::nullopt,
-                                    [this](Shard& shard, Connection& connection, const Reply<Answer>& reply) {
-                                        reply(detail_of(connection, shard, row_of(connection, shard)));
-                                    });
+    const auto question = [this](Shard& shard, Connection& connection, const Reply<Answer>& reply) {
+        reply(detail_of(connection, shard, pipeline_of(shard), row_of(connection, shard)));
+    };
+    return query_connection<Answer>(id, std::nullopt, question);
 }
 
 std::optional<ConnectionDetail> Server::show(ConnectionId id) const { return impl_->show(id); }
@@ -417,7 +420,7 @@ SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
         [this, json_object](Shard& shard, Connection& connection, const Reply<SendOutcome>& reply) {
             if (shard.is_unauthenticated(connection)) return reply(SendOutcome::no_such_connection);
             std::string framed;
-            append_framed(framed, impl_->listener_of(connection, shard).rules(), json_object);
+            append_framed(framed, impl_->pipeline_of(shard).listener(connection.listener).rules(), json_object);
             reply(shard.send(connection, framed));
         });
 }
@@ -428,7 +431,7 @@ Delivery Server::deliver(ConnectionId id, std::string_view json_object, millisec
         [this, json_object, timeout](Shard& shard, Connection& connection, const Reply<Delivery>& reply) {
             if (shard.is_unauthenticated(connection)) return reply(Delivery::absent);
             std::string framed;
-            append_framed(framed, impl_->listener_of(connection, shard).rules(), json_object);
+            append_framed(framed, impl_->pipeline_of(shard).listener(connection.listener).rules(), json_object);
             switch (shard.send(connection, framed)) {
                 case SendOutcome::no_such_connection:
                     return reply(Delivery::absent);

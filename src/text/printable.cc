@@ -165,6 +165,33 @@ std::string printable_json(std::string_view json) {
     return out;
 }
 
+std::string printable_bytes(std::string_view bytes) {
+    std::string out;
+    out.reserve(bytes.size());
+    while (!bytes.empty()) {
+        const CodePoint point = next_code_point(bytes);
+        const std::string_view here = bytes.substr(0, std::max<std::size_t>(point.size, 1));
+        if (point.size <= 1 || !is_unsafe(point.value)) {
+            out += printable(here);
+        } else {
+            for (const char byte : here) append_byte(out, static_cast<unsigned char>(byte));
+        }
+        bytes.remove_prefix(here.size());
+    }
+    return out;
+}
+
+std::string printable_again(std::string_view text) {
+    std::string out;
+    while (true) {
+        const std::size_t at = text.find('\\');
+        out += printable(text.substr(0, at));
+        if (at == std::string_view::npos) return out;
+        out += '\\';
+        text.remove_prefix(at + 1);
+    }
+}
+
 bool is_name(std::string_view text) noexcept {
     constexpr std::string_view characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
     return !text.empty() && text.size() <= 64 && text.find_first_not_of(characters) == std::string_view::npos;

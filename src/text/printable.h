@@ -35,6 +35,13 @@ void append_json_unsafe(std::string& out, char32_t point);
 /// tabs stay, and a byte that is not UTF-8 becomes U+FFFD. Pure.
 [[nodiscard]] std::string printable_json(std::string_view json);
 
+/// Makes bytes of any protocol safe in the same way. The result is UTF-8, and the bytes can be told from it: those that
+/// are not UTF-8, or that printable() escapes, become \xff each. Pure.
+[[nodiscard]] std::string printable_bytes(std::string_view bytes);
+
+/// Returns printable(text), with single backslashes: for text that printable_bytes() has made elsewhere. Pure.
+[[nodiscard]] std::string printable_again(std::string_view text);
+
 /// Returns true for 1 to 64 of A-Z a-z 0-9 _ . -, as the names of listeners, groups, streams and gateways are. Pure.
 [[nodiscard]] bool is_name(std::string_view text) noexcept;
 

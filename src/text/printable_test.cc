@@ -134,6 +134,25 @@ TEST(Printable, KeepsQuotesAndLength) {
     EXPECT_EQ(printable(std::string(200, 'x')).size(), 200U);
 }
 
+TEST(Printable, EscapesWhatHidesOrTurnsText) {
+    EXPECT_EQ(printable("a\u202eb\u2066c\u200bd\ufeff"), "a\\u202eb\\u2066c\\u200bd\\ufeff");
+    EXPECT_EQ(printable("\u061c\u2028"), "\\u061c\\u2028");
+    EXPECT_EQ(printable("caf\u00e9 \u4e2d"), "caf\u00e9 \u4e2d");
+}
+
+TEST(PrintableBytes, LeavesNoByteThatATerminalOrJsonCannotHave) {
+    EXPECT_EQ(printable_bytes("{\"ip\":\"caf\u00e9\"}"), "{\"ip\":\"caf\u00e9\"}");
+    EXPECT_EQ(printable_bytes(std::string("\x16\x03\x01\0\r\n\t\\", 8)), "\\x16\\x03\\x01\\x00\\x0d\\n\\t\\\\");
+    EXPECT_EQ(printable_bytes("\xef\xbb\xbf\xff\xfe"), "\\xef\\xbb\\xbf\\xff\\xfe");
+    EXPECT_EQ(printable_bytes("\u009b\x7f\u202e"), "\\xc2\\x9b\\x7f\\xe2\\x80\\xae");
+    EXPECT_EQ(printable_bytes("\xe4\xb8"), "\\xe4\\xb8") << "cut within a character";
+}
+
+TEST(PrintableBytes, IsPrintedElsewhereAsItIs) {
+    for (const char* text : {"\\xff\\n\\\\{\"ip\"", "", "\\"}) EXPECT_EQ(printable_again(text), text);
+    EXPECT_EQ(printable_again("\x1b\\x1b\n"), "\\x1b\\x1b\\n");
+}
+
 }  // namespace
 
 }  // namespace holdfast

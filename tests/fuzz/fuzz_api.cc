@@ -33,6 +33,7 @@ public:
     std::optional<ConnectionDetail> show(ConnectionId id) override { return read(), gateway_.show(id); }
     std::vector<ClosedLife> closed(const ClosedQuery& query) override { return read(), gateway_.closed(query); }
     std::vector<CensusEntry> census() override { return read(), gateway_.census(); }
+    BadItemPage bad_items(const BadItemQuery& query) override { return read(), gateway_.bad_items(query); }
     std::optional<ConnectionId> find(std::string_view device) override { return read(), gateway_.find(device); }
     std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout) override {
         return act(), gateway_.probe(id, timeout);

@@ -42,6 +42,11 @@ public:
         return lives;
     }
     std::vector<CensusEntry> census() override { return {{.peer = row.peer.address}}; }
+    BadItemPage bad_items(const BadItemQuery& query) override {
+        const std::lock_guard lock(mutex);
+        last_bad_items = query;
+        return bad;
+    }
     std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout) override {
         const std::lock_guard lock(mutex);
         last_timeout = timeout;
@@ -104,6 +109,8 @@ public:
     std::mutex mutex;  // guards the members below
     ConnectionQuery last_list;
     ClosedQuery last_closed;
+    BadItemQuery last_bad_items;
+    BadItemPage bad;
     std::optional<Prefix> last_peer;
     std::chrono::milliseconds last_timeout{};
     std::vector<std::string> sent;

@@ -1,0 +1,184 @@
+#include "codec/recognize.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <initializer_list>
+
+namespace holdfast {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+constexpr std::size_t max_read = 1'024;
+constexpr std::string_view digits = "0123456789";
+constexpr std::string_view spaces = " \t\r\n";
+
+bool begins_with_any(std::string_view bytes, std::initializer_list<std::string_view> heads) {
+    return std::any_of(heads.begin(), heads.end(), [bytes](std::string_view head) { return bytes.starts_with(head); });
+}
+
+char at(std::string_view bytes, std::size_t index) { return index < bytes.size() ? bytes[index] : '\xff'; }
+
+/// Finds a handshake record of TLS 1.0 or later (RFC 8446, 5.1) with a ClientHello.
+bool is_client_hello(std::string_view bytes) {
+    return bytes.starts_with("\x16\x03"sv) && static_cast<unsigned char>(at(bytes, 2)) <= 4 &&
+           (bytes.size() <= 5 || bytes[5] == 1);
+}
+
+/// Finds the fixed header and the protocol name of a CONNECT (MQTT 3.1.1, 3.1). Its remaining length has 1 to 4 bytes.
+bool is_mqtt_connect(std::string_view bytes) {
+    if (at(bytes, 0) != '\x10') return false;
+    const std::string_view rest = bytes.substr(0, 16);
+    return rest.find("\0\4MQTT"sv) <= 5 || rest.find("\0\6MQIsdp"sv) <= 5;
+}
+
+bool is_sip(std::string_view bytes) {
+    if (bytes.starts_with("SIP/2.0")) return true;
+    const std::size_t space = bytes.substr(0, 16).find(' ');
+    if (space == std::string_view::npos || space < 3) return false;
+    return begins_with_any(bytes.substr(space + 1), {"sip:", "sips:"});
+}
+
+bool is_http(std::string_view bytes) {
+    if (begins_with_any(bytes, {"HTTP/1.", "PRI * HTTP/2", "CONNECT "})) return true;
+    for (const std::string_view method :
+         {"GET "sv, "POST "sv, "PUT "sv, "HEAD "sv, "OPTIONS "sv, "DELETE "sv, "PATCH "sv, "TRACE "sv}) {
+        if (bytes.starts_with(method)) return begins_with_any(bytes.substr(method.size()), {"/", "http", "*"});
+    }
+    return false;
+}
+
+/// Finds the signature of version 2 also behind the line breaks with which it begins.
+bool is_proxy_header(std::string_view bytes) {
+    return begins_with_any(bytes, {"PROXY TCP", "PROXY UNKNOWN", "\r\n\r\n\0\r\nQUIT\n"sv, "\0\r\nQUIT\n"sv});
+}
+
+/// Finds a byte order mark, or a bracket with the zero byte that UTF-16 adds to it.
+bool is_utf16(std::string_view bytes) {
+    return begins_with_any(bytes, {"\xff\xfe"sv, "\xfe\xff"sv, "{\0"sv, "[\0"sv}) ||
+           (at(bytes, 0) == '\0' && at(bytes, 1) == '{' && at(bytes, 2) == '\0');
+}
+
+bool is_byte_order_mark(std::string_view bytes) { return bytes.starts_with("\xef\xbb\xbf"); }
+
+bool is_object(std::string_view bytes) { return at(bytes, 0) == '{'; }
+bool is_array(std::string_view bytes) { return at(bytes, 0) == '['; }
+
+/// Finds a number in ASCII before an object, as in netstrings and in the octet counts of RFC 6587.
+bool is_ascii_length(std::string_view bytes) {
+    const std::size_t end = std::min(bytes.find_first_not_of(digits), bytes.size());
+    if (end == 0 || end > 8) return false;
+    const std::size_t mark = end + (at(bytes, end) == ':' ? 1 : 0);
+    return at(bytes, std::min(bytes.find_first_not_of(spaces, mark), bytes.size())) == '{';
+}
+
+/// Finds a length of at most 64 KiB.
+bool is_little_endian_length(std::string_view bytes) {
+    return at(bytes, 0) != '\0' && at(bytes, 2) == '\0' && at(bytes, 3) == '\0' && at(bytes, 4) == '{';
+}
+
+/// Finds such a length also where its first byte has passed as white space.
+bool is_little_endian_prefix(std::string_view bytes) {
+    return is_little_endian_length(bytes) || bytes.starts_with("\0\0\0{"sv);
+}
+
+bool is_big_endian_length(std::string_view bytes) {
+    return at(bytes, 0) == '\0' && at(bytes, 1) != '{' && at(bytes, 4) == '{';
+}
+
+bool ends_with_nul(std::string_view bytes) {
+    return bytes.find("}\0"sv) != std::string_view::npos || bytes == "\0"sv || bytes.starts_with("\0{"sv);
+}
+
+bool ends_with_cr(std::string_view bytes) { return bytes.find("}\r{") != std::string_view::npos; }
+
+/// Finds an object or an array whose first line ends before it does.
+bool is_on_several_lines(std::string_view bytes) {
+    if (!is_object(bytes) && !is_array(bytes)) return false;
+    std::string_view line = bytes.substr(0, bytes.find('\n'));
+    if (line.size() == bytes.size()) return false;
+    line = line.substr(0, line.find_last_not_of(spaces) + 1);
+    return std::string_view("{[,").find(line.back()) != std::string_view::npos;
+}
+
+struct Row {
+    bool (*matches)(std::string_view);
+    std::string_view text;
+};
+
+constexpr Row tls_row{is_client_hello,
+                      "the bytes are a TLS ClientHello; set tls_certificate and tls_key for the "
+                      "listener, or disable TLS in the device"};
+constexpr Row tls_twice_row{is_client_hello,
+                            "the bytes are a TLS ClientHello inside TLS; disable TLS in the device "
+                            "or in the proxy before it"};
+
+constexpr std::array protocols{
+    Row{is_sip, "the bytes are a SIP message; connect the device to a SIP server"},
+    Row{is_http, "the bytes are HTTP; send JSON objects without HTTP, or correct the client's port"},
+    Row{[](std::string_view bytes) { return bytes.starts_with("SSH-"); },
+        "the bytes are an SSH identification; correct the client's port"},
+    Row{is_mqtt_connect, "the bytes are an MQTT CONNECT; send JSON objects without MQTT, or connect to an MQTT broker"},
+    Row{is_proxy_header,
+        "the bytes are a PROXY header; set proxy_protocol and trusted_proxies for the listener, or "
+        "disable the header in the proxy"},
+    Row{is_utf16, "the text is UTF-16; send UTF-8"},
+};
+
+constexpr std::array lines_or_objects{
+    Row{is_byte_order_mark, "a byte order mark precedes the object; send UTF-8 without one"},
+    Row{is_ascii_length,
+        "a length in ASCII digits precedes the object; remove it, or set framing = \"length\" and send "
+        "it as 4 bytes, big-endian"},
+    Row{is_little_endian_prefix,
+        "a little-endian length precedes the object; set framing = \"length\" and send the "
+        "length big-endian"},
+    Row{is_big_endian_length, "a length of 4 bytes precedes the object; set framing = \"length\""},
+    Row{ends_with_nul, "a NUL ends the object; end it with a line feed, or set delimiter = \"\\u0000\""},
+};
+
+constexpr std::array lines_only{
+    Row{is_on_several_lines, "the object spans several lines; set framing = \"json\""},
+    Row{ends_with_cr, "the lines end with CR; end them with a line feed, or set delimiter = \"\\r\""},
+};
+
+constexpr std::array arrays{
+    Row{is_array, "the item is an array; set arrays = true, or send each of its objects as an item"},
+};
+
+constexpr std::array counted{
+    Row{[](std::string_view bytes) { return is_object(bytes) || is_array(bytes); },
+        "no length precedes the object; send it as 4 bytes, big-endian, or set framing = \"json\""},
+    Row{[](std::string_view bytes) {
+            return is_ascii_length(bytes) || bytes.substr(0, 4).find_first_not_of(digits) > 3;
+        },
+        "the length is in ASCII digits; send it as 4 bytes, big-endian"},
+    Row{is_little_endian_length, "the length is little-endian; send it big-endian"},
+};
+
+template <std::size_t size>
+std::string_view first_of(const std::array<Row, size>& rows, std::string_view bytes) {
+    const auto found = std::find_if(rows.begin(), rows.end(), [bytes](const Row& row) { return row.matches(bytes); });
+    return found != rows.end() ? found->text : std::string_view();
+}
+
+}  // namespace
+
+std::string_view recognize_protocol(bool encrypted, std::string_view bytes) noexcept {
+    const Row& tls = encrypted ? tls_twice_row : tls_row;
+    return tls.matches(bytes) ? tls.text : first_of(protocols, bytes);
+}
+
+std::string_view recognize_framing(Framing framing, std::string_view bytes) noexcept {
+    bytes = bytes.substr(0, max_read);
+    if (framing == Framing::length) {
+        const std::string_view text = first_of(counted, bytes);
+        return text.empty() && bytes.size() > 4 ? first_of(arrays, bytes.substr(4)) : text;
+    }
+    std::string_view text = first_of(lines_or_objects, bytes);
+    if (text.empty() && framing == Framing::ndjson) text = first_of(lines_only, bytes);
+    return text.empty() ? first_of(arrays, bytes) : text;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,119 @@
+#include "codec/recognize.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+struct Sample {
+    Framing framing;
+    std::string_view bytes;
+    std::string_view says;  ///< a part of the sentence; empty: nothing is recognized
+};
+
+constexpr auto lines = Framing::ndjson;
+constexpr auto objects = Framing::json;
+constexpr auto counted = Framing::length;
+
+constexpr Sample samples[] = {
+    {lines, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"sv, "TLS ClientHello"},
+    {objects, "\x16\x03\x03"sv, "TLS ClientHello"},
+    {counted, "\x16\x03\x01\x02\x00\x01"sv, "TLS ClientHello"},
+    {lines, "\x16\x03\x01\x02\x00\x02"sv, ""},  // a ServerHello
+    {lines, "\x16\x03\x09"sv, ""},
+    {lines, "GET / HTTP/1.1\r\nHost: a\r\n", "HTTP"},
+    {objects, "OPTIONS * HTTP/1.1\r\n", "HTTP"},
+    {counted, "POST /v1/data HTTP/1.1\r\n", "HTTP"},
+    {lines, "HTTP/1.1 400 Bad Request\r\n", "HTTP"},
+    {lines, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP"},
+    {lines, "CONNECT example.com:443 HTTP/1.1\r\n", "HTTP"},
+    {lines, "GET ready\n", ""},
+    {lines, "SSH-2.0-OpenSSH_9.2\r\n", "SSH"},
+    {counted, "SSH-2.0-OpenSSH_9.2\r\n", "SSH"},
+    {lines, "\x10\x10\x00\x04MQTT\x04\x02\x00\x3c"sv, "MQTT"},
+    {objects, "\x10\x12\x00\x06MQIsdp\x03"sv, "MQTT"},
+    {counted, "\x10\xff\x03\x00\x04MQTT\x05"sv, "MQTT"},
+    {lines, "\x10\x10\x00\x04MQT"sv, ""},
+    {lines, "REGISTER sip:example.com SIP/2.0\r\n", "SIP"},
+    {counted, "OPTIONS sips:a@example.com SIP/2.0\r\n", "SIP"},
+    {objects, "SIP/2.0 200 OK\r\n", "SIP"},
+    {lines, "PROXY TCP4 10.1.2.3 10.1.2.4 5000 7000\r\n", "proxy_protocol"},
+    {objects, "PROXY UNKNOWN\r\n", "proxy_protocol"},
+    {counted, "\r\n\r\n\0\r\nQUIT\n\x21\x11"sv, "proxy_protocol"},
+    {lines, "\0\r\nQUIT\n\x21\x11"sv, "proxy_protocol"},
+    {lines, "\xff\xfe{\0\"\0"sv, "UTF-16"},
+    {objects, "\xfe\xff\0{"sv, "UTF-16"},
+    {lines, "{\0\"\0i\0"sv, "UTF-16"},
+    {objects, "\0{\0\"\0i"sv, "UTF-16"},
+    {counted, "\0\0\0\x23{\0\"\0"sv, ""},  // the length is right
+    {lines, "\xef\xbb\xbf{\"ip\":\"1\"}\n", "byte order mark"},
+    {lines, "{\n  \"ip\": \"1\"\n}\n", "framing = \"json\""},
+    {lines, "{\r\n  \"ip\": \"1\"\r\n}\r\n", "framing = \"json\""},
+    {lines, "{\"ip\":\"1\",\n\"x\":1}\n", "framing = \"json\""},
+    {objects, "{\n  \"ip\": \"1\"\n}\n", ""},
+    {lines, "{\"ip\":\n", ""},
+    {lines, "{\"ip\":\"1\",}\n", ""},
+    {lines, "[{\"ip\":\"1\"}]\n", "array"},
+    {objects, "[{\"ip\":\"1\"}]", "array"},
+    {counted, "\0\0\0\x0c[{\"ip\":\"1\"}]"sv, "array"},
+    {lines, "{\"ip\":\"1\"}\0{\"ip\":\"1\"}\0"sv, "NUL"},
+    {lines, "{\"ip\":\"1\"}\0"sv, "NUL"},
+    {objects, "\0{\"ip\":\"1\"}"sv, "NUL"},
+    {objects, "\0"sv, "NUL"},
+    {lines, "{\"ip\":\"1\"}\r{\"ip\":\"1\"}\r", "CR"},
+    {lines, "10{\"ip\":\"1\"}", "ASCII"},
+    {objects, "10:{\"ip\":\"1\"},", "ASCII"},
+    {lines, "10\n{\"ip\":\"1\"}\n", "ASCII"},
+    {lines, "10 {\"ip\":\"1\"}", "ASCII"},
+    {counted, "0010{\"ip\":\"1\"}", "ASCII"},
+    {counted, "10\n{\"ip\":\"1\"}", "ASCII"},
+    {lines, "17\n", ""},
+    {lines, "\0\0\0\x0a{\"ip\":\"1\"}"sv, "framing = \"length\""},
+    {objects, "\0\0\0\x0a{\"ip\":\"1\"}"sv, "framing = \"length\""},
+    {lines, "\x2a\0\0\0{\"ip\":\"1\"}"sv, "little-endian"},
+    {objects, "\0\0\0{\"ip\":\"1\"}"sv, "little-endian"},  // a length of 10 or 32: white space
+    {counted, "\x2a\0\0\0{\"ip\":\"1\"}"sv, "little-endian"},
+    {counted, "{\"ip\":\"1\"}\n", "no length"},
+    {counted, "[1]", "no length"},
+    {counted, "\0\0\0\x02{]"sv, ""},
+    {counted, "\0\0\0{{]"sv, ""},  // a length of 123
+    {lines, "hello\n", ""},
+    {lines, "{\"ip\":1}\n", ""},
+    {lines, "", ""},
+    {counted, "\0"sv, ""},
+};
+
+std::string_view recognize(const Sample& sample, std::string_view bytes) {
+    const std::string_view protocol = recognize_protocol(false, bytes);
+    return protocol.empty() ? recognize_framing(sample.framing, bytes) : protocol;
+}
+
+TEST(Recognize, NamesTheProtocolOrTheMistakeAndTheRemedy) {
+    for (const Sample& sample : samples) {
+        const std::string_view text = recognize(sample, sample.bytes);
+        EXPECT_NE(text.find(sample.says), std::string_view::npos) << sample.bytes << ": " << text;
+        EXPECT_EQ(text.empty(), sample.says.empty()) << sample.bytes << ": " << text;
+        if (!text.empty()) EXPECT_NE(text.find("; "), std::string_view::npos) << "a remedy: " << text;
+    }
+}
+
+TEST(Recognize, TlsInsideTlsHasAnotherRemedy) {
+    const auto text = recognize_protocol(true, "\x16\x03\x01\x02\x00\x01"sv);
+    EXPECT_NE(text.find("inside TLS"), std::string_view::npos) << text;
+}
+
+TEST(Recognize, EveryCutOfASampleIsRead) {
+    for (const Sample& sample : samples) {
+        for (std::size_t size = 0; size <= sample.bytes.size(); ++size) {
+            const std::string exact(sample.bytes.substr(0, size));  // a read behind its end is found by ASan
+            static_cast<void>(recognize(sample, exact));
+        }
+    }
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,135 @@
+#include <utility>
+
+#include "codec/json_scan.h"
+#include "codec/recognize.h"
+#include "pipeline/pipeline.h"
+#include "tcp/socket_options.h"
+
+// Received bytes that became no item: bad items, and the rest at the end of a connection.
+
+namespace holdfast {
+namespace {
+
+void append_sentence(std::string& detail, const std::string& sentence) {
+    if (!detail.empty() && !sentence.empty()) detail += "; ";
+    detail += sentence;
+}
+
+std::string_view text_of(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
+
+}  // namespace
+
+void Pipeline::note_bad_item(const Arrival& arrival, BadItem kind) {
+    const Connection& connection = arrival.connection;
+    const auto before = static_cast<std::uint64_t>(arrival.text.data() - arrival.rest.data());
+    BadItemFacts facts{.kind = kind,
+                       .position = connection.bytes_in - arrival.rest.size() + before,
+                       .bytes = arrival.text.size(),
+                       .head = {},
+                       .detail = recognize(arrival),
+                       .at = arrival.time.wall};
+    facts.head.assign(without_token(arrival.text.substr(0, BadItemHead::max_size)));
+    if (!bad_items_.count(arrival.number, facts, arrival.time.steady)) return;
+    const DeviceName name = name_of(connection, arrival.device);
+    BadItemRow row;
+    static_cast<BadItemFacts&>(row) = facts;
+    row.conn = {run_, arrival.number};
+    row.listener = arrival.listener.name;
+    row.peer = connection.peer;
+    row.id = name.id;
+    row.authenticated = name.authenticated;
+    bad_item_history_.add(std::move(row));
+}
+
+/// Recognizes the first bytes of a connection once: those behind them belong to the same, until an item comes.
+std::string_view Pipeline::recognize(const Arrival& arrival) {
+    const std::string_view known = bad_items_.protocol(arrival.number);
+    if (!known.empty() && arrival.connection.items == 0) return known;
+    const std::string_view sentence = recognize_frame(arrival);
+    if (arrival.first && !sentence.empty()) bad_items_.set_protocol(arrival.number, sentence);
+    return sentence;
+}
+
+std::string_view Pipeline::recognize_frame(const Arrival& arrival) {
+    const PipelineListener& listener = arrival.listener;
+    const bool is_counted = listener.framing == Framing::length;
+    const auto before = static_cast<std::size_t>(arrival.text.data() - arrival.rest.data());
+    const std::string_view bytes = text_of(arrival.rest).substr(is_counted ? 0 : before);
+    const std::string_view protocol =
+        arrival.first ? recognize_protocol(arrival.connection.encrypted, bytes) : std::string_view();
+    if (!protocol.empty()) return protocol;
+    if (!listener.delimiter.empty() || (listener.arrays && bytes.starts_with('['))) return {};
+    return recognize_framing(listener.framing, bytes);
+}
+
+std::string Pipeline::detail_of(const Connection& connection, Token number, const CloseInfo& info) {
+    std::string detail(info.detail);
+    append_sentence(detail, about_bad_items(connection, number, info.reason));
+    append_sentence(detail, about_unfinished(connection, number, info));
+    append_sentence(detail, about_unread(connection, number));
+    return detail;
+}
+
+/// Returns what the device sent instead of items, if that explains the close.
+std::string Pipeline::about_bad_items(const Connection& connection, Token number, CloseReason reason) const {
+    const BadItems* bad = bad_items_.find(number);
+    const std::string_view protocol = bad_items_.protocol(number);
+    if (bad != nullptr && reason == CloseReason::item_too_large) return to_sentence(bad->last);
+    if (bad != nullptr && reason == CloseReason::too_many_bad_items) {
+        return std::to_string(connection.bad_items_in_row) + " bad items in a row, the last " + to_sentence(bad->last);
+    }
+    if (bad != nullptr && reason == CloseReason::read_idle && connection.bad_items_in_row > 0) {
+        return "the last of " + std::to_string(bad->total()) + " bad items was " + to_sentence(bad->last);
+    }
+    return std::string(connection.items == 0 ? protocol : std::string_view());
+}
+
+/// Counts the rest of an unfinished item, and returns how much of it was left over.
+std::string Pipeline::about_unfinished(const Connection& connection, Token number, const CloseInfo& info) {
+    if (!connection.unfinished) return {};
+    const Frame left = last_frame(listeners_[connection.listener].rules(), connection.unfinished->bytes());
+    if (left.begin == left.end || drops_item(connection)) return {};
+    counters_[connection.listener]->unfinished_items.increment();
+    counters_[connection.listener]->left_over_bytes.add(left.end - left.begin);
+    const std::string bytes = std::to_string(left.end - left.begin) + " bytes";
+    std::string text = connection.paused ? bytes + " after the hello were left over"
+                                         : "an unfinished item of " + bytes + " was left over";
+    if (info.detail.empty() && bad_items_.protocol(number).empty()) {
+        const std::string_view why = why_unfinished(connection);
+        if (!why.empty()) text.append(": ").append(why);
+    }
+    return text;
+}
+
+/// Counts the bytes that arrived and that nothing has read: behind those that ended the connection, and in the kernel.
+std::string Pipeline::about_unread(const Connection& connection, Token number) {
+    const std::uint64_t bytes = bad_items_.left(number) + unread_bytes(connection.fd);
+    if (bytes == 0) return {};
+    counters_[connection.listener]->left_over_bytes.add(bytes);
+    const std::string_view of_what =
+        connection.encrypted ? " bytes of TLS records were left unread" : " bytes were left unread";
+    return std::to_string(bytes).append(of_what);
+}
+
+void Pipeline::leave_over(const Arrival& arrival, std::span<const char> bytes) {
+    const bool is_counted = arrival.listener.framing == Framing::length;
+    const std::size_t from = is_counted ? 0 : skip_json_space(bytes, 0);
+    if (from < bytes.size()) bad_items_.set_left(arrival.number, bytes.size() - from);
+}
+
+std::string_view Pipeline::why_unfinished(const Connection& connection) {
+    if (drops_item(connection)) return "the item exceeds item.max_bytes, and its end has not come";
+    if (!connection.unfinished) return {};
+    const PipelineListener& listener = listeners_[connection.listener];
+    const auto window = connection.unfinished->bytes();
+    const bool is_counted = listener.framing == Framing::length;
+    const std::string_view bytes = text_of(window).substr(is_counted ? 0 : last_frame(listener.rules(), window).begin);
+    const bool is_first = connection.items == 0 && !connection.spoke;
+    const std::string_view protocol = is_first ? recognize_protocol(connection.encrypted, bytes) : std::string_view();
+    if (!protocol.empty() || !listener.delimiter.empty()) return protocol;
+    const std::string_view mistake = recognize_framing(listener.framing, bytes);
+    if (!mistake.empty() || listener.framing != Framing::ndjson || !is_complete_object(bytes)) return mistake;
+    return "the bytes are a complete JSON object without a line end; the client probably needs framing = \"json\"";
+}
+
+}  // namespace holdfast
