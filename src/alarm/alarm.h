@@ -88,9 +88,9 @@ struct Alarm {
     std::size_t count = 0;                       ///< connections that ended, bad items, ...: depends on the kind
     std::chrono::milliseconds took{};            ///< from the first to the last of them
     std::optional<AlarmInterval> interval = {};  ///< of those connections, if they have ended
-    std::size_t population_before = 0;
-    std::size_t population_now = 0;    ///< updated while the alarm is active
-    std::vector<ReasonShare> reasons;  ///< largest first
+    std::size_t population_before = 0;           ///< at the interval's start
+    std::size_t population_now = 0;              ///< updated while the alarm is active
+    std::vector<ReasonShare> reasons;            ///< largest first
     /// The smallest that cover the ended connections, largest share first; at most 8.
     std::vector<PrefixShare> prefixes;
     std::size_t elsewhere = 0;               ///< ended connections in none of `prefixes`

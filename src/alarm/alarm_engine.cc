@@ -21,6 +21,7 @@ public:
 
     void change(const AlarmConfig& settings) { settings_ = settings; }
     void note(const Observation& observation);
+    void note_gap(CloseLog::Time now) { closes_.note_gap(now); }
     std::vector<Alarm> evaluate(const AlarmInput& input);
     AlarmBoard board() const { return book_.board(); }
     void acknowledge(std::uint64_t id, std::optional<Acknowledgement> acknowledged) {
@@ -33,6 +34,7 @@ private:
     void end_the_gone(const ServerStatus& status);
     ListenerWatch& watch_of(const ListenerStatus& status);
     bool minute_ended(std::chrono::steady_clock::time_point now);
+    [[nodiscard]] CloseLog::Time needs_since(CloseLog::Time now) const;
 
     AlarmConfig settings_;
     AlarmBook book_;
@@ -52,7 +54,15 @@ private:
 
 void AlarmEngine::Impl::note(const Observation& observation) {
     if (observation.kind == Observation::Kind::closed) closes_.note(observation);
-    if (auto& watch = listeners_[observation.listener]) watch->note(observation, settings_);
+    if (auto& watch = listeners_[observation.listener]) watch->note(observation);
+}
+
+CloseLog::Time AlarmEngine::Impl::needs_since(CloseLog::Time now) const {
+    CloseLog::Time since = now - DropWatch::memory(settings_);
+    for (const std::uint8_t number : watched_) {
+        since = std::min(since, listeners_[number]->needs_since(now, settings_));
+    }
+    return since;
 }
 
 bool AlarmEngine::Impl::minute_ended(std::chrono::steady_clock::time_point now) {
@@ -85,7 +95,7 @@ ListenerWatch& AlarmEngine::Impl::watch_of(const ListenerStatus& status) {
 
 std::vector<Alarm> AlarmEngine::Impl::evaluate(const AlarmInput& input) {
     book_.begin(input.now, input.wall);
-    closes_.forget_before(input.now - DropWatch::memory(settings_));
+    closes_.forget_before(needs_since(input.now));
     const Sample sample{.now = input.now,
                         .settings = settings_,
                         .closes = closes_,
@@ -111,6 +121,7 @@ std::vector<Alarm> AlarmEngine::Impl::evaluate(const AlarmInput& input) {
 AlarmEngine::AlarmEngine(const AlarmConfig& settings) : impl_(std::make_unique<Impl>(settings)) {}
 AlarmEngine::~AlarmEngine() = default;
 void AlarmEngine::change(const AlarmConfig& settings) { impl_->change(settings); }
+void AlarmEngine::note_gap(std::chrono::steady_clock::time_point now) { impl_->note_gap(now); }
 void AlarmEngine::note(const Observation& observation) { impl_->note(observation); }
 std::vector<Alarm> AlarmEngine::evaluate(const AlarmInput& input) { return impl_->evaluate(input); }
 AlarmBoard AlarmEngine::board() const { return impl_->board(); }

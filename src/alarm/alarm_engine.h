@@ -33,7 +33,7 @@ struct AlarmInput {
 };
 
 /// Detects and explains abnormal states of a population of connections; docs/tasks/alarms.md has the rules. Pure: the
-/// caller passes the time. Owns what it has learned, at most about 10 MB: the addresses of the last 262,144 ended
+/// caller passes the time. Owns what it has learned, at most about 12 MB: the addresses of the last 262,144 ended
 /// connections and a few KB per listener. One thread.
 class AlarmEngine {
 public:
@@ -46,8 +46,11 @@ public:
     /// Records an observation of a reactor: an end, or a change of suspicion. Call it before the evaluation of a status
     /// that counts it.
     void note(const Observation& observation);
+    /// Records that observations up to `now` were lost. The counters still count those ends.
+    void note_gap(std::chrono::steady_clock::time_point now);
     /// Evaluates the population. Returns the alarms that were raised, cleared (with cleared_at), or whose text changed;
-    /// known by their id. An ongoing drop is explained again every five seconds at most.
+    /// known by their id. An ongoing drop is reported again after 5 s, then each time
+    /// after twice as long, 5 minutes at most.
     [[nodiscard]] std::vector<Alarm> evaluate(const AlarmInput& input);
     [[nodiscard]] AlarmBoard board() const;
     /// Acknowledges an alarm, or withdraws that with nullopt; the next evaluation reports it. Ignores an unknown alarm.

@@ -12,46 +12,16 @@ namespace {
 
 constexpr std::size_t hard = static_cast<std::size_t>(CloseClass::hard);
 constexpr std::size_t reset = static_cast<std::size_t>(CloseClass::reset);
-constexpr CloseClasses all_classes{true, true, true};
+constexpr CloseClasses hard_only{true, false, false};
 // A restart of a site by RST is common: resets count at once only from this multiple on.
 constexpr double resets_at_once = 3;
 // A prefix that failed as a whole counts from a fifth of the drop on.
 constexpr double whole_prefix_part = 0.2;
+// The population must have fallen by this part of what raises the alarm.
+constexpr double fallen_part = 0.6;
 
 /// Returns true beyond the scatter of the usual number (eight standard deviations of a Poisson distribution).
 bool beyond_scatter(double closes, double usual) { return closes - usual >= 8 * std::sqrt(usual + 1); }
-
-/// Returns the interval of the ends on the wall clock, widened by the error of the conversion.
-AlarmInterval interval_of(const Sample& sample, const DropFacts& facts) {
-    constexpr std::chrono::milliseconds error{5};
-    const auto wall_of = [&sample](std::chrono::steady_clock::time_point at) {
-        return sample.wall - std::chrono::round<std::chrono::milliseconds>(sample.now - at);
-    };
-    return {wall_of(facts.first) - error, wall_of(facts.last) + error};
-}
-
-void put(const Sample& sample, Alarm& alarm, const DropFacts& facts, bool not_back) {
-    alarm.interval = interval_of(sample, facts);
-    alarm.count = facts.count;
-    alarm.took = std::chrono::duration_cast<std::chrono::milliseconds>(facts.last - facts.first);
-    alarm.reasons = facts.reasons;
-    alarm.prefixes = facts.cover.prefixes;
-    alarm.elsewhere = facts.cover.elsewhere;
-    alarm.population_before = std::max(alarm.population_before, alarm.count);
-    explain_drop(alarm, not_back);
-}
-
-/// Scales for ends that were counted but not observed individually.
-void scale(DropFacts& facts, double counted, double noted) {
-    if (counted <= noted || noted == 0) return;
-    const auto more = [&](std::size_t& count) {
-        count = static_cast<std::size_t>(std::llround(static_cast<double>(count) * counted / noted));
-    };
-    more(facts.count);
-    more(facts.cover.elsewhere);
-    for (ReasonShare& share : facts.reasons) more(share.count);
-    for (PrefixShare& share : facts.cover.prefixes) more(share.dead);
-}
 
 }  // namespace
 
@@ -73,30 +43,24 @@ void DropWatch::gone(AlarmBook& book) {
     for (const Drop& drop : std::exchange(drops_, {})) book.clear(drop.id);
 }
 
+DropWatch::Time DropWatch::needs_since(Time now, const AlarmConfig& settings) const {
+    Time since = now - memory(settings);
+    if (pending_) since = std::min(since, pending_->since);
+    if (!drops_.empty() && drops_.back().growing)
+        since = std::min(since, drops_.back().first - std::chrono::seconds(2));
+    return since;
+}
+
 void DropWatch::learn(const Sample& sample, const ListenerStep& step) {
     window_.forget_until(sample.now - sample.settings.window);
     window_.add(sample.now, step.closes);
-    for (std::size_t i = 0; i < usual_.size(); ++i) {
-        usual_[i].add(step.closes[i]);
-        if (sample.minute_ended) usual_[i].end_minute();
-    }
+    churn_.forget_until(sample.now - memory(sample.settings));
+    churn_.add(sample.now, step.closes, step.accepted);
+    if (sample.minute_ended) churn_.end_minute();
 }
 
 double DropWatch::usual(const Sample& sample, std::size_t close_class) const {
-    return usual_[close_class].in(sample.settings.window);
-}
-
-double DropWatch::usual_a_second(const CloseClasses& classes) const {
-    double sum = 0;
-    for (std::size_t i = 0; i < classes.size(); ++i) sum += classes[i] ? usual_[i].in(std::chrono::seconds(1)) : 0;
-    return sum;
-}
-
-double DropWatch::baseline(const Sample& sample, const ListenerStep& step, const CloseClasses& classes) const {
-    const double usual = usual_a_second(classes);
-    if (usual_[hard].known()) return usual;
-    const Time since = sample.now - sample.settings.window;
-    return std::max(usual, median_a_second(sample.closes.of(step.number, since), classes, since, sample.now));
+    return churn_.usual(close_class, sample.settings.window);
 }
 
 /// Returns the classes that contribute to the excess.
@@ -111,30 +75,36 @@ CloseClasses DropWatch::unusual_classes(const Sample& sample) const {
     return classes;
 }
 
-void DropWatch::detect(const Sample& sample, const ListenerStep& step) {
-    if (pending_) check_return(sample, step);
+/// Returns whether hard ends, hard ends and resets, or all of them are beyond the usual.
+bool DropWatch::are_unusual(const Sample& sample) const {
     const auto& sums = window_.sums();
     const auto all = std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
-    if (all < sample.settings.drop_least) return;
+    if (all < sample.settings.drop_least) return false;
     double closes = 0;
     double usual_closes = 0;
-    bool unusual = false;  // of hard ends, of hard ends and resets, of all
     for (std::size_t i = 0; i < sums.size(); ++i) {
         closes += static_cast<double>(sums[i]);
         usual_closes += usual(sample, i);
-        unusual = unusual || beyond_scatter(closes, usual_closes);
+        if (beyond_scatter(closes, usual_closes)) return true;
     }
-    if (!unusual) return;
+    return false;
+}
+
+void DropWatch::detect(const Sample& sample, const ListenerStep& step) {
+    if (pending_) check_return(sample, step);
+    if (!are_unusual(sample)) return;
     const std::uint64_t before = step.history.max_since(sample.now - sample.settings.window);
     // Two hundredths of the threshold allow for the population's own fluctuation.
     double need = 0.0098 * sample.settings.drop_percent * static_cast<double>(before);
-    if (!usual_[hard].known()) need *= 2;
-    need = std::max(need, static_cast<double>(sample.settings.drop_least));
-    if (at_once(sample, step, need) || whole_prefix(sample, step, need)) {
-        raise(sample, step, unusual_classes(sample), false);
-    } else {
-        watch_return(sample, step, need);
-    }
+    if (!churn_.known()) need *= 2;
+    const auto least = static_cast<double>(sample.settings.drop_least);
+    const double min_of_prefix = std::max(whole_prefix_part * need, least);
+    need = std::max(need, least);
+    const auto fallen = static_cast<double>(before - std::min(before, step.population));
+    if (fallen < fallen_part * min_of_prefix) return;
+    if (at_once(sample, step, need) && raise_if_fallen(sample, step, fallen_part * need)) return;
+    if (whole_prefix(sample, step, min_of_prefix) && raise_if_fallen(sample, step, fallen_part * min_of_prefix)) return;
+    if (fallen >= fallen_part * need) watch_return(sample, step, need);
 }
 
 bool DropWatch::at_once(const Sample& sample, const ListenerStep& step, double need) const {
@@ -168,16 +138,15 @@ bool DropWatch::one_address_reset(const Sample& sample, const ListenerStep& step
 }
 
 /// Returns whether a whole prefix fell silent that is smaller than a drop of the population.
-bool DropWatch::whole_prefix(const Sample& sample, const ListenerStep& step, double need) {
-    const double min = std::max(whole_prefix_part * need, static_cast<double>(sample.settings.drop_least));
+bool DropWatch::whole_prefix(const Sample& sample, const ListenerStep& step, double min) {
     const auto closes = static_cast<double>(window_.sums()[hard]);
     const double usual_hard = usual(sample, hard);
     if (closes < min || !beyond_scatter(closes, usual_hard) || closes < 2 * usual_hard) return false;
-    if (sample.now - prefix_looked_at_ < explain_every) return false;
+    if (sample.now - prefix_looked_at_ < look_every) return false;
     prefix_looked_at_ = sample.now;
-    const DropFacts facts = facts_since(sample, step, {true, false, false}, sample.now - sample.settings.window);
-    const std::size_t named = facts.count - facts.cover.elsewhere;
-    return static_cast<double>(named) >= min && 5 * named >= 4 * facts.count;
+    const Losses losses = losses_since(sample, step, hard_only, sample.now - sample.settings.window);
+    const std::size_t named = losses.count - losses.cover.elsewhere;
+    return static_cast<double>(named) >= min && 5 * named >= 4 * losses.count;
 }
 
 void DropWatch::watch_return(const Sample& sample, const ListenerStep& step, double need) {
@@ -187,7 +156,8 @@ void DropWatch::watch_return(const Sample& sample, const ListenerStep& step, dou
     if (closes < need || !beyond_scatter(closes, usual_closes)) return;
     if (!pending_) {
         pending_ = Pending{};
-        pending_->before = step.history.max_since(sample.now - sample.settings.window);
+        pending_->since = sample.now - sample.settings.window;
+        pending_->before = step.history.max_since(pending_->since);
     } else if (closes <= 1.05 * pending_->max) {
         return;
     }
@@ -202,14 +172,17 @@ void DropWatch::check_return(const Sample& sample, const ListenerStep& step) {
     if (sample.now - pending_->max_at < sample.settings.recover_within) return;
     const Pending pending = *std::exchange(pending_, std::nullopt);
     const double missing = static_cast<double>(pending.before) - static_cast<double>(step.population);
-    const double min = 0.006 * sample.settings.drop_percent * static_cast<double>(pending.before);
-    const bool dropped = missing >= 0.5 * pending.unusual && missing >= min &&
-                         missing >= 0.6 * static_cast<double>(sample.settings.drop_least);
-    if (dropped) {
-        raise(sample, step, pending.classes, true);
-    } else {
-        forget(sample.now);
+    const double min = std::max(0.01 * sample.settings.drop_percent * static_cast<double>(pending.before),
+                                static_cast<double>(sample.settings.drop_least));
+    if (missing >= 0.5 * pending.unusual && missing >= fallen_part * min) {
+        const Time since = std::min(pending.since, sample.now - memory(sample.settings));
+        const Losses losses = losses_since(sample, step, pending.classes, since);
+        if (losses.are_a_drop(fallen_part * min)) {
+            raise(sample, step, losses, {.classes = pending.classes, .not_back = true});
+            return;
+        }
     }
+    forget(sample.now);
 }
 
 /// Prevents past ends from raising an alarm again.
@@ -219,106 +192,111 @@ void DropWatch::forget(Time now) {
     forgotten_until_ = now;
 }
 
-DropFacts DropWatch::facts_since(const Sample& sample, const ListenerStep& step, const CloseClasses& classes,
-                                 Time since) const {
-    std::vector<CloseRecord> closes = sample.closes.of(step.number, std::max(since, forgotten_until_));
-    return gather_facts(closes_together(std::move(closes), classes, baseline(sample, step, classes)), step.number,
-                        sample.census);
-}
-
-DropFacts DropWatch::counted_facts(const Sample& sample, const ListenerStep& step, const CloseClasses& classes,
-                                   bool not_back) const {
-    const Time since = sample.now - (not_back ? memory(sample.settings) : sample.settings.window);
-    DropFacts facts = facts_since(sample, step, classes, since);
-    double counted = 0;
-    for (std::size_t i = 0; i < classes.size(); ++i) counted += classes[i] ? static_cast<double>(window_.sums()[i]) : 0;
-    if (facts.count == 0) {  // no end was observed individually
-        facts.count = facts.cover.elsewhere = static_cast<std::size_t>(counted);
-        facts.first = facts.last = sample.now;
-    } else if (!not_back) {
-        const std::vector<CloseRecord> noted = sample.closes.of(step.number, std::max(since, forgotten_until_));
-        scale(facts, counted,
-              static_cast<double>(std::count_if(noted.begin(), noted.end(), [&](const CloseRecord& closed) {
-                  return classes[static_cast<std::size_t>(*row_of(closed.reason).close_class)];
-              })));
+Losses DropWatch::losses_since(const Sample& sample, const ListenerStep& step, const CloseClasses& classes,
+                               Time since) const {
+    since = std::max(since, forgotten_until_);
+    const double usual = churn_.a_second(classes, sample.now - sample.settings.window, sample.now);
+    std::vector<CloseRecord> closes = sample.closes.of(step.number, since);
+    const auto recorded =
+        static_cast<double>(std::count_if(closes.begin(), closes.end(), [&](const CloseRecord& closed) {
+            return classes[static_cast<std::size_t>(*row_of(closed.reason).close_class)];
+        }));
+    Losses losses = losses_of(closes_together(std::move(closes), classes, usual), step.number, sample.census);
+    losses.now = step.population;
+    if (losses.count == 0) return losses;
+    if (!sample.closes.is_complete_since(since)) {
+        losses.scale(std::max(1.0, churn_.counted(classes, since) / recorded));
     }
-    return facts;
+    losses.before = std::max<std::size_t>(step.history.at(losses.from), losses.count);
+    return losses;
 }
 
-void DropWatch::raise(const Sample& sample, const ListenerStep& step, const CloseClasses& classes, bool not_back) {
-    const DropFacts facts = counted_facts(sample, step, classes, not_back);
+/// Looks back from the longest memory to the shortest. A restart before the drop, whose devices are back, hides it in
+/// the longer ones.
+bool DropWatch::raise_if_fallen(const Sample& sample, const ListenerStep& step, double min) {
+    const Time in_window = sample.now - sample.settings.window;
+    const Time in_memory = sample.now - memory(sample.settings);
+    const CloseClasses unusual = unusual_classes(sample);
+    for (const auto& [classes, since] : {std::pair(unusual, in_memory), {unusual, in_window}, {hard_only, in_window}}) {
+        const Losses losses = losses_since(sample, step, classes, since);
+        if (!losses.are_a_drop(min)) continue;
+        raise(sample, step, losses, {.classes = classes});
+        return true;
+    }
+    return false;
+}
+
+void DropWatch::raise(const Sample& sample, const ListenerStep& step, const Losses& losses, Drop drop) {
     Alarm alarm;
     alarm.kind = AlarmKind::population_drop;
     alarm.listener = step.name;
-    alarm.population_before = step.history.at(facts.first - std::chrono::seconds(1));
-    if (alarm.population_before < facts.count) {
-        alarm.population_before = step.history.max_since(sample.now - memory(sample.settings));
-    }
-    alarm.population_now = step.population;
-    put(sample, alarm, facts, not_back);
+    put(alarm, losses, sample);
+    explain_drop(alarm, drop.not_back);
     if (drops_.size() == max_active) {
         sample.book.clear(drops_.front().id);
         drops_.erase(drops_.begin());
     }
-    drops_.push_back({sample.book.raise(std::move(alarm)),
-                      facts.first,
-                      classes,
-                      not_back,
-                      true,
-                      sample.now,
-                      sample.now,
-                      0,
-                      baseline(sample, step, all_classes),
-                      {}});
+    drop.told = alarm.summary;
+    drop.id = sample.book.raise(std::move(alarm));
+    drop.first = losses.from;
+    drop.looked_at = drop.last_growth = sample.now;
+    drop.grown_to = losses.count;
+    drop.report_at = sample.now + report_after;
+    drops_.push_back(std::move(drop));
     pending_.reset();
 }
 
 void DropWatch::grow(const Sample& sample, const ListenerStep& step, Drop& drop) {
-    drop.unexplained += std::accumulate(step.closes.begin(), step.closes.end(), std::uint64_t{0});
-    if (sample.now - drop.explained_at >= explain_every) {
-        const std::chrono::duration<double> time = sample.now - drop.explained_at;
-        const double grown = static_cast<double>(drop.unexplained) - 1.5 * drop.baseline * time.count();
-        const auto count = static_cast<double>(sample.book.active(drop.id).count);
-        if (grown >= std::max(3.0, 0.01 * count)) {
-            drop.last_growth = sample.now;
-            explain_again(sample, step, drop, grown);
-        }
-        drop.unexplained = 0;
-        drop.explained_at = sample.now;
+    if (sample.now - drop.looked_at >= look_every) {
+        drop.looked_at = sample.now;
+        look_again(sample, step, drop);
+        if (sample.now >= drop.report_at) report(sample, drop);
     }
     if (sample.now - drop.last_growth < std::min<Time::duration>(grown_after, sample.settings.window)) return;
     drop.growing = false;
-    explain_again(sample, step, drop, 0);
+    report(sample, drop);
     forget(sample.now);
 }
 
-void DropWatch::explain_again(const Sample& sample, const ListenerStep& step, Drop& drop, double grown) {
+/// Gathers the losses again. Takes them only while the population is down by them: devices that are back do not make
+/// the drop larger.
+void DropWatch::look_again(const Sample& sample, const ListenerStep& step, Drop& drop) {
     const CloseClasses now_unusual = unusual_classes(sample);
-    for (std::size_t i = 0; i < drop.classes.size(); ++i) drop.classes[i] = drop.classes[i] || now_unusual[i];
+    CloseClasses classes = drop.classes;
+    for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = classes[i] || now_unusual[i];
     Alarm& alarm = sample.book.active(drop.id);
-    const DropFacts facts = facts_since(sample, step, drop.classes, drop.first - std::chrono::seconds(1));
-    const std::string said = alarm.summary;
-    if (facts.count > alarm.count) {
-        put(sample, alarm, facts, drop.not_back);
-    } else if (grown > 0) {  // more than could be observed individually
-        alarm.interval->to = sample.wall;
-        alarm.count += static_cast<std::size_t>(grown);
-        alarm.elsewhere += static_cast<std::size_t>(grown);
-        explain_drop(alarm, drop.not_back);
-    }
-    if (alarm.summary != said) sample.book.changed(drop.id);
+    const Time since = drop.first - std::chrono::seconds(1);
+    Losses losses = losses_since(sample, step, classes, since);
+    if (!losses.are_a_drop(0)) losses = losses_since(sample, step, classes = drop.classes, since);
+    if (losses.count <= alarm.count || !losses.are_a_drop(0)) return;
+    drop.classes = classes;
+    put(alarm, losses, sample);
+    explain_drop(alarm, drop.not_back);
+    if (losses.count < drop.grown_to + std::max<std::size_t>(3, drop.grown_to / 100)) return;
+    drop.grown_to = losses.count;
+    drop.last_growth = sample.now;
+}
+
+/// Reports the drop if its text has changed. Each report waits twice as long as the one before.
+void DropWatch::report(const Sample& sample, Drop& drop) {
+    const std::string& summary = sample.book.active(drop.id).summary;
+    if (summary == drop.told) return;
+    drop.told = summary;
+    drop.pause = std::min<std::chrono::seconds>(2 * drop.pause, report_within);
+    drop.report_at = sample.now + drop.pause;
+    sample.book.changed(drop.id);
 }
 
 bool DropWatch::over(const Sample& sample, const ListenerStep& step, Drop& drop) {
     Alarm& alarm = sample.book.active(drop.id);
     alarm.population_now = step.population;
-    if (drop.growing) return false;
-    const double level = static_cast<double>(alarm.population_before) -
-                         0.3 * static_cast<double>(std::min(alarm.count, alarm.population_before));
+    const double level = static_cast<double>(alarm.population_before) - 0.3 * static_cast<double>(alarm.count);
     if (static_cast<double>(step.population) < level) drop.calm_since.reset();
     if (static_cast<double>(step.population) >= level && !drop.calm_since) drop.calm_since = sample.now;
     const bool recovered = drop.calm_since && sample.now - *drop.calm_since >= calm_for;
-    if (!recovered && sample.now - drop.last_growth < new_normal) return false;
+    const bool settled = !drop.growing && sample.now - drop.last_growth >= new_normal;
+    if (!recovered && !settled) return false;
+    if (drop.growing) forget(sample.now);
     sample.book.clear(drop.id);
     return true;
 }

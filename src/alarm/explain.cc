@@ -3,112 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <map>
 #include <string_view>
 
 #include "model/reason_row.h"
 
 namespace holdfast {
-namespace {
-
-using Time = std::chrono::steady_clock::time_point;
-
-struct Span {
-    std::size_t first = 0;
-    std::size_t last = 0;
-};
-
-/// Returns the run of seconds with the largest sum of (ends - charge): Kadane's algorithm.
-Span densest(const std::vector<std::size_t>& seconds, double charge) {
-    Span best;
-    double best_sum = 0;
-    double sum = 0;
-    std::size_t first = 0;
-    for (std::size_t i = 0; i < seconds.size(); ++i) {
-        if (sum <= 0) {
-            sum = 0;
-            first = i;
-        }
-        sum += static_cast<double>(seconds[i]) - charge;
-        if (sum > best_sum) {
-            best_sum = sum;
-            best = {first, i};
-        }
-    }
-    return best;
-}
-
-std::vector<ReasonShare> reasons_of(const std::vector<CloseRecord>& closes) {
-    std::map<CloseReason, std::size_t> counts;
-    for (const CloseRecord& closed : closes) ++counts[closed.reason];
-    std::vector<ReasonShare> reasons;
-    for (const auto& [reason, count] : counts) reasons.push_back({reason, count});
-    std::stable_sort(reasons.begin(), reasons.end(),
-                     [](const ReasonShare& a, const ReasonShare& b) { return a.count > b.count; });
-    return reasons;
-}
-
-}  // namespace
-
-std::vector<CloseRecord> closes_together(std::vector<CloseRecord> closes, const CloseClasses& classes,
-                                         double usual_per_second) {
-    std::erase_if(closes, [&](const CloseRecord& closed) {
-        return !classes[static_cast<std::size_t>(*row_of(closed.reason).close_class)];
-    });
-    if (closes.empty()) return closes;
-    std::sort(closes.begin(), closes.end(), [](const CloseRecord& a, const CloseRecord& b) { return a.at < b.at; });
-    const Time start = closes.front().at;
-    const auto second_of = [start](const CloseRecord& closed) {
-        return static_cast<std::size_t>(std::chrono::floor<std::chrono::seconds>(closed.at - start).count());
-    };
-    std::vector<std::size_t> seconds(second_of(closes.back()) + 1);
-    for (const CloseRecord& closed : closes) ++seconds[second_of(closed)];
-    // A quiet second costs a four-hundredth: a pause of a minute may belong to the drop, a single end minutes earlier
-    // does not.
-    const double charge = 3 * usual_per_second + static_cast<double>(closes.size()) / 400;
-    const Span span = densest(seconds, charge);
-    std::erase_if(closes, [&](const CloseRecord& closed) {
-        return second_of(closed) < span.first || second_of(closed) > span.last;
-    });
-    return closes;
-}
-
-double median_a_second(const std::vector<CloseRecord>& closes, const CloseClasses& classes, Time since, Time now) {
-    constexpr std::int64_t min_seconds = 20;
-    const auto length = std::chrono::floor<std::chrono::seconds>(now - since).count();
-    if (length < min_seconds) return 0;
-    std::vector<std::size_t> seconds(static_cast<std::size_t>(length) + 1);
-    for (const CloseRecord& closed : closes) {
-        const auto second = std::chrono::floor<std::chrono::seconds>(closed.at - since).count();
-        const bool counts = classes[static_cast<std::size_t>(*row_of(closed.reason).close_class)];
-        if (counts && second >= 0 && second <= length) ++seconds[static_cast<std::size_t>(second)];
-    }
-    const auto middle = seconds.begin() + length / 2;
-    std::nth_element(seconds.begin(), middle, seconds.end());
-    return static_cast<double>(*middle);
-}
-
-DropFacts gather_facts(const std::vector<CloseRecord>& closes, std::uint8_t listener,
-                       const std::function<std::vector<CensusEntry>()>& census) {
-    DropFacts facts;
-    if (closes.empty()) return facts;
-    facts.count = closes.size();
-    facts.first = closes.front().at;
-    facts.last = closes.back().at;
-    facts.reasons = reasons_of(closes);
-    std::vector<IpAddress> dead;
-    dead.reserve(closes.size());
-    for (const CloseRecord& closed : closes) dead.push_back(closed.peer);
-    std::vector<IpAddress> alive;
-    for (const CensusEntry& entry : census ? census() : std::vector<CensusEntry>()) {
-        // A suspect is still connected and is no evidence for its prefix.
-        const bool counts = entry.listener == listener && entry.opened < facts.first && !entry.suspect;
-        if (counts) alive.push_back(entry.peer);
-    }
-    facts.cover = cover(dead, alive);
-    return facts;
-}
-
 namespace {
 
 using Theme = ReasonTheme;

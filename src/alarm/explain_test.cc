@@ -147,22 +147,5 @@ TEST(Usual, IsWhatNineMinutesInTenDoNotExceed) {
     EXPECT_EQ(usual.in(seconds(60)), 10) << "two hours later it is forgotten";
 }
 
-TEST(ClosesTogether, ExcludesOrdinaryEnds) {
-    std::vector<CloseRecord> closes;
-    const auto die = [&closes](int ms, CloseReason reason) {
-        closes.push_back({{}, CloseLog::Time(milliseconds(ms)), reason, 0});
-    };
-    for (int i = 0; i < 60; ++i) die(1'000 * i, CloseReason::keepalive_expired);
-    for (int i = 0; i < 400; ++i) die(30'000 + 10 * i, CloseReason::keepalive_expired);
-    for (int i = 0; i < 300; ++i) die(100 * i, CloseReason::peer_closed);
-    const auto found = closes_together(closes, {true, true, false}, 1);
-    EXPECT_GE(found.size(), 400U);
-    EXPECT_LE(found.size(), 406U);
-    EXPECT_GE(found.front().at, CloseLog::Time(seconds(30)));
-    EXPECT_LE(found.back().at, CloseLog::Time(seconds(35)));
-    EXPECT_TRUE(closes_together({}, {true, true, true}, 1).empty());
-    EXPECT_TRUE(closes_together(closes, {false, true, false}, 1).empty());
-}
-
 }  // namespace
 }  // namespace holdfast

@@ -10,8 +10,6 @@
 namespace holdfast {
 namespace {
 
-constexpr double storm_share = 0.3;  // of the population, connecting and disconnecting within the window
-constexpr std::chrono::seconds short_life{60};
 constexpr std::uint64_t min_bad_items = 100;
 constexpr double bad_share = 0.05;
 constexpr double times_usual = 5;
@@ -22,11 +20,6 @@ Alarm alarm_of(AlarmKind kind, const ListenerStep& step) {
     alarm.listener = step.name;
     alarm.population_before = alarm.population_now = step.population;
     return alarm;
-}
-
-std::string phrase_of(const std::vector<ReasonShare>& reasons, std::size_t count) {
-    if (reasons.empty()) return "";
-    return ", " + percent_of(reasons[0].count, count) + " " + std::string(to_string(reasons[0].reason));
 }
 
 /// Sets cause and advice for bad items that are mostly of one kind.
@@ -95,64 +88,6 @@ void explain_by(const KeepaliveCause& cause, Alarm& alarm) {
 }
 
 }  // namespace
-
-void StormWatch::note(const Observation& observation, const AlarmConfig& settings) {
-    if (!row_of(observation.reason).close_class) return;
-    if (observation.lived < std::min<std::chrono::milliseconds>(short_life, settings.window)) ++noted_short_lived_;
-}
-
-bool StormWatch::beyond(const Sample& sample, std::size_t count, double min, double times) const {
-    const auto sum = static_cast<double>(window_.sums()[count]);
-    return sum >= min && sum >= times * usual_[count].in(sample.settings.window);
-}
-
-void StormWatch::evaluate(const Sample& sample, const ListenerStep& step) {
-    const auto ends = std::accumulate(step.closes.begin(), step.closes.end(), std::uint64_t{0});
-    window_.forget_until(sample.now - sample.settings.window);
-    window_.add(sample.now, {step.accepted, ends, std::exchange(noted_short_lived_, 0)});
-    usual_[accepted].add(step.accepted);
-    usual_[ended].add(ends);
-    if (sample.minute_ended) {
-        for (Usual& usual : usual_) usual.end_minute();
-    }
-    const auto& sums = window_.sums();
-    const bool short_lives = sums[ended] >= 2 * sample.settings.drop_least && 2 * sums[short_lived] >= sums[ended];
-    if (!episode_.active() && !short_lives) return;
-    const auto max = static_cast<double>(step.history.max_since(sample.now - sample.settings.window));
-    const double min = std::max(storm_share * max, 2.0 * static_cast<double>(sample.settings.drop_least));
-    if (episode_.active()) {
-        episode_.alarm(sample.book).population_now = step.population;
-        const bool right = !beyond(sample, ended, min / 2, 1.5) || !beyond(sample, accepted, min / 2, 1.5);
-        episode_.see(sample.book, sample.now, right, sample.settings.window);
-    } else if (beyond(sample, ended, min, times_usual) && beyond(sample, accepted, min, times_usual)) {
-        episode_.raise(sample.book, explained(sample, step));
-    }
-}
-
-Alarm StormWatch::explained(const Sample& sample, const ListenerStep& step) const {
-    Alarm alarm = alarm_of(AlarmKind::reconnect_storm, step);
-    const Episode::Time since = sample.now - sample.settings.window;
-    const DropFacts facts = gather_facts(sample.closes.of(step.number, since), step.number, sample.census);
-    alarm.population_before = step.history.max_since(since);
-    alarm.count = window_.sums()[ended];
-    alarm.took = std::chrono::duration_cast<std::chrono::milliseconds>(facts.last - facts.first);
-    alarm.reasons = facts.reasons;
-    alarm.prefixes = facts.cover.prefixes;
-    alarm.elsewhere = facts.cover.elsewhere;
-    alarm.summary = with_commas(window_.sums()[accepted]) + " connected and " + with_commas(alarm.count) +
-                    " disconnected in " + in_words(alarm.took) + " of a population of " +
-                    with_commas(alarm.population_before) + phrase_of(alarm.reasons, facts.count);
-    if (!alarm.prefixes.empty()) alarm.summary += ", most of them from " + to_string(alarm.prefixes[0].prefix);
-    const bool by_peer = alarm.reasons.empty() || kind_of(alarm.reasons[0].reason) == ReasonKind::peer;
-    alarm.cause = by_peer
-                      ? "Devices connect and disconnect at once: the gateway does not send what they expect, or a "
-                        "balancer ends their connections. Without a delay between tries they all reconnect together."
-                      : "The gateway or the network ends connections soon after their start, and the devices "
-                        "reconnect at once.";
-    alarm.advice = by_peer ? "Check what the devices log when they disconnect, and give them a back-off with jitter."
-                           : "See holdfast closed for the evidence behind the largest reason.";
-    return alarm;
-}
 
 std::uint64_t ItemWatch::bad() const {
     const auto& sums = window_.sums();

@@ -12,26 +12,8 @@
 
 namespace holdfast {
 
-// Alarms of one listener other than drops; docs/tasks/alarms.md has the rules. Each class owns its counts and at most
-// one active alarm. One thread; end() ends the active alarm.
-
-/// reconnect_storm: within a minute, a large share of the population connects and disconnects.
-class StormWatch {
-public:
-    void note(const Observation& observation, const AlarmConfig& settings);
-    void evaluate(const Sample& sample, const ListenerStep& step);
-    void end(AlarmBook& book) { episode_.end(book); }
-
-private:
-    enum Count : std::size_t { accepted, ended, short_lived };
-    [[nodiscard]] bool beyond(const Sample& sample, std::size_t count, double min, double times) const;
-    [[nodiscard]] Alarm explained(const Sample& sample, const ListenerStep& step) const;
-
-    WindowSum<3> window_;
-    std::array<Usual, 2> usual_;  // of accepted and ended connections
-    std::uint64_t noted_short_lived_ = 0;
-    Episode episode_;
-};
+// Alarms of one listener other than drops and storms; docs/tasks/alarms.md has the rules. Each class owns its counts
+// and at most one active alarm. One thread; end() ends the active alarm.
 
 /// bad_items: the share of bad items is far above the usual.
 class ItemWatch {

@@ -3,9 +3,14 @@
 namespace holdfast {
 
 void CloseLog::note(const Observation& observation) {
-    if (observation.kind != Observation::Kind::closed || !row_of(observation.reason).close_class) return;
-    if (closes_.size() == max) closes_.pop_front();
-    closes_.push_back({observation.peer, observation.at, observation.reason, observation.listener});
+    const bool counts = row_of(observation.reason).close_class || observation.reason == CloseReason::superseded;
+    if (observation.kind != Observation::Kind::closed || !counts) return;
+    if (closes_.size() == max) {
+        gap_ = closes_.front().at;
+        closes_.pop_front();
+    }
+    closes_.push_back({observation.peer, observation.at, observation.at - observation.lived, observation.reason,
+                       observation.listener});
 }
 
 void CloseLog::forget_before(Time time) {
@@ -13,6 +18,12 @@ void CloseLog::forget_before(Time time) {
 }
 
 std::vector<CloseRecord> CloseLog::of(std::uint8_t listener, Time since) const {
+    std::vector<CloseRecord> found = with_takeovers(listener, since);
+    std::erase_if(found, [](const CloseRecord& closed) { return !row_of(closed.reason).close_class; });
+    return found;
+}
+
+std::vector<CloseRecord> CloseLog::with_takeovers(std::uint8_t listener, Time since) const {
     std::vector<CloseRecord> found;
     for (const CloseRecord& closed : closes_) {
         if (closed.listener == listener && closed.at >= since) found.push_back(closed);

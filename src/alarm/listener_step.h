@@ -25,25 +25,34 @@ namespace holdfast {
 struct CloseRecord {
     IpAddress peer;
     std::chrono::steady_clock::time_point at;
+    std::chrono::steady_clock::time_point opened;
     CloseReason reason{};
     std::uint8_t listener = 0;  ///< ListenerStatus::number
 };
 
-/// Stores the latest ended connections with their addresses, at most `max` (8 MB), oldest first. The counters also
+/// Stores the latest ended connections with their addresses, at most `max` (10 MB), oldest first. The counters also
 /// include ends without room here. A value; one thread.
 class CloseLog {
 public:
     using Time = std::chrono::steady_clock::time_point;
     static constexpr std::size_t max = 262'144;
 
-    /// Records a `closed` observation that has a class.
+    /// Records a `closed` observation that has a class, or a takeover.
     void note(const Observation& observation);
+    /// Marks the record as incomplete up to `time`: ends were counted that could not be observed individually.
+    void note_gap(Time time) { gap_ = time; }
     void forget_before(Time time);
+    /// Returns the ends that have a class.
     [[nodiscard]] std::vector<CloseRecord> of(std::uint8_t listener, Time since) const;
+    /// Returns the ends that have a class, and takeovers.
+    [[nodiscard]] std::vector<CloseRecord> with_takeovers(std::uint8_t listener, Time since) const;
+    /// Returns false if ends since then are missing from the record.
+    [[nodiscard]] bool is_complete_since(Time since) const { return !gap_ || *gap_ < since; }
     [[nodiscard]] std::size_t size() const { return closes_.size(); }
 
 private:
     std::deque<CloseRecord> closes_;
+    std::optional<Time> gap_;
 };
 
 /// State that all watches share in one evaluation.
@@ -71,6 +80,7 @@ struct ListenerStep {
     std::uint64_t accepted = 0;
     std::uint64_t refused_descriptors = 0;
     std::array<std::uint64_t, close_class_count> closes{};  ///< by CloseClass
+    std::uint64_t superseded = 0;                           ///< ends by a takeover
     std::uint64_t suspects = 0;                             ///< now
     std::uint64_t suspected = 0;                            ///< times that a connection became suspect
     std::uint64_t recovered = 0;                            ///< times that a suspect answered again

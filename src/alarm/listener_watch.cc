@@ -9,9 +9,8 @@ ListenerWatch::Counts ListenerWatch::counts_of(const ListenerStatus& status) {
             status.bad_items, status.suspected,           status.recovered};
 }
 
-void ListenerWatch::note(const Observation& observation, const AlarmConfig& settings) {
+void ListenerWatch::note(const Observation& observation) {
     if (observation.kind != Observation::Kind::closed) return silent_.note(observation);
-    storm_.note(observation, settings);
     keepalive_.note(observation, plan_);
 }
 
@@ -28,6 +27,7 @@ ListenerStep ListenerWatch::step_to(const ListenerStatus& status) {
         if (closed == 0) continue;
         if (const auto kind = row_of(all_close_reasons[i]).close_class)
             step.closes[static_cast<std::size_t>(*kind)] += closed;
+        if (all_close_reasons[i] == CloseReason::superseded) step.superseded = closed;
     }
     step.suspects = status.suspects;
     step.suspected = counter_growth(now.suspected, last_.suspected);
@@ -42,7 +42,7 @@ ListenerStep ListenerWatch::step_to(const ListenerStatus& status) {
 
 void ListenerWatch::evaluate(const Sample& sample, const ListenerStatus& status) {
     plan_ = status.plan;
-    history_.forget_before(sample.now - DropWatch::memory(sample.settings));
+    history_.forget_before(drops_.needs_since(sample.now, sample.settings));
     history_.add(sample.now, status.connections);
     const ListenerStep step = step_to(status);
     drops_.evaluate(sample, step);

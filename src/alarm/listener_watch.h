@@ -9,6 +9,7 @@
 #include "alarm/drop_watch.h"
 #include "alarm/listener_alarms.h"
 #include "alarm/silent_watch.h"
+#include "alarm/storm_watch.h"
 
 namespace holdfast {
 
@@ -22,9 +23,13 @@ public:
     [[nodiscard]] bool is_of(const ListenerStatus& status) const {
         return number_ == status.number && name_ == status.name;
     }
-    void note(const Observation& observation, const AlarmConfig& settings);
+    void note(const Observation& observation);
     void evaluate(const Sample& sample, const ListenerStatus& status);
     void end(AlarmBook& book);
+    /// Returns the time from which the ends are still needed.
+    [[nodiscard]] CloseLog::Time needs_since(CloseLog::Time now, const AlarmConfig& settings) const {
+        return drops_.needs_since(now, settings);
+    }
 
 private:
     struct Counts {

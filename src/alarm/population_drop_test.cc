@@ -216,6 +216,7 @@ TEST_F(PopulationDrop, ManyMoreThanAreNotedOneByOneAreCounted) {
                           gateway_.living.end());
     gateway_.listener().connections = gateway_.living.size();
     gateway_.listener().closed[static_cast<std::size_t>(CloseReason::keepalive_expired)] += 500;
+    gateway_.engine.note_gap(gateway_.now);
     gateway_.second();
     EXPECT_EQ(only().count, 1'000U);
     EXPECT_EQ(only().prefixes[0].dead, 1'000U);

@@ -94,7 +94,9 @@ void Watcher::look(Time now, Time& next_sample) {
 }
 
 void Watcher::take_note() {
-    for (const Observation& observation : server_.observe().seen) {
+    const Observations observations = server_.observe();
+    if (observations.dropped > 0) engine_.note_gap(std::chrono::steady_clock::now());
+    for (const Observation& observation : observations.seen) {
         engine_.note(observation);
         suspicion_.note(observation);
     }
