@@ -30,6 +30,7 @@ struct Observation {
     std::chrono::steady_clock::time_point at;
     std::chrono::milliseconds last_heard{};      ///< before `at`; not set for `answered`
     std::chrono::milliseconds lived{};           ///< of `closed`
+    std::chrono::milliseconds quiet{};           ///< of `closed`: since the latest item, or since the accept
     std::chrono::milliseconds answered_after{};  ///< of `answered`; beyond the limit of `overdue` on a slow network
     bool suspect = false;                        ///< of `closed`: it was suspect
     bool bad_items = false;                      ///< of `closed`: its latest item was bad

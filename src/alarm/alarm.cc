@@ -8,7 +8,7 @@ constexpr std::array<std::string_view, alarm_kind_count> kind_words{
     "population_drop",       "reconnect_storm", "bad_items",        "accept_paused", "sink_lag",
     "keepalive_ineffective", "registry_drift",  "buffer_pressure",  "peers_silent",  "link_down",
     "duplicate_device",      "session_budget",  "stream_loss",      "twin_gateway",  "dead_letter",
-    "fleet_cut_off",         "presence_budget", "spool_unreadable", "spool_damaged"};
+    "fleet_cut_off",         "presence_budget", "spool_unreadable", "spool_damaged", "idle_timeout"};
 static_assert(!kind_words.back().empty());
 
 }  // namespace

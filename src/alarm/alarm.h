@@ -38,8 +38,9 @@ enum class AlarmKind : std::uint8_t {
     presence_budget,        ///< the fleet drops records of closed devices early: too many unauthenticated ids
     spool_unreadable,       ///< events in the spool cannot be read at present
     spool_damaged,          ///< events in the spool are damaged
+    idle_timeout,           ///< connections end again and again after the same silence
 };
-inline constexpr std::size_t alarm_kind_count = static_cast<std::size_t>(AlarmKind::spool_damaged) + 1;
+inline constexpr std::size_t alarm_kind_count = static_cast<std::size_t>(AlarmKind::idle_timeout) + 1;
 [[nodiscard]] std::string_view to_string(AlarmKind kind) noexcept;
 
 struct ReasonShare {

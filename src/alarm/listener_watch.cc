@@ -12,6 +12,7 @@ ListenerWatch::Counts ListenerWatch::counts_of(const ListenerStatus& status) {
 void ListenerWatch::note(const Observation& observation) {
     if (observation.kind != Observation::Kind::closed) return silent_.note(observation);
     keepalive_.note(observation, plan_);
+    idle_timeout_.note(observation);
 }
 
 ListenerStep ListenerWatch::step_to(const ListenerStatus& status) {
@@ -51,6 +52,7 @@ void ListenerWatch::evaluate(const Sample& sample, const ListenerStatus& status)
     keepalive_.evaluate(sample, step);
     accepting_.evaluate(sample, step);
     silent_.evaluate(sample, step);
+    idle_timeout_.evaluate(sample, step);
 }
 
 void ListenerWatch::end(AlarmBook& book) {
@@ -60,6 +62,7 @@ void ListenerWatch::end(AlarmBook& book) {
     keepalive_.end(book);
     accepting_.end(book);
     silent_.end(book);
+    idle_timeout_.end(book);
 }
 
 }  // namespace holdfast

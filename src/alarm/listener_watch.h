@@ -7,6 +7,7 @@
 #include <holdfast/status.h>
 
 #include "alarm/drop_watch.h"
+#include "alarm/idle_timeout_watch.h"
 #include "alarm/listener_alarms.h"
 #include "alarm/silent_watch.h"
 #include "alarm/storm_watch.h"
@@ -55,6 +56,7 @@ private:
     KeepaliveWatch keepalive_;
     AcceptWatch accepting_;
     SilentWatch silent_;
+    IdleTimeoutWatch idle_timeout_;
 };
 
 }  // namespace holdfast

@@ -106,12 +106,13 @@ Losses losses_of(const std::vector<CloseRecord>& closes, std::uint8_t listener,
 
 void put(Alarm& alarm, const Losses& losses, const Sample& sample) {
     using std::chrono::milliseconds;
+    constexpr milliseconds conversion_error{5};
     const auto wall_of = [&sample](Losses::Time time) {
-        return sample.wall - std::chrono::duration_cast<milliseconds>(sample.now - time);
+        return sample.wall - std::chrono::round<milliseconds>(sample.now - time);
     };
     alarm.count = losses.count;
     alarm.took = std::chrono::duration_cast<milliseconds>(losses.to - losses.from);
-    alarm.interval = AlarmInterval{.from = wall_of(losses.from), .to = wall_of(losses.to)};
+    alarm.interval = AlarmInterval{.from = wall_of(losses.from) - conversion_error, .to = wall_of(losses.to) + conversion_error};
     alarm.population_before = losses.before;
     alarm.population_now = losses.now;
     alarm.reasons = losses.reasons;

@@ -72,6 +72,7 @@ void Finalizer::report(Connection& connection, const CloseInfo& info) {
                             .at = core_.reactor.now(),
                             .last_heard = info.evidence.last_heard,
                             .lived = lived,
+                            .quiet = core_.time().tick.since(connection.last_item),
                             .suspect = connection.suspect,
                             .bad_items = connection.bad_items_in_row > 0});
     core_.handler.on_close(connection, core_.number_of(connection), info, core_.time());

@@ -45,7 +45,7 @@ public:
         for (std::size_t i = 0; i < count; ++i) end(nth(first, i), reason);
     }
     void end_at(std::size_t index, CloseReason reason, std::chrono::milliseconds last_heard = {},
-                bool bad_items = false) {
+                bool bad_items = false, std::chrono::milliseconds quiet = {}) {
         Observation seen;
         seen.kind = Observation::Kind::closed;
         seen.reason = reason;
@@ -55,6 +55,7 @@ public:
         seen.lived = std::chrono::duration_cast<std::chrono::milliseconds>(now - living[index].opened);
         seen.last_heard = last_heard;
         seen.bad_items = bad_items;
+        seen.quiet = quiet;
         engine.note(seen);
         ++listener().closed[static_cast<std::size_t>(reason)];
         living.erase(living.begin() + static_cast<std::ptrdiff_t>(index));
