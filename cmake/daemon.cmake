@@ -30,7 +30,7 @@ holdfast_module(alarm COLD SIMULATES DEPENDS detect fleet forward http_client op
 holdfast_module(watch WITH alarm DEPENDS server alarm detect trend tcp options model base)
 holdfast_module(detect WITH alarm SIMULATES DEPENDS tcp model net)
 holdfast_module(http_client WITH alarm DEPENDS text LIBRARIES CURL::libcurl)
-holdfast_module(trend WITH alarm DEPENDS model text base)
+holdfast_module(trend WITH alarm DEPENDS model net text base)
 holdfast_module(config WITH daemon COLD DEPENDS server device tls options model net text base
                 LIBRARIES tomlplusplus::tomlplusplus)
 holdfast_module(fleet COLD DEPENDS server forward sink spool codec model net text base)

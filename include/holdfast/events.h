@@ -149,6 +149,7 @@ struct ClosedEvent : ConnectionEnd {
     std::string_view listener;
     std::string_view detail;  ///< an explaining sentence, or empty
     DeviceName device = {};
+    std::string_view key = {};  ///< of its latest item; empty before the first
 };
 
 /// A closed connection in the history.
@@ -158,6 +159,8 @@ struct ClosedLife : ConnectionEnd {
     std::string key;
     std::string id = {};
     bool authenticated = false;  ///< a certificate or a token had proved `id`
+    /// False: its gateway was lost, so that evidence, counts and the length of its life are unknown.
+    bool observed = true;
 };
 
 /// A numbered item that was refused and counts as handled: it has no event, but its number is used up.

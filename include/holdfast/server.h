@@ -58,6 +58,12 @@ public:
     [[nodiscard]] std::vector<ClosedLife> closed(const ClosedQuery& query) const;
     /// Returns the matching ones of the latest bad_items_kept bad items. Never waits.
     [[nodiscard]] BadItemPage bad_items(const BadItemQuery& query) const;
+    /// Returns the same connections, and how many there are on all pages.
+    [[nodiscard]] ClosedPage closed_page(const ClosedQuery& query) const;
+    /// Adds a connection of another gateway to the history as the latest.
+    void remember_closed(ClosedLife life);
+    /// Adds connections of an earlier process to the history, the oldest first, before those of this process.
+    void restore_closed(std::vector<ClosedLife> lives);
 
     /// Probes the peer's kernel with a keep-alive probe. A peer that was active within the last second counts as alive
     /// without one.

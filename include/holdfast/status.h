@@ -30,8 +30,10 @@ struct ConnectionQuery {
     std::optional<Prefix> peer;
     std::optional<std::string> key;  ///< the key of its latest item, compared exactly
     std::optional<std::string> listener;
-    std::optional<std::string> id = {};         ///< the device's id, compared exactly
+    std::optional<std::string> id = {};         ///< the device's id; with a final '*': the beginning of it
     std::optional<bool> suspect = {};           ///< only suspects, or only others
+    std::optional<EventTime> since = {};        ///< connected at this time or later
+    std::optional<EventTime> until = {};        ///< connected at this time or earlier
     ConnectionSort sort = ConnectionSort::age;  ///< age: oldest first; idle: longest idle first; counts: largest first
     bool reverse = false;
     std::size_t offset = 0;
@@ -118,12 +120,17 @@ enum class Delivery : std::uint8_t {
 struct ClosedQuery {
     std::optional<CloseReason> reason;
     std::optional<Prefix> peer;
-    std::optional<std::string> id = {};  ///< the device's id, compared exactly
+    std::optional<std::string> id = {};   ///< the device's id; with a final '*': the beginning of it
+    std::optional<EventTime> since = {};  ///< closed at this time or later
+    std::optional<EventTime> until = {};  ///< closed at this time or earlier
     std::size_t offset = 0;
     std::size_t limit = 100;
     std::optional<std::string> listener = {};
-    std::optional<EventTime> since = {};  ///< closed then or later
-    std::optional<EventTime> until = {};  ///< closed then or earlier
+};
+
+struct ClosedPage {
+    std::size_t total = 0;  ///< matches on all pages
+    std::vector<ClosedLife> lives;
 };
 
 /// One listener and what it counts since the start.

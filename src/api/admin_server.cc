@@ -20,7 +20,8 @@ HttpFeed to_feed(std::shared_ptr<EventHub::Subscription> subscription) {
     return [subscription = std::move(subscription)]() -> std::string {
         const auto message = subscription->next();
         if (!message) return {};
-        return "event: " + std::string(to_string(message->kind)) + "\ndata: " + message->json + "\n\n";
+        return "event: " + std::string(to_string(message->kind)) + "\ndata: " + message->json + "\nid: " + message->id +
+               "\n\n";
     };
 }
 

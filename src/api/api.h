@@ -15,6 +15,7 @@
 #include "api/control_plane.h"
 #include "api/dashboard/assets.h"
 #include "api/downlink_message.h"
+#include "api/lives.h"
 #include "api/status_parts.h"
 #include "fleet/fleet_view.h"
 #include "trend/event_hub.h"
@@ -37,9 +38,10 @@ struct ApiOptions {
     /// Calls `is_done`, which returns within 100 ms, until it returns true, and blocks no other request. Returns false
     /// without a call if too many requests wait. If empty, a request waits on its own thread.
     std::function<bool(const std::function<bool()>& is_done)> wait_aside = {};
-    AssetSource assets = {};        ///< files of / and /dashboard/; without it / is the list of the paths
-    std::string first_item = {};    ///< a command that sends an item, for status; empty: no such command
-    QueryElsewhere elsewhere = {};  ///< requests about devices of other gateways
+    AssetSource assets = {};          ///< files of / and /dashboard/; without it / is the list of the paths
+    std::string first_item = {};      ///< a command that sends an item, for status; empty: no such command
+    QueryElsewhere elsewhere = {};    ///< requests about devices of other gateways
+    QueryLives lives_elsewhere = {};  ///< closed connections of other gateways
     /// Returns the connection that may receive messages for an id. If empty, the server's connection of the id receives
     /// them.
     std::function<std::optional<ConnectionId>(const std::string& id)> find_here = {};
@@ -78,6 +80,9 @@ private:
     ApiAnswer note_alarm(const ApiCall& call, std::optional<std::string> note);
     ApiAnswer elsewhere(const DeviceQuestion& question);
     std::optional<ConnectionId> find_here(std::string_view device);
+    Lives lives_in_fleet(ClosedQuery query);
+    std::string open_device(std::string_view device, std::string& trouble);
+    std::optional<FleetDevice> presence_of(std::string_view device) const;
     [[nodiscard]] std::optional<ApiAnswer> too_long(std::string_view body) const;
     std::optional<ApiAnswer> asset(const RequestTarget& target, const ApiRequest& request) const;
 

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "api/api_endpoint.h"
+#include "base/clock.h"
 #include "text/printable.h"
 #include "text/units.h"
 
@@ -69,13 +70,25 @@ std::string rule_of_duration(const Parameter& parameter) {
     return "is not a time to wait; write e.g. 500ms or 3s, " + bounds;
 }
 
-Result<milliseconds> parse_time(const Parameter& parameter, const std::string& text) {
+Result<milliseconds> parse_span(const Parameter& parameter, const std::string& text) {
     const auto parsed = parse_duration(text);
     const auto max = parameter.max == 0 ? milliseconds::max() : milliseconds(parameter.max);
     const bool fits = parsed && parsed.value() >= milliseconds(parameter.min) && parsed.value() <= max &&
                       (parameter.type != Type::seconds || parsed.value() % std::chrono::seconds(1) == milliseconds(0));
     if (fits) return parsed.value();
     return wrong(parameter, text, rule_of_duration(parameter));
+}
+
+Result<Prefix> parse_peers(const Parameter& parameter, const std::string& text) {
+    const auto prefix = parse_prefix(text);
+    if (prefix) return prefix.value();
+    return wrong(parameter, text, "is not a prefix (" + prefix.error().message + ")");
+}
+
+Result<EventTime> parse_moment(const Parameter& parameter, const std::string& text) {
+    const auto at = parse_time(text, SystemClock().wall());
+    if (at) return at.value();
+    return Error{std::string(parameter.name) + ": " + at.error().message};
 }
 
 Result<std::vector<std::string>> parse_words(const Parameter& parameter, std::string_view text) {
@@ -127,11 +140,8 @@ Result<ApiArguments::Value> ApiArguments::parse(const Parameter& parameter, cons
     switch (parameter.type) {
         case Type::text:
             break;
-        case Type::prefix: {
-            const auto prefix = parse_prefix(text);
-            if (prefix) return Value(prefix.value());
-            return wrong(parameter, text, "is not a prefix (" + prefix.error().message + ")");
-        }
+        case Type::prefix:
+            return value(parse_peers(parameter, text));
         case Type::word:
             if (is_one_of(parameter, text)) break;
             return wrong(parameter, text,
@@ -145,7 +155,9 @@ Result<ApiArguments::Value> ApiArguments::parse(const Parameter& parameter, cons
             return value(parse_count(parameter, text));
         case Type::duration:
         case Type::seconds:
-            return value(parse_time(parameter, text));
+            return value(parse_span(parameter, text));
+        case Type::time:
+            return value(parse_moment(parameter, text));
     }
     return Value(text);
 }

@@ -1,5 +1,8 @@
+#include <simdjson.h>
+
 #include "api/api.h"
 #include "api/render.h"
+#include "model/identity.h"
 #include "text/json_writer.h"
 #include "text/printable.h"
 #include "text/units.h"
@@ -37,11 +40,93 @@ ApiAnswer Api::elsewhere(const DeviceQuestion& question) {
     return no_such_device(question.device);
 }
 
-ApiAnswer Api::device(const ApiCall& call) {
-    const auto conn = find_here(call.id);
+/// Returns the closed connections of a device, or of ids with a common beginning, at all gateways. The rows are those
+/// of the first `offset` + `limit`.
+Lives Api::lives_in_fleet(ClosedQuery query) {
+    constexpr std::size_t max_of_gateway = 1'000;  // an answer over NATS is 1 MiB at most
+    const std::string self = options_.fleet != nullptr ? options_.fleet->status().name : std::string();
+    const std::size_t end =
+        query.limit > max_page ? query.limit : std::min<std::size_t>(query.offset, max_page) + query.limit;
+    query.offset = 0;
+    query.limit = end;
+    Lives lives;
+    lives.add(self, gateway_.closed(query));
+    query.limit = std::min(end, max_of_gateway);
+    if (!options_.lives_elsewhere) return lives;
+    for (const LivesOfGateway& other : options_.lives_elsewhere(query)) lives.add(other);
+    return lives;
+}
+
+std::optional<FleetDevice> Api::presence_of(std::string_view device) const {
+    if (options_.fleet == nullptr) return std::nullopt;
+    const std::string id(device);
+    FleetPage page = options_.fleet->devices({.id = id, .limit = max_page});
+    for (FleetDevice& found : page.devices) {
+        if (found.id == id) return std::move(found);
+    }
+    return std::nullopt;
+}
+
+namespace {
+
+/// Returns the members of a JSON object, without its braces.
+std::string members_of(std::string_view object) { return std::string(object.substr(1, object.size() - 2)); }
+
+std::string error_message(std::string_view body) {
+    simdjson::dom::parser parser;
+    simdjson::dom::element answer;
+    std::string_view message;
+    if (parser.parse(body.data(), body.size()).get(answer) || answer.at_pointer("/error/message").get(message))
+        return "?";
+    return std::string(message);
+}
+
+/// Returns the members of the page of a device without a connection.
+std::string closed_device(std::string_view id, const std::optional<FleetDevice>& presence, const std::string& trouble) {
+    const bool is_unknown = presence && presence->state != FleetDeviceState::closed;
+    JsonWriter json;
+    json.begin_object().field("id", id).field("state", is_unknown ? "unknown" : "closed");
+    if (presence) json.field("gateway", presence->record.gateway);
+    if (!trouble.empty()) json.field("trouble", trouble);
+    return members_of(json.end_object().take());
+}
+
+}  // namespace
+
+/// Returns the members of the connection of a device, at whichever gateway, or an empty text. Sets `trouble` if the
+/// gateway of the device does not answer.
+std::string Api::open_device(std::string_view device, std::string& trouble) {
+    const auto conn = find_here(device);
     const auto detail = conn ? gateway_.show(*conn) : std::nullopt;
-    if (detail) return json_answer(render_connection(*detail));
-    return elsewhere({.kind = DeviceQuestion::Kind::show, .device = call.id, .timeout = {}});
+    if (detail && options_.fleet == nullptr) return members_of(render_connection(*detail));
+    if (detail) {
+        JsonWriter json;
+        json.begin_object().field("gateway", options_.fleet->status().name).end_object();
+        return members_of(json.take()) + "," + members_of(render_connection(*detail));
+    }
+    if (!options_.elsewhere) return {};
+    const auto answer = options_.elsewhere({.kind = DeviceQuestion::Kind::show, .device = device, .timeout = {}});
+    if (answer && answer->status == 200 && answer->body.size() > 2) return members_of(answer->body);
+    if (answer) trouble = error_message(answer->body);
+    return {};
+}
+
+ApiAnswer Api::device(const ApiCall& call) {
+    ClosedQuery query = read_closed_query(call.arguments);
+    query.id = call.id;
+    std::string trouble;
+    std::string members = open_device(call.id, trouble);
+    const bool is_open = !members.empty();
+    const auto presence = presence_of(call.id);
+    Lives lives = lives_in_fleet(query);
+    lives.keep(call.id);
+    if (presence && is_between(query.since, presence->record.closed_at, query.until)) lives.add(*presence);
+    if (!is_open && !presence && lives.empty()) return no_such_device(call.id);
+    members += is_open ? R"(,"state":"online")" : closed_device(call.id, presence, trouble);
+    JsonWriter json;
+    json.begin_object();
+    lives.write(json, "lives", query.offset, query.limit);
+    return json_answer("{" + members + "," + members_of(json.end_object().take()) + "}");
 }
 
 ApiAnswer Api::device_close(const ApiCall& call) {

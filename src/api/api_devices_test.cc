@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "api/api.h"
+#include "api/render.h"
 #include "testing/fake_control_plane.h"
 
 namespace holdfast {
@@ -81,12 +82,73 @@ TEST_F(ApiDevices, ItIsProbedAndClosed) {
 TEST_F(ApiDevices, RequestsForOtherDevicesAreForwarded) {
     using Kind = DeviceQuestion::Kind;
     from_elsewhere_ = ApiAnswer{.body = R"({"from":"afar"})"};
-    EXPECT_EQ(request("GET", "/v1/devices/far").body, from_elsewhere_->body);
+    EXPECT_THAT(request("GET", "/v1/devices/far").body, StartsWith(R"({"from":"afar","state":"online",)"));
     EXPECT_EQ(request("POST", "/v1/devices/far/messages", "{}").body, from_elsewhere_->body);
     EXPECT_EQ(request("POST", "/v1/devices/far/probe").body, from_elsewhere_->body);
     EXPECT_EQ(request("DELETE", "/v1/devices/far").body, from_elsewhere_->body);
     EXPECT_THAT(queries_elsewhere_, ElementsAre(Kind::show, Kind::send, Kind::probe, Kind::close));
     EXPECT_TRUE(gateway_.sent.empty());
+}
+
+ClosedLife life_of(const std::string& id, std::uint64_t number) {
+    ClosedLife life;
+    life.conn = {0x7f2c91a0, number};
+    life.id = id;
+    life.at = EventTime(1'795'334'400'123ms) + std::chrono::seconds(number);
+    life.duration = 1s;
+    return life;
+}
+
+TEST_F(ApiDevices, ThePageHasItsEarlierConnections) {
+    gateway_.lives = {life_of("van 17/\"", 2)};
+    EXPECT_THAT(request("GET", device).body, HasSubstr(R"("state":"online","total":1,"lives":[{"conn":"7f2c91a0-2",)"));
+    gateway_.lives = {life_of("gone", 3)};
+    const ApiAnswer gone = request("GET", "/v1/devices/gone");
+    EXPECT_EQ(gone.status, 200);
+    EXPECT_THAT(gone.body, StartsWith(R"({"id":"gone","state":"closed","total":1,"lives":[{"conn":"7f2c91a0-3",)"));
+    EXPECT_THAT(gone.body, HasSubstr(R"("connected_at":"2026-11-22T08:00:02.123Z","at":"2026-11-22T08:00:03.123Z")"));
+    EXPECT_EQ(gone.body.find("silent_gateways"), std::string::npos);
+    expect_error(request("GET", "/v1/devices/go"), 404, "not_found");
+}
+
+TEST_F(ApiDevices, AnIdWithAFinalStarIsNoPattern) {
+    gateway_.lives = {life_of("a*", 2), life_of("ab", 3)};
+    EXPECT_THAT(request("GET", "/v1/devices/a*").body,
+                StartsWith(R"({"id":"a*","state":"closed","total":1,"lives":[)"));
+    EXPECT_THAT(request("GET", "/v1/closed?id=a*").body, HasSubstr(R"("total":2)"));
+}
+
+TEST_F(ApiDevices, ConnectionsOfAllGatewaysAreInOneOrder) {
+    gateway_.lives = {life_of("d", 5), life_of("d", 1)};
+    ClosedPage west{.total = 7, .lives = {life_of("d", 3)}};
+    ClosedQuery passed;
+    Api api(gateway_, {.lives_elsewhere = [&](const ClosedQuery& query) {
+                passed = query;
+                return std::vector<LivesOfGateway>{{"west", render_closed(west)}, {"mid", std::nullopt}, {"odd", "[]"}};
+            }});
+    const ApiAnswer answer = api.answer({.method = "GET", .target = "/v1/closed?id=d&limit=2&offset=1"});
+    EXPECT_THAT(answer.body, StartsWith(R"({"total":9,"closed":[{"gateway":"west","conn":"7f2c91a0-3",)"));
+    EXPECT_THAT(answer.body, HasSubstr(R"(},{"conn":"7f2c91a0-1",)"));
+    EXPECT_THAT(answer.body, testing::EndsWith(R"(],"silent_gateways":["mid","odd"]})"));
+    EXPECT_EQ(passed.limit, 3U);
+    EXPECT_EQ(passed.offset, 0U);
+}
+
+TEST(ClosedTarget, IsReadBackUnchanged) {
+    ClosedQuery query;
+    query.reason = CloseReason::peer_reset;
+    query.peer = parse_prefix("10.2.0.0/16").value();
+    query.id = "shop 1/*";
+    query.since = EventTime(1'795'334'400'123ms);
+    query.limit = 7;
+    query.offset = 9;
+    const auto read = read_closed_target(closed_target(query));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(closed_target(*read), closed_target(query));
+    EXPECT_EQ(read->since, query.since);
+    EXPECT_EQ(read->id, query.id);
+    EXPECT_FALSE(read_closed_target("/v1/closed?reason=none"));
+    EXPECT_FALSE(read_closed_target(""));
 }
 
 TEST_F(ApiDevices, ListAndLastLivesAreFoundByIt) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <holdfast/endpoint.h>
+#include <holdfast/events.h>
 #include <holdfast/result.h>
 #include <holdfast/status.h>
 
@@ -37,6 +38,7 @@ struct Parameter {
         count,     ///< integer from `min` to `max`
         duration,  ///< "500ms", from `min` to `max` milliseconds; `max` 0: the handler has the bounds
         seconds,   ///< duration of whole seconds, in the same bounds
+        time,      ///< "2026-11-22T08:00:00Z", seconds since 1970, or a duration before now: "10m"
     };
     using Words = std::vector<std::string_view> (*)();
 
@@ -65,7 +67,8 @@ public:
     [[nodiscard]] static std::optional<Error> fault_of(const Parameter& parameter, const std::string& text);
 
     /// Returns the value or its default; nullopt if it has neither. T: std::string (text, word), Prefix, bool,
-    /// std::uint64_t (count), std::chrono::milliseconds (duration, seconds), std::vector<std::string> (words).
+    /// std::uint64_t (count), std::chrono::milliseconds (duration, seconds), std::vector<std::string> (words),
+    /// EventTime (time).
     template <typename T>
     [[nodiscard]] std::optional<T> get(std::string_view name) const {
         const auto found = values_.find(name);
@@ -78,8 +81,8 @@ public:
     }
 
 private:
-    using Value =
-        std::variant<std::string, Prefix, bool, std::uint64_t, std::chrono::milliseconds, std::vector<std::string>>;
+    using Value = std::variant<std::string, Prefix, bool, std::uint64_t, std::chrono::milliseconds,
+                               std::vector<std::string>, EventTime>;
 
     [[nodiscard]] static Result<Value> parse(const Parameter& parameter, const std::string& text);
     [[nodiscard]] std::optional<Error> take(const Parameter& parameter, const std::optional<std::string>& text);

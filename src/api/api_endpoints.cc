@@ -7,7 +7,7 @@
 namespace holdfast {
 namespace {
 
-using namespace parameter_kind;  // NOLINT(google-build-using-namespace)
+using namespace parameter;  // NOLINT(google-build-using-namespace)
 using Type = Parameter::Type;
 
 constexpr std::uint64_t unlimited = std::numeric_limits<std::size_t>::max();
@@ -46,6 +46,7 @@ std::vector<std::string_view> come_back_words() { return {"later", "at_once"}; }
 
 constexpr Parameter filter_peer = prefix("prefix of the peers, e.g. 10.2.0.0/16");
 constexpr Parameter scope_peer = prefix("prefix of the peers, e.g. 10.2.0.0/16");
+constexpr Parameter device_id = text("id", "DEVICE", "id of the device, or its beginning and a *: shop-*");
 constexpr Parameter limit = count("limit", "maximum number of entries, up to 10000", 0, max_page, "100");
 constexpr Parameter offset = count("offset", "number of entries to skip", 0, unlimited);
 constexpr Parameter timeout = duration("timeout", "maximum time to wait for an answer", 1, longest_wait_ms, "3s");
@@ -53,7 +54,7 @@ constexpr Parameter timeout = duration("timeout", "maximum time to wait for an a
 constexpr Parameter connection_filters[] = {
     filter_peer,
     text("key", "KEY", "key of the latest item"),
-    text("id", "DEVICE", "id of the device"),
+    device_id,
     text("listener", "NAME", "name of the listener"),
     boolean("suspect", "suspects only: probed on suspicion and silent since"),
     word("sort", "SORT", sort_words, "sort key: age, idle, items, bad_items, bytes_in, bytes_out, peer or key", "age"),
@@ -66,7 +67,16 @@ constexpr Parameter connection_filters[] = {
 constexpr Parameter closed_filters[] = {
     word("reason", "REASON", reason_words, "reason of the close, e.g. keepalive_expired"),
     filter_peer,
-    text("id", "DEVICE", "id of the device"),
+    device_id,
+    time_bound("since", "closed at this time or later, e.g. 10m ago as 10m"),
+    time_bound("until", "closed at this time or earlier"),
+    limit,
+    offset,
+};
+
+constexpr Parameter device_lives[] = {
+    time_bound("since", "closed at this time or later, e.g. 10m ago as 10m"),
+    time_bound("until", "closed at this time or earlier"),
     limit,
     offset,
 };
@@ -83,7 +93,9 @@ constexpr Parameter bad_item_filters[] = {
 constexpr Parameter fleet_filters[] = {
     text("gateway", "NAME", "gateway that holds or held the device"),
     word("state", "STATE", state_words, "state: online, unknown or closed"),
-    text("id", "DEVICE", "id of the device"),
+    device_id,
+    time_bound("since", "connected, or closed, at this time or later"),
+    time_bound("until", "connected, or closed, at this time or earlier"),
     limit,
     offset,
 };
@@ -115,12 +127,17 @@ constexpr Parameter member_export[] = {word("format", "FORMAT", export_words, "f
 constexpr Parameter acknowledgement_fields[] = {
     required(text("note", "TEXT", "note of at most 500 bytes, e.g. who works on it"))};
 
-constexpr Parameter feed_kinds[] = {{.name = "kinds",
-                                     .type = Type::words,
-                                     .help = "kinds of events, separated by commas",
-                                     .value = "KINDS",
-                                     .default_value = "sample,alarm,connected,closed",
-                                     .words = feed_words}};
+constexpr Parameter feed_filters[] = {
+    {.name = "kinds",
+     .type = Type::words,
+     .help = "kinds of events, separated by commas",
+     .value = "KINDS",
+     .default_value = "sample,alarm,connected,closed",
+     .words = feed_words},
+    device_id,
+    filter_peer,
+    text("key", "KEY", "key of the item; of a closed connection, the latest"),
+};
 
 constexpr Parameter drain_fields[] = {
     duration("over", "time over which the closes are spread", 0, 0, "2m"),
@@ -237,10 +254,10 @@ const ApiEndpoint Api::table[] = {
     {.method = "GET",
      .path = api_path::device,
      .right = Right::read,
-     .help = "the connection of a device",
+     .help = "a device: its state, its connection, and its earlier connections at all gateways",
      .handler = &Api::device,
-     .errors = "gateway_silent",
-     .verb = "show"},
+     .parameters = device_lives,
+     .verb = "device"},
     {.method = "DELETE",
      .path = api_path::device,
      .right = Right::control,
@@ -353,10 +370,11 @@ const ApiEndpoint Api::table[] = {
     {.method = "GET",
      .path = api_path::events,
      .right = Right::read,
-     .help = "live feed: server-sent events",
+     .help = "live feed: server-sent events; id, peer and key select events of connections",
      .handler = &Api::events,
-     .parameters = feed_kinds,
-     .type = "text/event-stream"},
+     .parameters = feed_filters,
+     .type = "text/event-stream",
+     .verb = "tail"},
     {.method = "GET",
      .path = api_path::reconciliation,
      .right = Right::read,

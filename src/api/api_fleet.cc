@@ -67,6 +67,8 @@ ApiAnswer Api::fleet(const ApiCall& call) {
     query.gateway = given.get<std::string>("gateway");
     query.id = given.get<std::string>("id");
     query.state = state_of(given.get<std::string>("state"));
+    query.since = given.get<EventTime>("since");
+    query.until = given.get<EventTime>("until");
     query.limit = given.value<std::uint64_t>("limit");
     query.offset = given.value<std::uint64_t>("offset");
     if (options_.fleet == nullptr) return no_fleet();

@@ -25,19 +25,11 @@ ConnectionQuery read_connection_query(const ApiArguments& given) {
     read.id = given.get<std::string>("id");
     read.listener = given.get<std::string>("listener");
     read.suspect = given.get<bool>("suspect");
+    read.since = given.get<EventTime>("since");
+    read.until = given.get<EventTime>("until");
     read.sort = parse_connection_sort(given.value<std::string>("sort")).value_or(read.sort);
     const auto order = given.get<std::string>("order");
     read.reverse = order && (*order == "desc") != descends_by_itself(read.sort);
-    read.limit = given.value<std::uint64_t>("limit");
-    read.offset = given.value<std::uint64_t>("offset");
-    return read;
-}
-
-ClosedQuery read_closed_query(const ApiArguments& given) {
-    ClosedQuery read;
-    if (const auto word = given.get<std::string>("reason")) read.reason = parse_close_reason(*word);
-    read.peer = given.get<Prefix>("peer");
-    read.id = given.get<std::string>("id");
     read.limit = given.value<std::uint64_t>("limit");
     read.offset = given.value<std::uint64_t>("offset");
     return read;
@@ -143,7 +135,12 @@ ApiAnswer Api::show(const ApiCall& call) {
 }
 
 ApiAnswer Api::closed(const ApiCall& call) {
-    return json_answer(render_closed(gateway_.closed(read_closed_query(call.arguments))));
+    const ClosedQuery query = read_closed_query(call.arguments);
+    if (!query.id || !options_.lives_elsewhere) return json_answer(render_closed(gateway_.closed(query)));
+    JsonWriter json;
+    json.begin_object();
+    lives_in_fleet(query).write(json, "closed", query.offset, query.limit);
+    return json_answer(json.end_object().take());
 }
 
 ApiAnswer Api::bad_items(const ApiCall& call) {

@@ -44,7 +44,7 @@ std::string render_prefixes(const std::optional<Prefix>& within, EventTime since
 ApiAnswer Api::prefixes(const ApiCall& call) {
     const auto within = call.arguments.get<Prefix>("peer");
     EventTime since = SystemClock().wall() - call.arguments.value<std::chrono::milliseconds>("window");
-    std::vector<ClosedLife> lives = gateway_.closed({.reason = {}, .peer = within, .limit = max_counted_closes});
+    std::vector<ClosedLife> lives = gateway_.closed({.reason = {}, .peer = within, .limit = max_counted_closes}).lives;
     if (lives.size() == max_counted_closes) since = std::max(since, lives.back().at);
     std::erase_if(lives, [since](const ClosedLife& life) { return life.at < since; });
     const PrefixTable counted = prefix_table(within, gateway_.census(), lives);

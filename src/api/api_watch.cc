@@ -143,7 +143,14 @@ std::unique_ptr<EventHub::Subscription> Api::open_feed(const ApiRequest& request
     const auto [endpoint, id] = find(request.method, target.value());
     if (endpoint == nullptr || endpoint->handler != &Api::events) return nullptr;
     const auto arguments = ApiArguments::read(endpoint->parameters, target.value());
-    return arguments ? options_.hub->subscribe(kinds_of(arguments.value())) : nullptr;
+    if (!arguments) return nullptr;
+    const ApiArguments& given = arguments.value();
+    return options_.hub->subscribe({.kinds = kinds_of(given),
+                                    .filter = {.id = given.get<std::string>("id"),
+                                               .key = given.get<std::string>("key"),
+                                               .peer = given.get<Prefix>("peer")},
+                                    .after = std::string(request.last_event_id),
+                                    .resumable = true});
 }
 
 /// Answers HEAD, and requests that open_feed() did not open.

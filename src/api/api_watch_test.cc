@@ -145,9 +145,11 @@ TEST_F(ApiWatchTest, WhatIsNotThereIsSaidSo) {
 
 TEST_F(ApiWatchTest, AFeedSubscribesToTheRequestedKinds) {
     const auto wanted = [&](std::string_view target) {
-        const auto feed = api_.open_feed({"GET", target});
+        EventHub hub;
+        Api api(gateway_, {.hub = &hub});
+        const auto feed = api.open_feed({"GET", target});
         std::string words;
-        for (const FeedKind kind : all_feed_kinds) words += hub_.wanted(kind) ? std::string(to_string(kind)) + " " : "";
+        for (const FeedKind kind : all_feed_kinds) words += hub.wanted(kind) ? std::string(to_string(kind)) + " " : "";
         return words;
     };
     EXPECT_EQ(wanted("/v1/events"), "sample alarm connected closed ");

@@ -20,7 +20,7 @@ public:
     [[nodiscard]] virtual ServerStatus status() = 0;
     [[nodiscard]] virtual ConnectionPage list(const ConnectionQuery& query) = 0;
     [[nodiscard]] virtual std::optional<ConnectionDetail> show(ConnectionId id) = 0;
-    [[nodiscard]] virtual std::vector<ClosedLife> closed(const ClosedQuery& query) = 0;
+    [[nodiscard]] virtual ClosedPage closed(const ClosedQuery& query) = 0;
     [[nodiscard]] virtual std::vector<CensusEntry> census() = 0;
     [[nodiscard]] virtual BadItemPage bad_items(const BadItemQuery& query) = 0;
     [[nodiscard]] virtual std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout) = 0;
@@ -45,7 +45,7 @@ public:
     ServerStatus status() override { return server_.status(); }
     ConnectionPage list(const ConnectionQuery& query) override { return server_.list(query); }
     std::optional<ConnectionDetail> show(ConnectionId id) override { return server_.show(id); }
-    std::vector<ClosedLife> closed(const ClosedQuery& query) override { return server_.closed(query); }
+    ClosedPage closed(const ClosedQuery& query) override { return server_.closed_page(query); }
     std::vector<CensusEntry> census() override { return server_.census(); }
     BadItemPage bad_items(const BadItemQuery& query) override { return server_.bad_items(query); }
     std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout) override {

@@ -54,6 +54,8 @@ std::string type_of(const Parameter& parameter) {
             return "duration" + bounds_of(parameter);
         case Type::seconds:
             return "duration of whole seconds" + bounds_of(parameter);
+        case Type::time:
+            return "time: RFC 3339, seconds since 1970, or a duration before now";
     }
     return {};
 }
@@ -111,7 +113,8 @@ void write_schema(JsonWriter& json, const Parameter& parameter) {
 
 std::string description_of(const Parameter& parameter) {
     std::string text(parameter.help);
-    if (parameter.type == Type::duration || parameter.type == Type::seconds) text += " (" + type_of(parameter) + ")";
+    if (parameter.type == Type::duration || parameter.type == Type::seconds || parameter.type == Type::time)
+        text += " (" + type_of(parameter) + ")";
     if (!parameter.default_value.empty()) text += "; default " + std::string(parameter.default_value);
     return text;
 }

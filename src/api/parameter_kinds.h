@@ -5,20 +5,20 @@
 
 #include "api/api_endpoint.h"
 
-namespace holdfast::parameter_kind {
+namespace holdfast::parameter {
 
-// These make the rows of an endpoint's parameters. Pure.
+// The kinds of parameters of which the table of endpoints is made. Pure.
 
-constexpr Parameter text(std::string_view name, std::string_view value, std::string_view help) {
+[[nodiscard]] constexpr Parameter text(std::string_view name, std::string_view value, std::string_view help) {
     return {.name = name, .help = help, .value = value};
 }
 
-constexpr Parameter prefix(std::string_view help) {
+[[nodiscard]] constexpr Parameter prefix(std::string_view help) {
     return {.name = "peer", .type = Parameter::Type::prefix, .help = help, .value = "PREFIX"};
 }
 
-constexpr Parameter word(std::string_view name, std::string_view value, Parameter::Words words, std::string_view help,
-                         std::string_view default_value = {}) {
+[[nodiscard]] constexpr Parameter word(std::string_view name, std::string_view value, Parameter::Words words,
+                                       std::string_view help, std::string_view default_value = {}) {
     return {.name = name,
             .type = Parameter::Type::word,
             .help = help,
@@ -27,8 +27,8 @@ constexpr Parameter word(std::string_view name, std::string_view value, Paramete
             .words = words};
 }
 
-constexpr Parameter count(std::string_view name, std::string_view help, std::uint64_t min, std::uint64_t max,
-                          std::string_view default_value = {}) {
+[[nodiscard]] constexpr Parameter count(std::string_view name, std::string_view help, std::uint64_t min,
+                                        std::uint64_t max, std::string_view default_value = {}) {
     return {.name = name,
             .type = Parameter::Type::count,
             .help = help,
@@ -38,8 +38,9 @@ constexpr Parameter count(std::string_view name, std::string_view help, std::uin
             .max = max};
 }
 
-constexpr Parameter duration(std::string_view name, std::string_view help, std::uint64_t min_ms, std::uint64_t max_ms,
-                             std::string_view default_value = {}, Parameter::Type type = Parameter::Type::duration) {
+[[nodiscard]] constexpr Parameter duration(std::string_view name, std::string_view help, std::uint64_t min_ms,
+                                           std::uint64_t max_ms, std::string_view default_value = {},
+                                           Parameter::Type type = Parameter::Type::duration) {
     return {.name = name,
             .type = type,
             .help = help,
@@ -49,20 +50,25 @@ constexpr Parameter duration(std::string_view name, std::string_view help, std::
             .max = max_ms};
 }
 
-constexpr Parameter required(Parameter parameter) {
+[[nodiscard]] constexpr Parameter time_bound(std::string_view name, std::string_view help) {
+    return {.name = name, .type = Parameter::Type::time, .help = help, .value = "TIME"};
+}
+
+[[nodiscard]] constexpr Parameter required(Parameter parameter) {
     parameter.required = true;
     return parameter;
 }
 
 /// Adds the switch on the command line to a parameter.
-constexpr Parameter switched(Parameter parameter, std::string_view flag, std::string_view help) {
+[[nodiscard]] constexpr Parameter switched(Parameter parameter, std::string_view flag, std::string_view help) {
     parameter.flag = flag;
     parameter.flag_help = help;
     return parameter;
 }
 
-constexpr Parameter boolean(std::string_view name, std::string_view help, std::string_view default_value = {}) {
+[[nodiscard]] constexpr Parameter boolean(std::string_view name, std::string_view help,
+                                          std::string_view default_value = {}) {
     return {.name = name, .type = Parameter::Type::boolean, .help = help, .default_value = default_value};
 }
 
-}  // namespace holdfast::parameter_kind
+}  // namespace holdfast::parameter

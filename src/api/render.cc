@@ -89,15 +89,17 @@ void escape_delete(std::string& json) {
 
 }  // namespace
 
-std::string render_closed(const std::vector<ClosedLife>& lives) {
+std::string render_life(const ClosedLife& life) {
+    std::string row;
+    append_closed_life(row, life);
+    escape_delete(row);
+    return row;
+}
+
+std::string render_closed(const ClosedPage& page) {
     JsonWriter json;
-    json.begin_object().key("closed").begin_array();
-    for (const ClosedLife& life : lives) {
-        std::string row;
-        append_closed_life(row, life);
-        escape_delete(row);
-        json.json(row);
-    }
+    json.begin_object().field("total", page.total).key("closed").begin_array();
+    for (const ClosedLife& life : page.lives) json.json(render_life(life));
     json.end_array().end_object();
     return json.take();
 }

@@ -30,7 +30,9 @@ namespace holdfast {
                                         const WatchStatus* watch = nullptr);
 [[nodiscard]] std::string render_connections(const ConnectionPage& page);
 [[nodiscard]] std::string render_connection(const ConnectionDetail& detail);
-[[nodiscard]] std::string render_closed(const std::vector<ClosedLife>& lives);
+[[nodiscard]] std::string render_closed(const ClosedPage& page);
+/// Renders a row of render_closed().
+[[nodiscard]] std::string render_life(const ClosedLife& life);
 [[nodiscard]] std::string render_bad_items(const BadItemPage& page);
 [[nodiscard]] std::string render_probe(const ProbeAnswer& answer, std::string_view device = {});
 [[nodiscard]] std::string render_probes(const ProbeSummary& summary);

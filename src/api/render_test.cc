@@ -103,19 +103,24 @@ TEST(Render, ClosedIsLikeTheEvent) {
     plain.error = 0;
     plain.detail = "why";
     plain.key.clear();
-    const std::string json = render_closed({life, plain});
+    const std::string json = render_closed({2, {life, plain}});
     EXPECT_TRUE(json.starts_with(
-        R"({"closed":[{"conn":"7f2c91a0-1","listener":"devices","peer":"10.2.0.9:51514","key":"10.20.30.40",)"
+        R"({"total":2,"closed":[{"conn":"7f2c91a0-1","listener":"devices","peer":"10.2.0.9:51514","key":"10.20.30.40",)"
         R"("reason":"keepalive_expired","kind":"network","error":"ETIMEDOUT","detail":null,"evidence":{"probes":5,)"))
         << json;
-    EXPECT_NE(
-        json.find(R"("items":1,"bytes_in":49,"bytes_out":0,"duration_s":61.4,"at":"2026-11-22T08:00:00.123Z"},{)"),
-        std::string::npos)
+    EXPECT_NE(json.find(R"("items":1,"bytes_in":49,"bytes_out":0,"duration_s":61.4,)"
+                        R"("connected_at":"2026-11-22T07:58:58.723Z","at":"2026-11-22T08:00:00.123Z"},{)"),
+              std::string::npos)
         << json;
     EXPECT_NE(json.find(R"("key":null,"reason":"peer_closed","kind":"peer","error":null,"detail":"why",)"),
               std::string::npos);
     life.error = 4095;
-    EXPECT_NE(render_closed({life}).find(R"("error":"errno 4095")"), std::string::npos);
+    EXPECT_NE(render_closed({1, {life}}).find(R"("error":"errno 4095")"), std::string::npos);
+    life.observed = false;
+    EXPECT_NE(
+        render_life(life).find(R"("evidence":null,"items":null,"bytes_in":null,"bytes_out":null,"duration_s":null,)"
+                               R"("connected_at":"2026-11-22T07:58:58.723Z")"),
+        std::string::npos);
 }
 
 TEST(Render, Probes) {

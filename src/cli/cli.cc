@@ -106,6 +106,8 @@ void fill_verbs(Verb& root) {
                   make_doctor_verb(),
                   make_load_verb(),
                   make_demo_verb(),
+                  make_device_verb(),
+                  make_tail_verb(),
                   make_version_verb(),
                   make_completions_verb(root),
                   make_manual_verb(root),

@@ -148,36 +148,6 @@ std::string list_text(const AnswerView& page) {
     return out + shown + (more ? "; --limit and --offset show others" : "") + "\n";
 }
 
-std::string closed_text(const AnswerView& answer) {
-    std::vector<Column> columns{{"CLOSED"},
-                                {"CONN"},
-                                {"PEER"},
-                                {"KEY"},
-                                {"REASON"},
-                                {"ERROR"},
-                                {"LIVED", Align::right},
-                                {"ITEMS", Align::right},
-                                {"DETAIL"}};
-    const auto lives = answer.list("/closed");
-    const bool with_ids = any_has_id(lives);
-    if (with_ids) columns.insert(columns.begin() + 3, {{"ID"}, {"AUTHENTICATED"}});
-    Table table(std::move(columns));
-    for (const AnswerView& life : lives) {
-        std::vector<std::string> cells{life.text("/at"),
-                                       life.text("/conn"),
-                                       life.text("/peer"),
-                                       dash_if_empty(life.text("/key")),
-                                       life.text("/reason"),
-                                       dash_if_empty(life.text("/error")),
-                                       human_seconds(life.real("/duration_s")),
-                                       human_count(life.count("/items")),
-                                       life.text("/detail")};
-        if (with_ids) cells.insert(cells.begin() + 3, {dash_if_empty(life.text("/id")), proof_of(life)});
-        table.add(std::move(cells));
-    }
-    return table.size() > 0 ? table.text(false) : "no closed connection matches\n";
-}
-
 /// Returns the API's `order` that reverses the sort's default.
 std::string other_order(const std::string& sort_word) {
     const auto sort = parse_connection_sort(sort_word);
@@ -207,8 +177,11 @@ int show_verb(const ShowFlags& flags) {
     }
     const AdminQuestion question = flags.device.empty() ? flags.api.question("GET", api_path::connection, flags.id)
                                                         : flags.api.question("GET", api_path::device, flags.device);
-    return request_and_show(flags.client, question, {.text = connection_text});
+    if (flags.device.empty()) return request_and_show(flags.client, question, {.text = connection_text});
+    return request_and_show(flags.client, question, {.text = device_text, .verdict = online_verdict});
 }
+
+std::string closed_text(const AnswerView& answer) { return lives_text(answer, "/closed"); }
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,12 @@ namespace holdfast {
 
 [[nodiscard]] std::string status_text(const AnswerView& status);
 [[nodiscard]] std::string connection_text(const AnswerView& connection);
+/// Returns the page of a device: its connection or its state, and its earlier connections.
+[[nodiscard]] std::string device_text(const AnswerView& device);
+/// Returns the exit code of a page: whether the device is online.
+[[nodiscard]] int online_verdict(const AnswerView& device);
+/// Returns the closed connections of a list as a table, with a line about those that are missing.
+[[nodiscard]] std::string lives_text(const AnswerView& answer, std::string_view list);
 /// Column in which the contents of an alarm's lines begin.
 constexpr std::size_t alarm_column = 14;
 /// Returns one alarm as `holdfast alarms` prints it: several lines.

@@ -18,6 +18,7 @@ void fill_verbs(Verb& root);
 [[nodiscard]] Verb make_bad_verb();
 [[nodiscard]] Verb make_consume_verb();
 [[nodiscard]] Verb make_demo_verb();
+[[nodiscard]] Verb make_device_verb();
 [[nodiscard]] Verb make_doctor_verb();
 [[nodiscard]] Verb make_drain_verb();
 [[nodiscard]] Verb make_list_verb();
@@ -29,6 +30,7 @@ void fill_verbs(Verb& root);
 [[nodiscard]] Verb make_show_verb();
 [[nodiscard]] Verb make_spool_verb();
 [[nodiscard]] Verb make_status_verb();
+[[nodiscard]] Verb make_tail_verb();
 [[nodiscard]] Verb make_token_verb();
 [[nodiscard]] Verb make_top_verb();
 

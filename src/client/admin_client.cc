@@ -159,14 +159,18 @@ Result<AdminClient> AdminClient::open(const AdminAccess& access) {
 }
 
 Result<AdminAnswer> AdminClient::request(const AdminQuestion& question) {
+    std::vector<std::string> headers = headers_;
+    headers.insert(headers.end(), question.headers.begin(), question.headers.end());
     const auto said = http_->request({.method = question.method,
                                       .target = question.target,
-                                      .headers = headers_,
+                                      .headers = std::move(headers),
                                       .body = question.body,
-                                      .timeout = question.timeout});
+                                      .timeout = question.timeout,
+                                      .on_piece = question.on_piece});
     if (const auto* failure = std::get_if<HttpFailure>(&said)) return why_(*failure);
     const auto& answer = std::get<HttpAnswer>(said);
-    if (!answer.whole) return why_({HttpFailure::Kind::too_slow, "the response did not end, or is too long"});
+    if (!answer.whole && !question.on_piece)
+        return why_({HttpFailure::Kind::too_slow, "the response did not end, or is too long"});
     return AdminAnswer{answer.status, answer.body};
 }
 

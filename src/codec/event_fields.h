@@ -332,6 +332,21 @@ inline constexpr EventKind evidence_kind{
 inline constexpr EventKind event_evidence_kind{"", "evidence", "The kernel's evidence, as events have it.",
                                                std::tuple(field::probes, field::retransmits, field::last_ack_ms,
                                                           field::unacked_bytes, field::peer_window, field::rtt_us)};
+/// Returns a field of a closed life without a value if its end was not observed.
+template <typename Get>
+[[nodiscard]] constexpr auto if_observed(const EventField<Get>& field, auto get) {
+    return field::nullable(field::with(field,
+                                       [get](const ClosedLife& life) {
+                                           using Value = decltype(get(life));
+                                           return life.observed ? std::optional<Value>(get(life)) : std::nullopt;
+                                       }),
+                           "always; null if its gateway was lost");
+}
+template <typename Get>
+[[nodiscard]] constexpr auto if_observed(const EventField<Get>& field) {
+    return if_observed(field, field.get);
+}
+
 inline constexpr EventKind closed_life_kind{
     "", "closed_life", "A connection in the history (/v1/closed).",
     std::tuple(field::conn, field::listener, field::peer, field::id,
@@ -340,10 +355,16 @@ inline constexpr EventKind closed_life_kind{
                                [](const ClosedLife& life) { return field::unless_empty(std::string_view(life.key)); }),
                    "always; null without an item"),
                field::reason, field::kind, field::error, field::nullable(field::detail, "always; null without one"),
-               field::with(field::evidence, [](const ClosedLife& life) { return life.evidence; }), field::items,
-               field::bad_items, field::last_bad_item, field::bytes_in, field::bytes_out,
-               field::with(field::duration_s, [](const ClosedLife& life) { return Seconds{life.duration}; }), field::at,
-               field::authenticated)};
+               if_observed(field::evidence, [](const ClosedLife& life) { return life.evidence; }),
+               if_observed(field::items), field::bad_items, field::last_bad_item,
+               if_observed(field::bytes_in), if_observed(field::bytes_out),
+               if_observed(field::duration_s, [](const ClosedLife& life) { return Seconds{life.duration}; }),
+               field::with(field::nullable(field::connected_at, "always; null if it is not known"),
+                           [](const ClosedLife& life) {
+                               const bool known = life.observed || life.duration > std::chrono::milliseconds(0);
+                               return known ? std::optional(life.at - life.duration) : std::nullopt;
+                           }),
+               field::at, field::authenticated)};
 
 inline constexpr EventKind last_bad_item_kind{
     "", "last_bad_item", "The latest bad item of a connection.",

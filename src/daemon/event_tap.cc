@@ -14,11 +14,11 @@ namespace {
 class SecondsAllowance {
 public:
     /// Returns true and counts the event if one more may be shown; otherwise counts it as skipped.
-    [[nodiscard]] bool take(EventTime at) {
+    [[nodiscard]] bool take(EventTime at, std::uint64_t max) {
         const auto second = std::chrono::floor<std::chrono::seconds>(at);
         if (second != second_) shown_ = 0;
         second_ = second;
-        if (shown_ < max_tapped_per_second) return ++shown_ > 0;
+        if (shown_ < max) return ++shown_ > 0;
         ++skipped_;
         return false;
     }
@@ -39,22 +39,26 @@ public:
     void on_connected(const ConnectedEvent& event) override {
         inner_->on_connected(event);
         if (hub_.wanted(FeedKind::connected)) [[unlikely]]
-            show(FeedKind::connected, event, &EventWriter::append_connected);
+            show(FeedKind::connected, event, &EventWriter::append_connected,
+                 FeedSubject{event.device.id, {}, event.peer.address});
     }
     void on_item(const ItemEvent& event) override {
         inner_->on_item(event);
         if (hub_.wanted(FeedKind::item)) [[unlikely]]
-            show(FeedKind::item, event, &EventWriter::append_item);
+            show(FeedKind::item, event, &EventWriter::append_item,
+                 FeedSubject{event.device.id, event.key, event.peer.address});
     }
     void on_closed(const ClosedEvent& event) override {
         inner_->on_closed(event);
         if (hub_.wanted(FeedKind::closed)) [[unlikely]]
-            show(FeedKind::closed, event, &EventWriter::append_closed);
+            show(FeedKind::closed, event, &EventWriter::append_closed,
+                 FeedSubject{event.device.id, event.key, event.peer.address});
     }
     void on_identified(const IdentifiedEvent& event) override {
         inner_->on_identified(event);
         if (hub_.wanted(FeedKind::connected)) [[unlikely]]
-            show(FeedKind::connected, event, &EventWriter::append_identified);
+            show(FeedKind::connected, event, &EventWriter::append_identified,
+                 FeedSubject{event.device.id, {}, event.peer.address});
     }
     void on_refused(const RefusedItem& item) override { inner_->on_refused(item); }
     void on_turn_end() override {
@@ -67,21 +71,28 @@ public:
 
 private:
     template <typename Event>
-    void show(FeedKind kind, const Event& event, void (EventWriter::*append)(std::string&, const Event&)) {
-        if (!allowances_[static_cast<std::size_t>(kind)].take(event.at)) {
+    void show(FeedKind kind, const Event& event, void (EventWriter::*append)(std::string&, const Event&),
+              const FeedSubject& subject) {
+        const EventHub::Interest interest = hub_.interest(kind, subject, interests_);
+        if (interest == EventHub::Interest::none) return;
+        const bool chosen = interest == EventHub::Interest::chosen;
+        SecondsAllowance& allowance = (chosen ? chosen_ : any_)[static_cast<std::size_t>(kind)];
+        if (!allowance.take(event.at, chosen ? max_chosen_per_second : max_tapped_per_second)) {
             skipping_ = true;
             return;
         }
         std::string line;
         (writer_.*append)(line, event);
         line.pop_back();  // removes the line feed
-        hub_.publish(kind, std::move(line));
+        hub_.publish(kind, std::move(line), subject);
     }
 
     void report_skipped() {
         for (const FeedKind kind : {FeedKind::connected, FeedKind::item, FeedKind::closed}) {
-            const std::uint64_t skipped = allowances_[static_cast<std::size_t>(kind)].take_skipped();
-            if (skipped > 0) hub_.skip(kind, skipped);
+            const auto place = static_cast<std::size_t>(kind);
+            if (const auto skipped = any_[place].take_skipped()) hub_.skip(kind, skipped);
+            if (const auto skipped = chosen_[place].take_skipped())
+                hub_.skip(kind, skipped, EventHub::Interest::chosen);
         }
         skipping_ = false;
     }
@@ -89,7 +100,9 @@ private:
     std::unique_ptr<EventHandler> inner_;
     EventHub& hub_;
     EventWriter writer_;
-    std::array<SecondsAllowance, feed_kind_count> allowances_;
+    EventHub::Interests interests_;
+    std::array<SecondsAllowance, feed_kind_count> any_;
+    std::array<SecondsAllowance, feed_kind_count> chosen_;  // of events that a filter selects
     bool skipping_ = false;
 };
 

@@ -16,6 +16,7 @@
 namespace holdfast {
 namespace {
 
+constexpr std::string_view lives_question = "closed";
 constexpr std::chrono::milliseconds command_timeout{900};
 constexpr std::chrono::milliseconds on_top{900};  // added to a request's timeout, for the way there and back
 
@@ -53,6 +54,10 @@ std::optional<std::string> probed(Server& server, const std::string& id, Connect
 /// Answers another gateway's request about a device. Returns nullopt if the device is not connected here.
 std::optional<std::string> answer_of(Server& server, std::string_view what, const std::string& id,
                                      std::string_view body) {
+    if (what == lives_question) {
+        const auto query = read_closed_target(body);
+        return query ? std::optional(render_closed(server.closed_page(*query))) : std::nullopt;
+    }
     const auto conn = server.find(id);
     if (!conn) return std::nullopt;
     if (what == "probe") return probed(server, id, *conn, body);
@@ -129,6 +134,22 @@ std::optional<ApiAnswer> FleetPart::send_elsewhere(const DeviceQuestion& questio
     if (answer.result == "queue_full") return Api::error(429, "queue_full", answer.detail + "; send again later");
     if (answer.result == "refused") return Api::error(429, "too_busy", answer.detail);
     return ApiAnswer{.status = answer.result == "acked" ? 200 : 202, .body = to_json(answer)};
+}
+
+std::vector<LivesOfGateway> FleetPart::query_lives(const ClosedQuery& query) {
+    std::vector<std::string> others;
+    for (const FleetGateway& gateway : fleet_->gateways()) {
+        const bool may_answer = gateway.state == GatewayState::online || gateway.state == GatewayState::silent;
+        if (may_answer && !gateway.self) others.push_back(gateway.record.name);
+    }
+    auto answers = fleet_->desk().query_all(others, lives_question, query.id.value_or("*"), closed_target(query));
+    std::vector<LivesOfGateway> lives;
+    for (const std::string& gateway : others) {
+        LivesOfGateway& each = lives.emplace_back();
+        each.gateway = gateway;
+        if (const auto found = answers.find(gateway); found != answers.end()) each.answer = std::move(found->second);
+    }
+    return lives;
 }
 
 }  // namespace holdfast

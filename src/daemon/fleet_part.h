@@ -41,7 +41,14 @@ public:
     /// Forwards the request to the gateway that has the device. Returns nullopt if none has it.
     [[nodiscard]] std::optional<ApiAnswer> elsewhere(const DeviceQuestion& question);
 
+    /// Returns a function that asks the other gateways that have beats for closed connections; empty before start().
+    [[nodiscard]] QueryLives lives_elsewhere() {
+        if (!started_) return {};
+        return [this](const ClosedQuery& query) { return query_lives(query); };
+    }
+
 private:
+    [[nodiscard]] std::vector<LivesOfGateway> query_lives(const ClosedQuery& query);
     [[nodiscard]] std::optional<ApiAnswer> send_elsewhere(const DeviceQuestion& question);
 
     Log& log_;

@@ -10,7 +10,7 @@ public:
     [[nodiscard]] ServerStatus status() override { return {}; }
     [[nodiscard]] ConnectionPage list(const ConnectionQuery&) override { return {}; }
     [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId) override { return std::nullopt; }
-    [[nodiscard]] std::vector<ClosedLife> closed(const ClosedQuery&) override { return {}; }
+    [[nodiscard]] ClosedPage closed(const ClosedQuery&) override { return {}; }
     [[nodiscard]] std::vector<CensusEntry> census() override { return {}; }
     [[nodiscard]] BadItemPage bad_items(const BadItemQuery&) override { return {}; }
     [[nodiscard]] std::optional<ProbeAnswer> probe(ConnectionId, std::chrono::milliseconds) override {

@@ -295,4 +295,57 @@ CommandDesk::Elsewhere CommandDesk::query(std::string_view what, const std::stri
     return {*gateway, text.empty() ? std::nullopt : std::optional(std::move(text)), {}};
 }
 
+namespace {
+
+struct EndSubscription {
+    void operator()(natsSubscription* subscription) const { natsSubscription_Destroy(subscription); }
+};
+
+/// A request under way; its answer comes to an inbox of its own, so that the answer's gateway is known.
+struct OpenRequest {
+    std::string gateway;
+    std::unique_ptr<natsSubscription, EndSubscription> inbox;
+};
+
+std::optional<OpenRequest> begin_request(natsConnection* connection, const std::string& gateway,
+                                         const std::string& subject, std::string_view body) {
+    natsInbox* inbox = nullptr;
+    if (natsInbox_Create(&inbox) != NATS_OK) return std::nullopt;
+    natsSubscription* made = nullptr;
+    const natsStatus status = natsConnection_SubscribeSync(&made, connection, inbox);
+    OpenRequest request{gateway, {}};
+    request.inbox.reset(made);
+    const bool sent =
+        status == NATS_OK && natsConnection_PublishRequest(connection, subject.c_str(), inbox, body.data(),
+                                                           static_cast<int>(body.size())) == NATS_OK;
+    natsInbox_Destroy(inbox);
+    return sent ? std::optional(std::move(request)) : std::nullopt;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> CommandDesk::query_all(const std::vector<std::string>& gateways,
+                                                          std::string_view what, const std::string& id,
+                                                          std::string_view body) {
+    std::map<std::string, std::string> answers;
+    natsConnection* const connection = link_.connection();
+    if (connection == nullptr || !link_.connected()) return answers;
+    const auto deadline = Steady::now() + answer_within;
+    std::vector<OpenRequest> requests;
+    for (const std::string& gateway : gateways) {
+        auto request = begin_request(connection, gateway, subject_of(gateway, what, id), body);
+        if (request) requests.push_back(std::move(*request));
+    }
+    for (const OpenRequest& request : requests) {
+        const auto left = std::chrono::floor<milliseconds>(deadline - Steady::now());
+        natsMsg* received = nullptr;
+        const natsStatus status =
+            natsSubscription_NextMsg(&received, request.inbox.get(), std::max<std::int64_t>(left.count(), 1));
+        const Message message(received);
+        if (status != NATS_OK || natsMsg_IsNoResponders(received)) continue;
+        answers.emplace(request.gateway, data_of(received));
+    }
+    return answers;
+}
+
 }  // namespace holdfast

@@ -32,9 +32,11 @@ struct FleetDevice {
 };
 
 struct FleetQuery {
-    std::optional<std::string> id;
+    std::optional<std::string> id;  ///< with a final '*': the beginning of it
     std::optional<std::string> gateway;
     std::optional<FleetDeviceState> state;
+    std::optional<EventTime> since;  ///< online: connected at this time or later; closed: closed then
+    std::optional<EventTime> until;
     std::size_t offset = 0;
     std::size_t limit = 100;
 };
@@ -58,6 +60,9 @@ struct FleetStatus {
     std::uint64_t superseded = 0;               ///< connections closed for newer ones elsewhere
     std::string cut_off;                        ///< why it neither reports nor sees others; empty if it does
     std::string budget;                         ///< recent removals by the budget; empty if none
+    std::uint64_t gateways_lost = 0;            ///< without a beat for lost_after, and not back
+    std::uint64_t devices_lost = 0;             ///< online at those gateways when they were lost
+    std::string lost;                           ///< names of those gateways; empty if none
 };
 
 /// The questions that the admin API asks a fleet. Any thread. An interface, because a Fleet needs a NATS server and the

@@ -73,6 +73,8 @@ std::string origin_of(const HttpPeer& peer) {
 struct Taking {
     HttpAnswer answer;
     std::size_t max = 0;
+    const std::function<bool(std::string_view)>* on_piece = nullptr;
+    CURL* easy = nullptr;
     bool head_ended = false;
     bool no_memory = false;
 };
@@ -89,6 +91,10 @@ std::size_t take_line(const char* bytes, std::size_t, std::size_t size, void* to
 
 std::size_t take_body(const char* bytes, std::size_t, std::size_t size, void* to) noexcept {
     auto& taking = *static_cast<Taking*>(to);
+    long status = 0;
+    if (*taking.on_piece && curl_easy_getinfo(taking.easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+        status == 200)
+        return (*taking.on_piece)({bytes, size}) ? size : 0;
     const std::size_t room = taking.max - taking.answer.body.size();
     try {
         taking.answer.body.append(bytes, std::min(size, room));
@@ -246,7 +252,7 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
 std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::request(const HttpQuestion& question) {
     const HttpFailure no_memory{HttpFailure::Kind::no_connection, "no memory for the request"};
     if (easy_ == nullptr || multi_ == nullptr) return no_memory;
-    Taking taking{.answer = {}, .max = question.max_body};
+    Taking taking{.answer = {}, .max = question.max_body, .on_piece = &question.on_piece, .easy = easy_.get()};
     curl_easy_reset(easy_.get());
     headers_.reset();
     prepared_ = true;

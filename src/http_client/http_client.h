@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -26,8 +28,10 @@ struct HttpQuestion {
     std::string target = "/";               ///< percent-encoded path and query, sent byte for byte
     std::vector<std::string> headers = {};  ///< "Name: value", beside those that HTTP itself needs
     std::string body = {};                  ///< JSON
-    /// For the whole request, from connecting to the last byte of the response.
+    /// For the whole request, from connecting to the last byte of the response; 0: no limit.
     std::chrono::milliseconds timeout{10'000};
+    /// Takes the body of a 200 piece by piece, as it arrives; false ends the request. Empty: the answer has the body.
+    std::function<bool(std::string_view piece)> on_piece = {};
     std::size_t max_body = std::size_t{16} * 1024 * 1024;  ///< limit of the response body; more is not read
 };
 

@@ -244,7 +244,7 @@ void HttpConnection::read_body() {
 }
 
 HttpRequest HttpConnection::request() const {
-    return {head_.method, head_.target, body_, head_.value("If-None-Match")};
+    return {head_.method, head_.target, body_, head_.value("If-None-Match"), head_.value("Last-Event-ID")};
 }
 
 void HttpConnection::have_answered() {

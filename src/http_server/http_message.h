@@ -21,6 +21,7 @@ struct HttpRequest {
     std::string_view target;
     std::string_view body = {};
     std::string_view if_none_match = {};  ///< that header
+    std::string_view last_event_id = {};  ///< that header
 };
 
 struct HttpResponse {

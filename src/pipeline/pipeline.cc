@@ -1,10 +1,13 @@
 #include "pipeline/pipeline.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "codec/json_scan.h"
+#include "model/identity.h"
 #include "tcp/peer_state.h"
 
 namespace holdfast {
@@ -20,22 +23,33 @@ void ClosedHistory::add(ClosedLife life) {
     next_ = (next_ + 1) % capacity_;
 }
 
-std::vector<ClosedLife> ClosedHistory::find(const ClosedQuery& query) const {
-    std::vector<ClosedLife> found;
-    std::size_t skip = query.offset;
+void ClosedHistory::restore(std::vector<ClosedLife> lives) {
     const std::lock_guard lock(mutex_);
-    for (std::size_t age = 0; age < ring_.size() && found.size() < query.limit; ++age) {
+    const std::size_t fitting = std::min(lives.size(), capacity_ - ring_.size());
+    const auto first = lives.end() - static_cast<std::ptrdiff_t>(fitting);
+    std::rotate(ring_.begin(), ring_.begin() + static_cast<std::ptrdiff_t>(next_), ring_.end());
+    next_ = 0;
+    ring_.insert(ring_.begin(), std::make_move_iterator(first), std::make_move_iterator(lives.end()));
+}
+
+namespace {
+
+bool matches(const ClosedQuery& query, const ClosedLife& life) {
+    return (!query.reason || life.reason == *query.reason) && (!query.id || matches_id(*query.id, life.id)) &&
+           (!query.listener || life.listener == *query.listener) &&
+           (!query.peer || query.peer->contains(life.peer.address)) && is_between(query.since, life.at, query.until);
+}
+
+}  // namespace
+
+ClosedPage ClosedHistory::find(const ClosedQuery& query) const {
+    ClosedPage found;
+    const std::lock_guard lock(mutex_);
+    for (std::size_t age = 0; age < ring_.size(); ++age) {
         const ClosedLife& life = ring_[(next_ + ring_.size() - 1 - age) % ring_.size()];
-        if (query.reason && life.reason != *query.reason) continue;
-        if (query.id && life.id != *query.id) continue;
-        if (query.peer && !query.peer->contains(life.peer.address)) continue;
-        if (query.listener && life.listener != *query.listener) continue;
-        if ((query.since && life.at < *query.since) || (query.until && life.at > *query.until)) continue;
-        if (skip > 0) {
-            --skip;
-        } else {
-            found.push_back(life);
-        }
+        if (!matches(query, life)) continue;
+        const std::size_t place = found.total++;
+        if (place >= query.offset && found.lives.size() < query.limit) found.lives.push_back(life);
     }
     return found;
 }
@@ -320,7 +334,7 @@ void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& i
     const std::string& listener = listeners_[connection.listener].name;
     const DeviceName name = name_of(connection, device);
     note_given();
-    events_->on_closed({end, listener, detail, name});
+    events_->on_closed({end, listener, detail, name, connection.key.view()});
     history_.add({end, listener, detail, std::string(connection.key.view()), std::string(name.id), name.authenticated});
     if (device != nullptr) devices_.part(connection, number);
 }

@@ -30,7 +30,9 @@ public:
     explicit ClosedHistory(std::size_t capacity) : capacity_(capacity) {}
 
     void add(ClosedLife life);
-    [[nodiscard]] std::vector<ClosedLife> find(const ClosedQuery& query) const;
+    /// Adds older connections, the oldest first. The oldest ones that do not fit are left out.
+    void restore(std::vector<ClosedLife> lives);
+    [[nodiscard]] ClosedPage find(const ClosedQuery& query) const;
 
 private:
     const std::size_t capacity_;

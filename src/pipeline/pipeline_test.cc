@@ -27,9 +27,9 @@ std::vector<std::uint64_t> numbers(const std::vector<ClosedLife>& lives) {
 
 TEST(ClosedHistory, KeepsTheLatestAndListsTheNewestFirst) {
     ClosedHistory history(3);
-    EXPECT_TRUE(history.find({}).empty());
+    EXPECT_TRUE(history.find({}).lives.empty());
     for (std::uint64_t n = 1; n <= 5; ++n) history.add(life(n, "10.0.0.1:1", CloseReason::peer_closed));
-    EXPECT_EQ(numbers(history.find({})), (std::vector<std::uint64_t>{5, 4, 3}));
+    EXPECT_EQ(numbers(history.find({}).lives), (std::vector<std::uint64_t>{5, 4, 3}));
 }
 
 TEST(ClosedHistory, FiltersThenPages) {
@@ -40,12 +40,12 @@ TEST(ClosedHistory, FiltersThenPages) {
     }
     ClosedQuery query;
     query.reason = CloseReason::kicked;
-    EXPECT_EQ(numbers(history.find(query)), (std::vector<std::uint64_t>{10, 5}));
+    EXPECT_EQ(numbers(history.find(query).lives), (std::vector<std::uint64_t>{10, 5}));
     query = {};
     query.peer = parse_prefix("10.2.0.0/16").value();
     query.offset = 1;
     query.limit = 2;
-    EXPECT_EQ(numbers(history.find(query)), (std::vector<std::uint64_t>{8, 6}));
+    EXPECT_EQ(numbers(history.find(query).lives), (std::vector<std::uint64_t>{8, 6}));
 }
 
 TEST(ClosedHistory, ADeviceIsFoundByItsId) {
@@ -57,15 +57,56 @@ TEST(ClosedHistory, ADeviceIsFoundByItsId) {
     }
     ClosedQuery query;
     query.id = "even";
-    EXPECT_EQ(numbers(history.find(query)), (std::vector<std::uint64_t>{4, 2}));
+    EXPECT_EQ(numbers(history.find(query).lives), (std::vector<std::uint64_t>{4, 2}));
     query.id = "eve";
-    EXPECT_TRUE(history.find(query).empty());
+    EXPECT_TRUE(history.find(query).lives.empty());
+}
+
+TEST(ClosedHistory, CountsAllMatchesOfABeginningOfIdsAndATime) {
+    ClosedHistory history(100);
+    for (std::uint64_t i = 1; i <= 6; ++i) {
+        ClosedLife life;
+        life.conn.number = i;
+        life.id = i % 2 == 0 ? "shop-" + std::to_string(i) : "van-" + std::to_string(i);
+        life.at = EventTime(std::chrono::seconds(i));
+        history.add(life);
+    }
+    ClosedQuery query;
+    query.id = "shop-*";
+    query.limit = 2;
+    const ClosedPage page = history.find(query);
+    EXPECT_EQ(page.total, 3U);
+    EXPECT_EQ(numbers(page.lives), (std::vector<std::uint64_t>{6, 4}));
+    query.since = EventTime(std::chrono::seconds(2));
+    query.until = EventTime(std::chrono::seconds(4));
+    EXPECT_EQ(numbers(history.find(query).lives), (std::vector<std::uint64_t>{4, 2}));
+    query.id = "shop";
+    EXPECT_EQ(history.find(query).total, 0U);
+}
+
+TEST(ClosedHistory, RestoresOlderConnectionsBeforeItsOwn) {
+    const auto life = [](std::uint64_t number) {
+        ClosedLife made;
+        made.conn.number = number;
+        return made;
+    };
+    ClosedHistory history(4);
+    history.add(life(10));
+    history.restore({life(1), life(2), life(3), life(4)});
+    EXPECT_EQ(numbers(history.find({}).lives), (std::vector<std::uint64_t>{10, 4, 3, 2}));
+    history.add(life(11));
+    EXPECT_EQ(numbers(history.find({}).lives), (std::vector<std::uint64_t>{11, 10, 4, 3}));
+    history.restore({life(5)});  // no room
+    EXPECT_EQ(numbers(history.find({}).lives), (std::vector<std::uint64_t>{11, 10, 4, 3}));
+    ClosedHistory off(0);
+    off.restore({life(1)});
+    EXPECT_EQ(off.find({}).total, 0U);
 }
 
 TEST(ClosedHistory, MayBeOff) {
     ClosedHistory history(0);
     history.add(life(1, "10.0.0.1:1", CloseReason::kicked));
-    EXPECT_TRUE(history.find({}).empty());
+    EXPECT_TRUE(history.find({}).lives.empty());
 }
 
 struct Given {

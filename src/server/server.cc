@@ -198,13 +198,13 @@ const Device* Server::Impl::device_of(const Connection& connection, Shard& shard
     return threads_[shard.registry().reactor()]->pipeline().device_of(shard.registry().number_of(connection));
 }
 
-/// Returns whether a list contains the connection. A connection that a newer one of its device supersedes is left out,
-/// so that each device appears once.
+/// Returns whether a list contains the connection. Each device appears once: superseded connections are left out.
 bool Server::Impl::is_listed(const Connection& connection, Shard& shard, const ConnectionQuery& query) const {
     if (connection.is_opening()) return false;
+    if (!is_between(query.since, shard.wall_of(connection.opened), query.until)) return false;
     const Device* device = device_of(connection, shard);
     if (device == nullptr) return !query.id;
-    if (query.id && *query.id != device->id) return false;
+    if (query.id && !matches_id(*query.id, device->id)) return false;
     return directory_.find(device->id) == shard.registry().number_of(connection);
 }
 
@@ -286,7 +286,10 @@ milliseconds Server::silence() const {
     return longest;
 }
 
-std::vector<ClosedLife> Server::closed(const ClosedQuery& query) const { return impl_->history_.find(query); }
+std::vector<ClosedLife> Server::closed(const ClosedQuery& query) const { return closed_page(query).lives; }
+ClosedPage Server::closed_page(const ClosedQuery& query) const { return impl_->history_.find(query); }
+void Server::remember_closed(ClosedLife life) { impl_->history_.add(std::move(life)); }
+void Server::restore_closed(std::vector<ClosedLife> lives) { impl_->history_.restore(std::move(lives)); }
 
 BadItemPage Server::bad_items(const BadItemQuery& query) const { return impl_->bad_items_.find(query); }
 

@@ -107,6 +107,91 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
     return std::chrono::milliseconds(static_cast<std::int64_t>(total));
 }
 
+namespace {
+
+using Instant = std::chrono::sys_time<std::chrono::milliseconds>;
+
+/// Reads texts of a fixed form from left to right. `ok` stays false after the first part that does not fit.
+class Scanner {
+public:
+    explicit Scanner(std::string_view text) : rest_(text) {}
+
+    [[nodiscard]] int number(std::size_t digits, int min, int max) {
+        const Split split = split_digits(rest_.substr(0, digits));
+        const auto value = split.digits.size() == digits ? whole(split.digits) : std::nullopt;
+        ok = ok && value && *value >= static_cast<std::uint64_t>(min) && *value <= static_cast<std::uint64_t>(max);
+        rest_.remove_prefix(std::min(rest_.size(), digits));
+        return ok ? static_cast<int>(*value) : min;
+    }
+    [[nodiscard]] bool take(std::string_view any_of) {
+        const bool fits = !rest_.empty() && any_of.find(rest_.front()) != std::string_view::npos;
+        if (fits) rest_.remove_prefix(1);
+        return fits;
+    }
+    void need(std::string_view any_of) { ok = take(any_of) && ok; }
+    [[nodiscard]] std::string_view digits() {
+        const Split split = split_digits(rest_);
+        rest_ = split.rest;
+        return split.digits;
+    }
+    [[nodiscard]] std::string_view rest() const { return rest_; }
+
+    bool ok = true;
+
+private:
+    std::string_view rest_;
+};
+
+std::chrono::milliseconds time_of_day(Scanner& scan) {
+    std::chrono::milliseconds time = std::chrono::hours(scan.number(2, 0, 23));
+    scan.need(":");
+    time += std::chrono::minutes(scan.number(2, 0, 59));
+    scan.need(":");
+    time += std::chrono::seconds(scan.number(2, 0, 60));
+    if (!scan.take(".")) return time;
+    std::string part(scan.digits());
+    scan.ok = scan.ok && !part.empty();
+    part.resize(3, '0');
+    return time + std::chrono::milliseconds(whole(part).value_or(0));
+}
+
+std::chrono::minutes offset_of(Scanner& scan) {
+    if (scan.take("Zz")) return {};
+    const bool west = scan.rest().starts_with('-');
+    scan.need("+- ");  // a query turns a '+' into a space
+    const std::chrono::hours hours(scan.number(2, 0, 23));
+    scan.need(":");
+    const std::chrono::minutes offset = hours + std::chrono::minutes(scan.number(2, 0, 59));
+    return west ? -offset : offset;
+}
+
+/// Parses RFC 3339.
+std::optional<Instant> timestamp(std::string_view text) {
+    Scanner scan(text);
+    const std::chrono::year year(scan.number(4, 0, 9999));
+    scan.need("-");
+    const std::chrono::month month(static_cast<unsigned>(scan.number(2, 1, 12)));
+    scan.need("-");
+    const std::chrono::year_month_day date(year, month, std::chrono::day(static_cast<unsigned>(scan.number(2, 1, 31))));
+    scan.need("Tt ");
+    const std::chrono::milliseconds time = time_of_day(scan);
+    const std::chrono::minutes offset = offset_of(scan);
+    if (!scan.ok || !scan.rest().empty() || !date.ok()) return std::nullopt;
+    return std::chrono::sys_days(date) + time - offset;
+}
+
+}  // namespace
+
+Result<Instant> parse_time(std::string_view text, Instant now) {
+    constexpr std::uint64_t last_second = 253'402'300'799;  // of the year 9999
+    if (const auto at = timestamp(text)) return *at;
+    const Split split = split_digits(text);
+    const auto seconds = split.rest.empty() ? whole(split.digits) : std::nullopt;
+    if (seconds && *seconds <= last_second) return Instant(std::chrono::seconds(*seconds));
+    if (const auto ago = parse_duration(text)) return now - ago.value();
+    return complaint(text, R"(is not a time; write e.g. "2026-11-22T08:00:00Z", or "10m" for ten minutes ago)");
+}
+
 Result<std::size_t> parse_size(std::string_view text) {
     const auto [digits, rest] = split_digits(text);
     const std::string unit = lower(rest);

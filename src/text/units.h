@@ -17,6 +17,11 @@ namespace holdfast {
 /// 1000000h.
 [[nodiscard]] Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 
+/// Parses "2026-11-22T08:00:00.123Z" (RFC 3339, also with an offset), "1795334400" (seconds since 1970), or "10m": a
+/// duration before `now`.
+[[nodiscard]] Result<std::chrono::sys_time<std::chrono::milliseconds>> parse_time(
+    std::string_view text, std::chrono::sys_time<std::chrono::milliseconds> now);
+
 /// Parses "65536", "512B", "64KiB", "1MiB", "1GiB" (powers of 1024), "64KB", "1MB" or "1GB" (powers of 1000), in any
 /// case.
 [[nodiscard]] Result<std::size_t> parse_size(std::string_view text);

@@ -142,6 +142,24 @@ TEST(Human, Seconds) {
     EXPECT_EQ(human_seconds(std::numeric_limits<double>::quiet_NaN()), "?");
 }
 
+TEST(Time, IsATimestampSecondsOrADurationAgo) {
+    using namespace std::chrono_literals;
+    using std::chrono::sys_days;
+    const std::chrono::sys_time<std::chrono::milliseconds> now = sys_days{2026y / 11 / 22} + 8h + 123ms;
+    EXPECT_EQ(parse_time("2026-11-22T08:00:00.123Z", {}).value(), now);
+    EXPECT_EQ(parse_time("2026-11-22 09:30:00.123999+01:30", {}).value(), now);
+    EXPECT_EQ(parse_time("2026-11-22T07:00:00.123-01:00", {}).value(), now);
+    EXPECT_EQ(parse_time("1795334400", {}).value(), now - 123ms);
+    EXPECT_EQ(parse_time("10m", now).value(), now - 10min);
+    for (const char* wrong :
+         {"", "yesterday", "2026-11-22", "2026-02-30T08:00:00Z", "2026-11-22T24:00:00Z", "-5", "2026-11-22T08:00:00",
+          "2026-11-22T08:00:00Z ", "2026-11-22T08:00:00.Z", "99999999999999", "2026-11-22T08:00:00+1:00"}) {
+        const auto parsed = parse_time(wrong, now);
+        ASSERT_FALSE(parsed) << wrong;
+        EXPECT_NE(parsed.error().message.find("is not a time; write e.g."), std::string::npos) << wrong;
+    }
+}
+
 }  // namespace
 
 }  // namespace holdfast

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "testing/manual_clock.h"
+
 namespace holdfast {
 namespace {
 
@@ -156,6 +158,118 @@ TEST(EventHub, NoMessageIsLostUncountedBetweenThreads) {
         }
     }
     EXPECT_EQ(seen, 4 * each);
+}
+
+constexpr EventHub::Kinds items = EventHub::bit(FeedKind::item);
+
+FeedSubject subject(std::string_view id, std::string_view key, const char* peer) {
+    return {id, key, parse_ip_address(peer).value()};
+}
+
+TEST(EventHub, AFilterSelectsByDeviceKeyAndPeer) {
+    EventHub hub;
+    const auto by_id = hub.subscribe({.kinds = items | samples, .filter = {.id = "shop-*"}});
+    const auto by_peer = hub.subscribe({.kinds = items, .filter = {.peer = parse_prefix("10.2.0.0/16").value()}});
+    const auto by_both = hub.subscribe({.kinds = items, .filter = {.id = "shop-1", .key = "k"}});
+    hub.publish(FeedKind::item, "1", subject("shop-1", "k", "10.2.0.9"));
+    hub.publish(FeedKind::item, "2", subject("shop-2", "k", "10.3.0.9"));
+    hub.publish(FeedKind::item, "3", subject("van-1", "k", "10.2.0.8"));
+    hub.publish(FeedKind::sample, "{}");
+    EXPECT_EQ(take(*by_id), "item 1");
+    EXPECT_EQ(take(*by_id), "item 2");
+    EXPECT_EQ(take(*by_id), "");
+    EXPECT_EQ(take(*by_peer), "item 1");
+    EXPECT_EQ(take(*by_peer), "item 3");
+    EXPECT_EQ(take(*by_peer), "");
+    EXPECT_EQ(take(*by_both), "item 1");
+    EXPECT_EQ(take(*by_both), "");
+}
+
+TEST(EventHub, APublisherLearnsWhatAFilterSelects) {
+    EventHub hub;
+    EventHub::Interests interests;
+    EXPECT_EQ(hub.interest(FeedKind::item, subject("d", "k", "10.2.0.9"), interests), EventHub::Interest::none);
+    auto chosen = hub.subscribe({.kinds = items, .filter = {.id = "d"}});
+    EXPECT_EQ(hub.interest(FeedKind::item, subject("d", "k", "10.2.0.9"), interests), EventHub::Interest::chosen);
+    EXPECT_EQ(hub.interest(FeedKind::item, subject("e", "k", "10.2.0.9"), interests), EventHub::Interest::none);
+    const auto all = hub.subscribe(items);
+    EXPECT_EQ(hub.interest(FeedKind::item, subject("e", "k", "10.2.0.9"), interests), EventHub::Interest::any);
+    chosen.reset();
+    EXPECT_EQ(hub.interest(FeedKind::item, subject("d", "k", "10.2.0.9"), interests), EventHub::Interest::any);
+}
+
+TEST(EventHub, MessagesThatNoFilterSelectsAreNotMissedByIt) {
+    EventHub hub;
+    const auto chosen = hub.subscribe({.kinds = items, .filter = {.id = "d"}});
+    const auto all = hub.subscribe(items);
+    hub.skip(FeedKind::item, 7);
+    EXPECT_EQ(take(*chosen), "");
+    EXPECT_EQ(take(*all), "skipped {\"skipped\":7}");
+    hub.skip(FeedKind::item, 3, EventHub::Interest::chosen);
+    EXPECT_EQ(take(*chosen), "skipped {\"skipped\":3}");
+}
+
+/// A subscriber that may come back.
+class ResumedFeed : public testing::Test {
+protected:
+    EventHub::Wish wish(std::string after = {}) {
+        return {.kinds = items, .filter = {.id = "d"}, .after = std::move(after), .resumable = true};
+    }
+    void publish(int number) { hub_.publish(FeedKind::item, std::to_string(number), subject("d", "k", "10.2.0.9")); }
+    ManualClock clock_;
+    EventHub hub_{&clock_};
+};
+
+TEST_F(ResumedFeed, GoesOnBehindTheLastMessageWithoutAGap) {
+    auto first = hub_.subscribe(wish());
+    publish(1);
+    publish(2);
+    const auto one = first->next();
+    ASSERT_TRUE(one);
+    first.reset();
+    EXPECT_TRUE(hub_.wanted(FeedKind::item));
+    publish(3);
+    const auto second = hub_.subscribe(wish(one->id));
+    EXPECT_EQ(take(*second), "item 2");
+    EXPECT_EQ(take(*second), "item 3");
+    EXPECT_EQ(take(*second), "");
+}
+
+TEST_F(ResumedFeed, ReportsAGapAfterTooLong) {
+    auto first = hub_.subscribe(wish());
+    publish(1);
+    const auto one = first->next();
+    first.reset();
+    clock_.advance(EventHub::resumable_for + 1s);
+    publish(2);
+    EXPECT_FALSE(hub_.wanted(FeedKind::item));
+    const auto second = hub_.subscribe(wish(one->id));
+    publish(3);
+    EXPECT_EQ(take(*second), "skipped {\"skipped\":0,\"gap\":true}");
+    EXPECT_EQ(take(*second), "item 3");
+}
+
+TEST_F(ResumedFeed, ReportsAGapForAnotherProcessAnotherFilterAndAFullRing) {
+    auto first = hub_.subscribe(wish());
+    publish(1);
+    const auto one = first->next();
+    const std::string gap = "skipped {\"skipped\":0,\"gap\":true}";
+    for (const std::string after : {"0-0", "nonsense", "ffffffff-ffffffffffffffff"}) {
+        EXPECT_EQ(take(*hub_.subscribe(wish(after))), gap) << after;
+    }
+    EventHub::Wish other = wish(one->id);
+    other.filter.id = "e";
+    EXPECT_EQ(take(*hub_.subscribe(other)), gap);
+    for (std::size_t i = 0; i < EventHub::max_waiting + 1; ++i) publish(2);
+    EXPECT_EQ(take(*hub_.subscribe(wish(one->id))), gap);
+}
+
+TEST_F(ResumedFeed, TheDepartedAreBounded) {
+    for (std::size_t i = 0; i < 3 * EventHub::max_departed; ++i) hub_.subscribe(wish()).reset();
+    EXPECT_TRUE(hub_.wanted(FeedKind::item));
+    clock_.advance(EventHub::resumable_for);
+    publish(1);
+    EXPECT_FALSE(hub_.wanted(FeedKind::item));
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ public:
     ServerStatus status() override { return gateway_.status(); }  // /readyz uses it too
     ConnectionPage list(const ConnectionQuery& query) override { return read(), gateway_.list(query); }
     std::optional<ConnectionDetail> show(ConnectionId id) override { return read(), gateway_.show(id); }
-    std::vector<ClosedLife> closed(const ClosedQuery& query) override { return read(), gateway_.closed(query); }
+    ClosedPage closed(const ClosedQuery& query) override { return read(), gateway_.closed(query); }
     std::vector<CensusEntry> census() override { return read(), gateway_.census(); }
     BadItemPage bad_items(const BadItemQuery& query) override { return read(), gateway_.bad_items(query); }
     std::optional<ConnectionId> find(std::string_view device) override { return read(), gateway_.find(device); }

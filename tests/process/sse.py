@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import urllib.parse
 
 from gateway import PATIENCE
 
@@ -10,14 +11,18 @@ from gateway import PATIENCE
 class Follower:
     """Reads the stream on a thread of its own, and keeps what came as (kind, data line). `with` ends it."""
 
-    def __init__(self, gateway, kinds=None):
+    def __init__(self, gateway, kinds=None, after=None, **filters):
         self.head = b""
         self.messages = []
+        self.last_id = None
         self.ended = False
         self._changed = threading.Condition()
         self._sock = socket.create_connection(gateway.admin, timeout=PATIENCE)
-        query = f"?kinds={kinds}" if kinds else ""
-        self._sock.sendall(f"GET /v1/events{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        filters |= {"kinds": kinds} if kinds else {}
+        query = "?" + urllib.parse.urlencode(filters) if filters else ""
+        resume = f"Last-Event-ID: {after}\r\n" if after else ""
+        self._sock.sendall(f"GET /v1/events{query} HTTP/1.1\r\nHost: localhost\r\n{resume}"
+                           "Connection: close\r\n\r\n".encode())
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
         # The first comment confirms the subscription: nothing is missed from now on.
@@ -68,5 +73,7 @@ class Follower:
         lines = block.split(b"\n")
         if lines[0].startswith(b":"):
             return
-        assert len(lines) == 2 and lines[0].startswith(b"event: ") and lines[1].startswith(b"data: "), block
+        names = [line.split(b": ", 1)[0] for line in lines]
+        assert names == [b"event", b"data", b"id"], block
+        self.last_id = lines[2][4:].decode()
         self.messages.append((lines[0][7:].decode(), lines[1][6:]))

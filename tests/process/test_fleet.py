@@ -474,6 +474,56 @@ def test_two_devices_with_one_id_at_two_gateways_are_delayed_and_named(one):
         assert takeovers < 20, f"{takeovers} takeovers in 6 s"
 
 
+def test_a_device_has_one_page_over_all_gateways(one):
+    with gateways(["east", "west"], one.url) as (east, west):
+        for gateway in (east, west, east):
+            device = Device(gateway, "shop-1")
+            everybody_sees([east, west], "shop-1", gateway)
+            device.close()
+            everybody_sees([east, west], "shop-1", gateway, "closed")
+        for gateway in (east, west):
+            page = gateway.ask("GET", "/v1/devices/shop-1")
+            assert page["state"] == "closed" and page["silent_gateways"] == []
+            assert [life["gateway"] for life in page["lives"]] == ["east", "west", "east"]
+            assert gateway.ask("GET", "/v1/closed?id=shop-*")["closed"] == page["lives"]
+            assert {life["gateway"] for life in gateway.ask("GET", "/v1/closed?id=shop-1&limit=1&offset=1")["closed"]} == {"west"}
+        device = Device(east, "shop-1")
+        everybody_sees([east, west], "shop-1", east)
+        for gateway in (east, west):
+            page = gateway.ask("GET", "/v1/devices/shop-1")
+            assert (page["state"], page["gateway"], page["peer"]) == ("online", "east", device.peer)
+            shown = run("device", "shop-1", "--admin", gateway.admin_flag())
+            assert shown.returncode == 0 and "east" in shown.stdout and "west" in shown.stdout
+        with paused(east):
+            page = west.ask("GET", "/v1/devices/shop-1")
+            assert (page["state"], page["gateway"], page["silent_gateways"]) == ("unknown", "east", ["east"])
+            assert "does not answer" in page["trouble"]
+        device.close()
+
+
+def test_a_lost_gateway_is_an_alarm_a_metric_and_a_closed_connection_of_its_devices(one):
+    with gateways(["east", "west"], one.url, lost_after="7s") as (east, west):
+        device = Device(east, "shop-1")
+        everybody_sees([east, west], "shop-1", east)
+
+        def lost():
+            lines = west.ask("GET", "/metrics").splitlines()
+            values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+            return values["holdfast_fleet_gateways_lost"], values["holdfast_fleet_gateways_lost_devices"]
+
+        assert lost() == ("0", "0") and "fleet_gateway_lost" not in active_alarms(west)
+        east.crash()
+        assert until(lambda: "fleet_gateway_lost" in active_alarms(west), 30)
+        assert lost() == ("1", "1")
+        alarm, = [row for row in west.ask("GET", "/v1/alarms")["active"] if row["alarm"] == "fleet_gateway_lost"]
+        assert alarm["summary"].startswith("east with 1 devices at ")
+        life, = until(lambda: west.ask("GET", "/v1/closed?id=shop-1")["closed"], 20)
+        assert (life["reason"], life["evidence"], life["duration_s"]) == ("gateway_lost", None, None)
+        assert life["peer"] == device.peer and life["connected_at"]
+        page = west.ask("GET", "/v1/devices/shop-1")
+        assert page["state"] == "closed" and page["total"] == 1 and page["silent_gateways"] == []
+
+
 def test_a_lost_gateway_that_returns_reports_no_end_twice(one):
     """Survivors report the ends of devices, the gateway itself those of connections without an id: each once in all
     spools."""

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/control_plane.h"
+#include "model/identity.h"
 
 namespace holdfast {
 
@@ -36,10 +37,15 @@ public:
         detail.plan = now.listeners.front().plan;
         return detail;
     }
-    std::vector<ClosedLife> closed(const ClosedQuery& query) override {
+    ClosedPage closed(const ClosedQuery& query) override {
         const std::lock_guard lock(mutex);
         last_closed = query;
-        return lives;
+        ClosedPage page;
+        for (const ClosedLife& life : lives) {
+            if (!query.id || matches_id(*query.id, life.id)) page.lives.push_back(life);
+        }
+        page.total = page.lives.size();
+        return page;
     }
     std::vector<CensusEntry> census() override { return {{.peer = row.peer.address}}; }
     BadItemPage bad_items(const BadItemQuery& query) override {

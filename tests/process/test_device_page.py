@@ -1,0 +1,142 @@
+"""The page of one device over its lives, the live feed of one device, and what a restart keeps."""
+
+import json
+import subprocess
+
+import pytest
+
+from gateway import PATIENCE, Gateway, binary, listener, run, until
+from sse import Follower
+from test_devices import Device
+
+
+@pytest.fixture
+def gateway():
+    with Gateway() as running:
+        yield running
+
+
+def ends(gateway, name, count):
+    """Connects and disconnects a device `count` times."""
+    for _ in range(count):
+        before = gateway.ask("GET", f"/v1/closed?id={name}&limit=0")["total"]
+        device = Device(gateway, name)
+        assert until(lambda: gateway.ask("GET", f"/v1/connections?id={name}")["total"])
+        device.close()
+        assert until(lambda: gateway.ask("GET", f"/v1/closed?id={name}&limit=0")["total"] > before)
+
+
+def test_a_device_has_one_page(gateway):
+    ends(gateway, "shop-1", 3)
+    page = gateway.ask("GET", "/v1/devices/shop-1")
+    assert page["state"] == "closed" and page["total"] == len(page["lives"]) == 3
+    assert [life["id"] for life in page["lives"]] == ["shop-1"] * 3
+    assert [life["at"] for life in page["lives"]] == sorted((life["at"] for life in page["lives"]), reverse=True)
+    assert all(life["connected_at"] <= life["at"] and life["evidence"] for life in page["lives"])
+    device = Device(gateway, "shop-1")
+    page = until(lambda: (found := gateway.ask("GET", "/v1/devices/shop-1"))["state"] == "online" and found)
+    assert page["conn"] and page["evidence"] and page["total"] == 3
+    assert gateway.ask("GET", "/v1/devices/shop-1?limit=1")["total"] == 3
+    assert gateway.ask("GET", "/v1/devices/shop-1?until=2001-01-01T00:00:00Z")["total"] == 0
+
+    shown = run("device", "shop-1", "--admin", gateway.admin_flag())
+    assert shown.returncode == 0 and page["conn"] in shown.stdout and page["lives"][0]["conn"] in shown.stdout
+    device.close()
+    assert until(lambda: run("device", "shop-1", "--admin", gateway.admin_flag()).returncode == 1)
+    assert "shop-1 is closed" in run("show", "--id", "shop-1", "--admin", gateway.admin_flag()).stdout
+    assert run("device", "nobody", "--admin", gateway.admin_flag()).returncode == 1
+
+
+def test_ids_are_found_by_their_beginning_and_times_bound_a_list(gateway):
+    ends(gateway, "shop-1", 1)
+    devices = [Device(gateway, name) for name in ("shop-2", "shop-3", "van-1")]
+    assert until(lambda: gateway.ask("GET", "/v1/connections?id=shop-*")["total"] == 2)
+    assert gateway.ask("GET", "/v1/connections?id=*")["total"] == 3
+    assert gateway.ask("GET", "/v1/connections?id=shop-*&since=1h")["total"] == 2
+    assert gateway.ask("GET", "/v1/connections?id=shop-*&until=1h")["total"] == 0
+    closed = gateway.ask("GET", "/v1/closed?id=shop-*&since=1h&limit=0")
+    assert (closed["total"], closed["closed"]) == (1, [])
+    assert gateway.ask("GET", "/v1/closed?since=2999-01-01T00:00:00Z")["total"] == 0
+    assert gateway.ask("GET", "/v1/closed?since=yesterday", expect=400)["error"]["code"] == "bad_query"
+    listed = run("list", "--id", "shop-*", "--admin", gateway.admin_flag()).stdout
+    assert "shop-2" in listed and "shop-3" in listed and "van-1" not in listed
+    for device in devices:
+        device.close()
+
+
+def test_the_feed_selects_one_device_and_goes_on_after_a_break(gateway):
+    loud, quiet = Device(gateway, "loud"), Device(gateway, "quiet")
+    assert until(lambda: gateway.ask("GET", "/v1/connections?id=*")["total"] == 2)
+    with Follower(gateway, "item,closed", id="qui*") as follower:
+        loud.write(*[{"ip": "10.0.0.1", "n": n} for n in range(300)])
+        quiet.write({"ip": "10.0.0.2", "n": 1})
+        assert follower.wait(lambda: follower.of("item"))
+        last = follower.last_id
+    quiet.write({"ip": "10.0.0.2", "n": 2})
+    quiet.write({"ip": "10.0.0.2", "n": 3})
+    assert until(lambda: gateway.ask("GET", "/v1/connections?id=quiet")["connections"][0]["items"] == 3)
+    with Follower(gateway, "item,closed", after=last, id="qui*") as follower:
+        assert follower.wait(lambda: len(follower.of("item")) == 2)
+        assert [event["item"]["n"] for event in follower.of("item")] == [2, 3] and not follower.of("skipped")
+        quiet.close()
+        assert follower.wait(lambda: follower.of("closed"))
+    with Follower(gateway, "item", after="0-7", id="qui*") as follower:
+        assert follower.wait(lambda: follower.of("skipped")) and follower.of("skipped")[0]["gap"]
+    loud.close()
+
+
+def test_tail_follows_a_device_a_peer_and_a_key(gateway):
+    def tail(*words):
+        # The first comment of a feed is not printed: an item that is sent repeatedly ends the wait.
+        with subprocess.Popen([binary(), "tail", "--admin", gateway.admin_flag(), *words], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert until(lambda: device.write({"ip": "k-1"}) or process.poll() is not None, every=0.05)
+            out, err = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, err
+            return [json.loads(line) for line in out.splitlines()]
+
+    device = Device(gateway, "shop-1")
+    assert [event["id"] for event in tail("--id", "shop-*", "--kind", "item", "--count", "2")] == ["shop-1"] * 2
+    assert [event["event"] for event in tail("--peer", "127.0.0.0/8", "--count", "1")] == ["item"]
+    assert [event["key"] for event in tail("--key", "k-1", "--count", "1")] == ["k-1"]
+    device.close()
+    assert run("tail", "--kind", "nothing", "--admin", gateway.admin_flag()).returncode == 2
+    assert run("tail", "--admin", "127.0.0.1:1").returncode == 3
+
+
+def test_a_restart_keeps_the_closed_history_and_the_trend(tmp_path):
+    config = listener() + f'[process]\nstate_file = "{tmp_path}/state"\n'
+    with Gateway(config=config) as first:
+        ends(first, "shop-1", 2)
+        before = first.ask("GET", "/v1/closed?id=shop-1")["closed"]
+        assert until(lambda: sum(point["accepted"] for point in first.ask("GET", "/v1/trend")["points"]) == 2)
+    with Gateway(config=config) as second:
+        assert second.ask("GET", "/v1/closed?id=shop-1")["closed"] == before
+        assert second.ask("GET", "/v1/devices/shop-1")["total"] == 2
+        ends(second, "shop-1", 1)
+        assert [life["conn"] for life in second.ask("GET", "/v1/closed?id=shop-1")["closed"]][1:] == [life["conn"] for life in before]
+        assert until(lambda: sum(point["accepted"] for point in second.ask("GET", "/v1/trend")["points"]) == 3)
+        assert not [line for line in second.stderr if "state file" in line]
+
+
+@pytest.mark.parametrize("bytes, warning", [(b"\x00garbage", "is damaged"), (b"holdfast-state 9 0\n", "has version 9")])
+def test_a_state_file_of_no_use_is_kept_aside_and_stops_no_start(tmp_path, bytes, warning):
+    (tmp_path / "state").write_bytes(bytes)
+    with Gateway(config=listener() + f'[process]\nstate_file = "{tmp_path}/state"\n') as gateway:
+        assert until(lambda: any(warning in line and "state file" in line for line in gateway.stderr))
+        assert gateway.ask("GET", "/v1/closed")["total"] == 0
+    kept, = tmp_path.glob("state.*")
+    assert kept.read_bytes() == bytes
+    assert (tmp_path / "state").read_bytes().startswith(b"holdfast-state 1 ")
+
+
+def test_a_state_file_that_cannot_be_written_costs_one_line(tmp_path):
+    (tmp_path / "state").mkdir()
+    with Gateway(config=listener() + f'[process]\nstate_file = "{tmp_path}/state"\n') as gateway:
+        device = Device(gateway, "shop-1")
+        assert until(lambda: gateway.ask("GET", "/v1/connections?id=shop-1")["total"])
+        device.close()
+        assert until(lambda: gateway.ask("GET", "/v1/closed?id=shop-1")["total"])
+    lines = [line for line in gateway.stderr if "state file" in line]
+    assert len([line for line in lines if "cannot be read" in line]) == 1
+    assert len([line for line in lines if "cannot be replaced" in line]) == 1
