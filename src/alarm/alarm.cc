@@ -5,10 +5,11 @@ namespace {
 
 // In the order of the enumerators.
 constexpr std::array<std::string_view, alarm_kind_count> kind_words{
-    "population_drop",       "reconnect_storm", "bad_items",        "accept_paused", "sink_lag",
-    "keepalive_ineffective", "registry_drift",  "buffer_pressure",  "peers_silent",  "link_down",
-    "duplicate_device",      "session_budget",  "stream_loss",      "twin_gateway",  "dead_letter",
-    "fleet_cut_off",         "presence_budget", "spool_unreadable", "spool_damaged", "idle_timeout"};
+    "population_drop",       "reconnect_storm",    "bad_items",       "accept_paused",    "sink_lag",
+    "keepalive_ineffective", "registry_drift",     "buffer_pressure", "peers_silent",     "link_down",
+    "duplicate_device",      "session_budget",     "stream_loss",     "twin_gateway",     "dead_letter",
+    "fleet_cut_off",         "fleet_gateway_lost", "presence_budget", "spool_unreadable", "spool_damaged",
+    "idle_timeout"};
 static_assert(!kind_words.back().empty());
 
 }  // namespace

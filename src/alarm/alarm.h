@@ -35,6 +35,7 @@ enum class AlarmKind : std::uint8_t {
     twin_gateway,           ///< another gateway has this one's name or spool
     dead_letter,            ///< NATS rejects an event in its original form
     fleet_cut_off,          ///< the gateway is cut off from its fleet: it neither reports nor sees devices elsewhere
+    fleet_gateway_lost,     ///< another gateway of the fleet sends no beats: its devices have no gateway
     presence_budget,        ///< the fleet drops records of closed devices early: too many unauthenticated ids
     spool_unreadable,       ///< events in the spool cannot be read at present
     spool_damaged,          ///< events in the spool are damaged

@@ -51,6 +51,7 @@ Commands of_kind(const Alarm& alarm) {
             return {"holdfast list --sort bytes_in", "holdfast status"};
         case AlarmKind::twin_gateway:
         case AlarmKind::fleet_cut_off:
+        case AlarmKind::fleet_gateway_lost:
         case AlarmKind::presence_budget:
             return {"holdfast status --fleet"};
         case AlarmKind::accept_paused:
@@ -73,6 +74,7 @@ std::string_view severity_of(AlarmKind kind) noexcept {
         case AlarmKind::stream_loss:
         case AlarmKind::twin_gateway:
         case AlarmKind::fleet_cut_off:
+        case AlarmKind::fleet_gateway_lost:
         case AlarmKind::spool_unreadable:
         case AlarmKind::spool_damaged:
             return "critical";

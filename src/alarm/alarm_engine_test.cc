@@ -177,6 +177,11 @@ TEST_F(Alarms, FaultsOfTheFleetAreReportedWhileTheyLast) {
     EXPECT_EQ(only().kind, AlarmKind::fleet_cut_off);
     EXPECT_EQ(only().summary, "NATS has returned no beat of this gateway for 7 s");
     gateway_.fleet.cut_off.clear();
+    gateway_.fleet.lost = "east-1 with 1234 devices at 2026-11-22T08:00:00.123Z";
+    gateway_.seconds(12);
+    EXPECT_EQ(only().kind, AlarmKind::fleet_gateway_lost);
+    EXPECT_EQ(only().summary, gateway_.fleet.lost);
+    gateway_.fleet.lost.clear();
     gateway_.fleet.budget = "90 records of closed devices were removed early";
     gateway_.seconds(12);
     EXPECT_EQ(only().kind, AlarmKind::presence_budget);

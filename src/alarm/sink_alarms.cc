@@ -33,6 +33,13 @@ const ForwardingWatch::Kind ForwardingWatch::fleet_cut_off{
     "gateways "
     "are unknown. Repair the path to NATS, or give each gateway its own name in [fleet]."};
 
+const ForwardingWatch::Kind ForwardingWatch::fleet_gateway_lost{
+    AlarmKind::fleet_gateway_lost,
+    "The process or the host of the gateway has ended, is paused, or is cut off from NATS.",
+    "Check the gateway with systemctl status holdfast on its host. Its devices reconnect to the other gateways if "
+    "their "
+    "addresses or the load balancer lead there; holdfast status --fleet shows how many have."};
+
 const ForwardingWatch::Kind ForwardingWatch::presence_budget{
     AlarmKind::presence_budget, "Many unauthenticated connections claimed ids and ended: a client invents ids.",
     "Require authentication (tokens_file, tls_client), or raise max_closed_unauthenticated in [fleet] if the "
@@ -64,6 +71,7 @@ void ForwardingWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
     follow(twin_, book, input, twin_gateway, input.fleet.twin.empty() ? nats.rival : input.fleet.twin);
     follow(letter_, book, input, dead_letter, nats.dead_letter);
     follow(cut_off_, book, input, fleet_cut_off, input.fleet.cut_off);
+    follow(gateway_lost_, book, input, fleet_gateway_lost, input.fleet.lost);
     follow(budget_, book, input, presence_budget, input.fleet.budget);
 }
 

@@ -10,8 +10,8 @@
 
 namespace holdfast {
 
-/// stream_loss, twin_gateway, dead_letter, fleet_cut_off and presence_budget: faults of NATS that do not stop events.
-/// Each is active while the status of sink or fleet has a text for it. One thread.
+/// stream_loss, twin_gateway, dead_letter, fleet_cut_off, fleet_gateway_lost and presence_budget: faults of NATS that
+/// do not stop events. Each is active while the status of sink or fleet has a text for it. One thread.
 class ForwardingWatch {
 public:
     static constexpr std::chrono::seconds gone_for{10};  ///< then the alarm is cleared
@@ -28,6 +28,7 @@ private:
     static const Kind twin_gateway;
     static const Kind dead_letter;
     static const Kind fleet_cut_off;
+    static const Kind fleet_gateway_lost;
     static const Kind presence_budget;
     static void follow(Episode& episode, AlarmBook& book, const AlarmInput& input, const Kind& kind,
                        const std::string& what);
@@ -36,6 +37,7 @@ private:
     Episode twin_;
     Episode letter_;
     Episode cut_off_;
+    Episode gateway_lost_;
     Episode budget_;
 };
 

@@ -243,6 +243,10 @@ struct MetricTable<FleetStatus> {
     static constexpr std::tuple rows{
         json_only(&F::known, "known_devices", "Current number of devices known to the gateway."),
         json_only(&F::unsettled, "unsettled", "Current number of own devices whose state the others do not know."),
+        gauge(&F::gateways_lost, "holdfast_fleet_gateways_lost", "gateways_lost",
+              "Current number of other gateways that sent no beat for lost_after and are not back."),
+        gauge(&F::devices_lost, "holdfast_fleet_gateways_lost_devices", "devices_lost",
+              "Number of devices that those gateways held when they were lost."),
         gauge(&F::closed_unauthenticated, "holdfast_fleet_closed_unauthenticated", "closed_unauthenticated",
               "Current number of presence records of closed unauthenticated connections."),
         counter(&F::dropped_unauthenticated, "holdfast_fleet_dropped_unauthenticated_total", "dropped_unauthenticated",

@@ -35,6 +35,27 @@ HeldDevice held_device(const ConnectionRow& row) {
 
 // Lines of events that this gateway writes in place of another, or of itself after it was given up.
 
+std::string lost_detail(const PresenceRecord& record, const std::string& by) {
+    return "the gateway " + record.gateway + " was lost; " + by + " reports it";
+}
+
+/// Returns the entry of such a connection in the history of this gateway.
+ClosedLife lost_life(const LostLife& life, const std::string& by, WallTime at) {
+    const PresenceRecord& record = life.record;
+    ClosedLife closed;
+    closed.conn = record.conn;
+    closed.peer = record.peer;
+    closed.reason = CloseReason::gateway_lost;
+    closed.duration = std::max(at - record.since, milliseconds(0));
+    closed.at = at;
+    closed.listener = record.listener;
+    closed.detail = lost_detail(record, by);
+    closed.id = life.id;
+    closed.authenticated = record.identity == Identity::authenticated;
+    closed.observed = false;
+    return closed;
+}
+
 std::string lost_line(const LostLife& life, const std::string& by, WallTime at) {
     const PresenceRecord& record = life.record;
     std::string line;
@@ -42,7 +63,7 @@ std::string lost_line(const LostLife& life, const std::string& by, WallTime at) 
                                      .listener = record.listener,
                                      .peer = record.peer,
                                      .device = {life.id, {}, record.identity == Identity::authenticated},
-                                     .detail = "the gateway " + record.gateway + " was lost; " + by + " reports it",
+                                     .detail = lost_detail(record, by),
                                      .gateway = record.gateway,
                                      .by = by,
                                      .at = at});
@@ -287,6 +308,7 @@ void Fleet::report_lost(const LostLife& life) {
         if (options_.inherited.has_events && !spool_.is_open(conn)) return;
     }
     tell(former ? former->closed_line : lost_line(life, options_.name, clock_.wall()), life.record.listener);
+    server_.remember_closed(lost_life(life, options_.name, clock_.wall()));
     const std::lock_guard lock(state_.mutex);
     ++state_.lost_told;
 }
@@ -305,6 +327,7 @@ void Fleet::classify() {
     {
         const std::lock_guard lock(state_.mutex);
         judgement = state_.book.classify(clock_.steady());
+        for (const std::string& name : judgement.lost) state_.note_lost(name);
         for (const std::string& name : judgement.take_over) state_.presence.lose(name, clock_.wall());
         for (const auto& [name, gateway] : state_.book.all()) {
             if (gateway.lost && gateway.taken_over) state_.presence.still_lost(name);

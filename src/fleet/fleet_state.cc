@@ -159,6 +159,15 @@ bool FleetState::is_authenticated_elsewhere(const std::string& id) const {
            found->record.gateway != name_;
 }
 
+namespace {
+
+bool is_selected(const FleetQuery& query, const PresenceRecord& record) {
+    return (!query.gateway || record.gateway == *query.gateway) &&
+           is_between(query.since, record.online ? record.since : record.closed_at, query.until);
+}
+
+}  // namespace
+
 /// Copies only the records of the requested page.
 FleetPage FleetState::devices(const FleetQuery& query) const {
     const SteadyTime now = clock_.steady();
@@ -166,20 +175,21 @@ FleetPage FleetState::devices(const FleetQuery& query) const {
     std::vector<const std::string*> ids;
     const std::lock_guard lock(mutex);
     const auto matches = [&](const std::string& id, const PresenceRecord& record) {
-        if (query.gateway && record.gateway != *query.gateway) return false;
+        if (!is_selected(query, record)) return false;
         return !query.state || shown(id, record, now).state == *query.state;
     };
-    if (query.id) {
+    const bool by_one_id = query.id && !query.id->ends_with('*');
+    if (by_one_id) {
         const auto found = presence.find(*query.id);
         if (found && matches(*query.id, found->record)) ids.push_back(&*query.id);
     } else {
         presence.for_each([&](const std::string& id, const PresenceRecord& record) {
-            if (!matches(id, record)) return;
+            if ((query.id && !matches_id(*query.id, id)) || !matches(id, record)) return;
             ++page.total;
             if (query.limit > 0) ids.push_back(&id);
         });
     }
-    if (query.id) page.total = ids.size();
+    if (by_one_id) page.total = ids.size();
     const std::size_t first = std::min(query.offset, ids.size());
     const std::size_t last = first + std::min(query.limit, ids.size() - first);
     const auto at = [&](std::size_t n) { return ids.begin() + static_cast<std::ptrdiff_t>(n); };
@@ -230,22 +240,48 @@ std::string FleetState::budget_text(SteadyTime now) const {
            std::to_string(presence.max_ended()) + " ended within an hour";
 }
 
+void FleetState::note_lost(const std::string& name) {
+    LostGateway lost{.at = clock_.wall(), .devices = 0};
+    presence.for_each([&](const std::string&, const PresenceRecord& record) {
+        if (record.online && record.gateway == name) ++lost.devices;
+    });
+    lost_[name] = lost;
+}
+
+/// Adds the gateways that are still lost. A gateway that returns, stops or is forgotten does not count.
+void FleetState::add_lost(FleetStatus& status) const {
+    constexpr std::size_t max_named = 5;
+    for (const auto& [name, lost] : lost_) {
+        const GatewayBook::Gateway* gateway = book.find(name);
+        if (gateway == nullptr || !gateway->lost) continue;
+        status.devices_lost += lost.devices;
+        if (++status.gateways_lost > max_named) continue;
+        status.lost += (status.lost.empty() ? "" : ", ") + name + " with " + std::to_string(lost.devices) +
+                       " devices at " + time_text(lost.at);
+    }
+    if (status.gateways_lost > max_named) {
+        status.lost += " and " + std::to_string(status.gateways_lost - max_named) + " others";
+    }
+}
+
 FleetStatus FleetState::status() const {
     const SteadyTime now = clock_.steady();
     const std::lock_guard lock(mutex);
-    return {.name = name_,
-            .trouble = trouble,
-            .twin = twins.twin(clock_.steady()),
-            .complete = presence.complete(),
-            .known = presence.size(),
-            .held = presence.held(),
-            .unsettled = presence.unsettled(),
-            .closed_unauthenticated = presence.ended(),
-            .dropped_unauthenticated = presence.dropped(),
-            .lost_told = lost_told,
-            .superseded = superseded,
-            .cut_off = cut_off_text(now),
-            .budget = budget_text(now)};
+    FleetStatus status{.name = name_,
+                       .trouble = trouble,
+                       .twin = twins.twin(clock_.steady()),
+                       .complete = presence.complete(),
+                       .known = presence.size(),
+                       .held = presence.held(),
+                       .unsettled = presence.unsettled(),
+                       .closed_unauthenticated = presence.ended(),
+                       .dropped_unauthenticated = presence.dropped(),
+                       .lost_told = lost_told,
+                       .superseded = superseded,
+                       .cut_off = cut_off_text(now),
+                       .budget = budget_text(now)};
+    add_lost(status);
+    return status;
 }
 
 std::string_view to_string(FleetDeviceState state) noexcept {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -45,6 +46,8 @@ public:
     [[nodiscard]] bool is_cut_off(SteadyTime now) const {
         return now - heard_self() > silent_after && twins.twin(now).empty();
     }
+    /// Records that a gateway was lost, with the number of its devices. The caller holds `mutex`.
+    void note_lost(const std::string& name);
     /// Records the number of records that the budget has removed.
     void note_dropped();
     /// Returns true if a connection of another gateway has proved the id.
@@ -70,11 +73,18 @@ private:
     [[nodiscard]] SteadyTime heard_self() const { return book.heard_self().value_or(started_); }
     [[nodiscard]] std::string cut_off_text(SteadyTime now) const;
     [[nodiscard]] std::string budget_text(SteadyTime now) const;
+    void add_lost(FleetStatus& status) const;
+
+    struct LostGateway {
+        WallTime at;
+        std::uint64_t devices = 0;
+    };
 
     const SystemClock clock_;
     const SteadyTime started_ = clock_.steady();
     std::uint64_t dropped_ = 0;
     std::optional<SteadyTime> dropped_at_;
+    std::map<std::string, LostGateway> lost_;  // guarded by mutex; of this process, also those that came back
     const std::string name_;
     DeviceNews& news_;
     bool has_lost_former_ = false;  // guarded by mutex: the records of a former run are marked

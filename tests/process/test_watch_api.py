@@ -197,7 +197,8 @@ def test_metrics_of_the_watch_and_of_the_process(gateway, devices):
     for kind in ("population_drop", "reconnect_storm", "bad_items", "accept_paused", "sink_lag",
                  "keepalive_ineffective", "registry_drift", "buffer_pressure", "peers_silent", "link_down",
                  "duplicate_device", "session_budget", "stream_loss", "twin_gateway", "dead_letter",
-                 "fleet_cut_off", "presence_budget", "spool_unreadable", "spool_damaged", "idle_timeout"):
+                 "fleet_cut_off", "fleet_gateway_lost", "presence_budget", "spool_unreadable", "spool_damaged",
+                 "idle_timeout"):
         assert values[f'holdfast_alarm_active{{alarm="{kind}"}}'] == "0"
     assert values["holdfast_registry_drift"] == "0"
     assert {"holdfast_suspicions_total", 'holdfast_suspicion_probes_total{outcome="alive"}',
