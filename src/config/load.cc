@@ -203,6 +203,13 @@ std::string default_spool_directory() {
     return state.empty() ? "holdfast-spool" : std::string(state) + "/spool";
 }
 
+/// Returns "state" in systemd's StateDirectory, else in the spool's directory, or an empty text if there is neither.
+std::string default_state_file(const SinkConfig& sink) {
+    const std::string_view state = directory_in("STATE_DIRECTORY");
+    if (!state.empty()) return std::string(state) + "/state";
+    return is_durable(sink.type) ? sink.path + "/state" : "";
+}
+
 /// Returns "admin.sock" in systemd's RuntimeDirectory, or an empty text if there is none.
 std::string default_admin_socket() {
     const std::string_view runtime = directory_in("RUNTIME_DIRECTORY");
@@ -217,6 +224,8 @@ LoadOutcome finish(Draft draft, const Overrides& overrides) {
     if (is_durable(sink.type) && sink.path.empty()) sink.path = default_spool_directory();
     AdminConfig& admin = draft.loaded.config.admin;
     if (admin.socket.empty()) admin.socket = default_admin_socket();
+    ProcessConfig& process = draft.loaded.config.process;
+    if (process.state_file.empty()) process.state_file = default_state_file(sink);
     check(draft);
     if (!draft.errors.empty()) return {std::nullopt, std::move(draft.errors)};
     return {std::move(draft.loaded), {}};

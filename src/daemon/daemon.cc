@@ -37,6 +37,7 @@
 #include "daemon/signals.h"
 #include "daemon/sinks.h"
 #include "daemon/space_wait.h"
+#include "daemon/state_keeper.h"
 #include "daemon/supervision.h"
 #include "text/units.h"
 
@@ -72,6 +73,7 @@ private:
     void open_manager();
     [[nodiscard]] std::optional<Error> start_sink();
     [[nodiscard]] std::optional<Error> start_server();
+    [[nodiscard]] SavedState state_to_save();
     void relieve_memory();
     void start_fleet();
     [[nodiscard]] QueryElsewhere elsewhere();
@@ -120,6 +122,7 @@ private:
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerControl> control_;
     std::unique_ptr<PopulationWatch> watch_;
+    std::optional<StateKeeper> state_;          // reads server_ and watch_
     std::map<std::string, Endpoint> reported_;  // logged address by listener
     std::optional<Reloader> reloader_;          // before admin_, whose threads call it
     AdminEndpoints admin_{log_};
@@ -156,10 +159,22 @@ std::optional<Error> Daemon::start_server() {
     server_ = std::move(server).value();
     server_short_of_memory_ = server_.get();
     control_ = std::make_unique<ServerControl>(*server_);
-    watch_ = std::make_unique<PopulationWatch>(
-        *server_, config_.alarm, [this] { return sink_.status(); }, [this] { return fleet_.status(); }, log_, hub_);
+    SavedState former = state_ ? state_->restore() : SavedState();
+    std::reverse(former.closed.begin(), former.closed.end());
+    server_->restore_closed(std::move(former.closed));
+    watch_ = std::make_unique<PopulationWatch>(*server_, config_.alarm,
+                                               PopulationWatch::Sources{.sink = [this] { return sink_.status(); },
+                                                                        .fleet = [this] { return fleet_.status(); },
+                                                                        .former_trend = std::move(former.trend)},
+                                               log_, hub_);
     watch_->set_origin({fleet_name(config_.fleet), ""});
     return std::nullopt;
+}
+
+SavedState Daemon::state_to_save() {
+    ClosedQuery query;
+    query.limit = StateKeeper::max_closed;
+    return {.closed = server_->closed(query), .trend = watch_->saved_trend()};
 }
 
 void Daemon::start_fleet() {
@@ -192,6 +207,7 @@ std::optional<Error> Daemon::start_admin() {
                         .assets = dashboard_asset,
                         .first_item = first_item_command(config_.server, server_->status()),
                         .elsewhere = elsewhere(),
+                        .lives_elsewhere = fleet_.lives_elsewhere(),
                         .find_here = find_here()});
 }
 
@@ -228,6 +244,7 @@ std::optional<Error> Daemon::start() {
     if (auto error = restrict_itself()) return error;
     if (auto error = start_sink()) return error;
     if (ended_early_) return std::nullopt;
+    if (config_.process.has_state_file()) state_.emplace(config_.process.state_file, log_);
     if (auto error = start_server()) return error;
     start_fleet();
     start_reloader();
@@ -236,6 +253,7 @@ std::optional<Error> Daemon::start() {
     log_warnings();
     report_addresses();
     admin_.report_addresses();
+    if (state_) state_->start([this] { return state_to_save(); });  // a gateway that cannot start writes nothing
     return std::nullopt;
 }
 
@@ -369,6 +387,7 @@ std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
         return std::max(left, std::chrono::milliseconds(0));
     };
     fleet_.stop(timeout() / 2);
+    if (state_) state_->stop();
     return sink_.stop(timeout());
 }
 

@@ -30,8 +30,7 @@ EventTime wall_clock() { return std::chrono::floor<std::chrono::milliseconds>(st
 
 }  // namespace
 
-PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkStatus()> sink,
-                                 std::function<FleetStatus()> fleet, Log& log, EventHub& feed)
+PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, Sources sources, Log& log, EventHub& feed)
     : log_(log),
       bad_items_([&server](const BadItemQuery& query) { return server.bad_items(query); }, log),
       feed_(feed),
@@ -40,11 +39,12 @@ PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, std:
       webhook_(make_webhook(target_)),
       watcher_(std::make_unique<Watcher>(
           server, Watcher::Options{.alarms = config,
-                                   .sink = std::move(sink),
-                                   .fleet = std::move(fleet),
+                                   .sink = std::move(sources.sink),
+                                   .fleet = std::move(sources.fleet),
                                    .on_alarm = [this](const Alarm& alarm) { on_alarm(alarm); },
                                    .on_inquiry = [this](const Inquiry& inquiry) { on_inquiry(inquiry); },
-                                   .on_sample = [this](const PopulationSample& sample) { on_sample(sample); }})) {}
+                                   .on_sample = [this](const PopulationSample& sample) { on_sample(sample); },
+                                   .former_trend = std::move(sources.former_trend)})) {}
 
 std::unique_ptr<Webhook> PopulationWatch::make_webhook(const WebhookTarget& target) {
     if (target.url.empty()) return nullptr;

@@ -24,8 +24,14 @@ namespace holdfast {
 /// webhook. Logs bad items. Stop it after the server's reactors end and before the server is destroyed.
 class PopulationWatch {
 public:
-    PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkStatus()> sink,
-                    std::function<FleetStatus()> fleet, Log& log, EventHub& feed);
+    struct Sources {
+        std::function<SinkStatus()> sink;
+        std::function<FleetStatus()> fleet;
+        std::string former_trend = {};  ///< saved_trend() of an earlier process
+    };
+    PopulationWatch(Server& server, const AlarmConfig& config, Sources sources, Log& log, EventHub& feed);
+
+    [[nodiscard]] std::string saved_trend() const { return watcher_->saved_trend(); }
 
     [[nodiscard]] WatchView& view() { return *watcher_; }
     /// Applies the settings of a reload. Any thread.

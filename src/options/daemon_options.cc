@@ -173,6 +173,11 @@ constexpr auto daemon_rows = std::to_array<Option>({
     {.section = Section::process, .key = "user", .place = at<&D::process, &ProcessConfig::user>, .form = "name of a user",
      .flag = "--user", .reload = OnReload::restart,
      .help = "user of a gateway that root starts; root's rights are dropped", .example = "holdfast"},
+    {.section = Section::process, .key = "state_file", .place = at<&D::process, &ProcessConfig::state_file>,
+     .form = "path, or off", .reload = OnReload::restart,
+     .help = "file that keeps the closed history and the trend over restarts; \"off\": none",
+     .more = "The default is `state` in systemd's StateDirectory, else in the directory of the spool, else none.",
+     .example = "/var/lib/holdfast/state"},
 });
 // clang-format on
 

@@ -68,6 +68,9 @@ std::string database_of(const std::string& path) {
     return {};
 }
 
+/// Returns true for the files of the gateway's state (docs/reference/options.md, process.state_file).
+bool is_state_file(std::string_view name) { return name == "state" || name.starts_with("state."); }
+
 /// Returns the name of a foreign file in the directory, e.g. if it is a home directory.
 std::optional<std::string> stranger_in(const std::string& path) {
     std::error_code error;
@@ -76,7 +79,8 @@ std::optional<std::string> stranger_in(const std::string& path) {
     for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename();
         if (name == manifest_name || segment_of(name)) return std::nullopt;
-        if (name != "lock" && name != "lost+found" && !is_making(name) && !is_companion(name)) stranger = name;
+        if (name != "lock" && name != "lost+found" && !is_state_file(name) && !is_making(name) && !is_companion(name))
+            stranger = name;
     }
     return stranger;
 }

@@ -23,7 +23,7 @@ Trend::~Trend() = default;
 void Trend::sample(SteadyTime now, EventTime wall, const ServerStatus& status) {
     const std::lock_guard lock(mutex_);
     const auto elapsed = std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch());
-    if (!first_) first_ = wall.time_since_epoch() - elapsed;
+    if (!first_) first_ = wall.time_since_epoch() - elapsed - stepped_;
     stepped_ += wall_line_.follow(now, wall);
     const EventTime own(*first_ + elapsed);
     const auto at = std::chrono::floor<std::chrono::seconds>(own);

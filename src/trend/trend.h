@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <holdfast/events.h>
@@ -66,7 +67,15 @@ public:
     /// Returns no points for an unknown listener. The counts of one answer add up to the growth of the counters.
     [[nodiscard]] TrendAnswer answer(const TrendQuery& query) const;
 
+    /// Returns everything as text, and reads it back in a later process before its first sample. Reading returns false,
+    /// and changes nothing, if the text is of another form.
+    [[nodiscard]] std::string saved() const;
+    [[nodiscard]] bool restore(std::string_view text);
+
 private:
+    static constexpr std::size_t max_restored = 512;             ///< listeners
+    static constexpr std::chrono::hours max_stepped{876'000};  ///< 100 years
+
     [[nodiscard]] TrendAnswer own_answer(const TrendQuery& query) const;
     void forget_the_gone(EventTime own);
 
@@ -74,7 +83,7 @@ private:
     std::optional<std::chrono::milliseconds>
         first_;                            // guarded by mutex_; the first sample's wall minus its steady time
     WallLine wall_line_;                   // guarded by mutex_
-    std::chrono::milliseconds stepped_{};  // guarded by mutex_; steps of the wall clock since the first sample
+    std::chrono::milliseconds stepped_{};  // guarded by mutex_; steps of the wall clock since the first sample, also of earlier processes
     std::unique_ptr<TrendHistory> all_;    // guarded by mutex_
     std::map<std::string, std::unique_ptr<TrendHistory>> by_name_;  // guarded by mutex_
 };

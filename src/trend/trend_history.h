@@ -10,6 +10,7 @@
 
 #include <holdfast/status.h>
 
+#include "text/token_lines.h"
 #include "trend/trend.h"
 
 namespace holdfast {
@@ -37,6 +38,7 @@ struct TrendSlot {
     std::array<std::uint32_t, close_reason_count> closed{};
 
     void add(std::uint64_t now_connections, const TrendCounters& grown);
+    friend bool operator==(const TrendSlot&, const TrendSlot&) = default;
 };
 
 /// Ring of the latest `capacity` slots of one `unit` each. Allocated at construction. A value; one thread.
@@ -51,7 +53,13 @@ public:
     /// the unit.
     [[nodiscard]] std::vector<TrendPoint> points(std::chrono::seconds window, std::chrono::seconds step) const;
 
+    /// Writes the slots as lines, equal ones in a row as one, and reads them back. Reading returns false if the lines
+    /// are of another form.
+    void write(TokenWriter& out) const;
+    [[nodiscard]] bool read(TokenReader& in);
+
     [[nodiscard]] std::chrono::seconds unit() const { return unit_; }
+    [[nodiscard]] std::chrono::sys_seconds latest() const { return latest_; }
 
 private:
     [[nodiscard]] const TrendSlot& back(std::size_t distance) const {
@@ -82,6 +90,10 @@ public:
     void add_absent(std::chrono::sys_seconds at);
 
     [[nodiscard]] TrendAnswer answer(std::chrono::seconds window, std::chrono::seconds step) const;
+
+    void write(TokenWriter& out) const;
+    /// Reads the rings of an earlier process. Until the first sample of this process there were no connections.
+    [[nodiscard]] bool read(TokenReader& in);
 
     std::optional<EventTime> gone_since;
 

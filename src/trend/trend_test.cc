@@ -235,5 +235,58 @@ TEST_F(TrendTest, TheHistoryMovesWithAClockThatIsSet) {
     EXPECT_EQ(answer(hours(48), minutes(1)).points.size(), 1U);
 }
 
+TEST_F(TrendTest, GoesOnAfterARestart) {
+    devices().connections = 9;
+    devices().accepted = 9;
+    for (int i = 0; i < 299; ++i) sample_after(seconds(1));
+    wall_ += hours(3);  // the wall clock is set; the times of former samples follow
+    sample_after(seconds(1));
+    devices().closed[static_cast<std::size_t>(CloseReason::shutdown)] = 9;
+    devices().connections = 0;
+    sample_after(seconds(1));
+    const std::string saved = trend_.saved();
+    EXPECT_LT(saved.size(), 2'000U);  // equal slots are one line
+
+    Trend later;
+    ASSERT_TRUE(later.restore(saved));
+    EXPECT_EQ(later.saved().substr(0, 3), "all");
+    ServerStatus status;
+    status.listeners.push_back(listener("devices", 0));
+    status.listeners.front().connections = status.listeners.front().accepted = 4;
+    later.sample(SteadyTime(hours(1)), wall_ + seconds(60), status);
+    for (const auto& name : {std::optional<std::string>(), std::optional<std::string>("devices")}) {
+        const auto points = later.answer({seconds(400), seconds(1), name}).points;
+        ASSERT_EQ(points.size(), 361U);
+        EXPECT_EQ(points.front().accepted, 9U);
+        EXPECT_EQ(points[299].connections, 9U);
+        EXPECT_EQ(closed_of(points[300], CloseReason::shutdown), 9U);
+        EXPECT_EQ(points[330].max, 0U);  // there was no gateway
+        EXPECT_EQ(points.back().connections, 4U);
+        EXPECT_EQ(points.back().accepted, 4U);
+        EXPECT_EQ(points.back().at, wall_ + seconds(60));
+    }
+}
+
+TEST_F(TrendTest, TextOfAnotherFormChangesNothing) {
+    for (int i = 0; i < 100; ++i) {
+        devices().connections = static_cast<std::uint64_t>(i);
+        sample_after(seconds(1));
+    }
+    const std::string saved = trend_.saved();
+    Trend later;
+    const std::size_t whole_part = saved.find("listener");  // the text up to here has a valid form
+    for (std::size_t length = 0; length + 1 < saved.size(); length += 7) {
+        if (length == whole_part || length + 1 == whole_part) continue;
+        if (later.restore(saved.substr(0, length))) ADD_FAILURE() << length;
+    }
+    for (std::string text :
+         {saved + "x", "all 0\nring 1 1 1 9999999\n" + saved, "all 0\nring 1 1 1 1\n2 0 0 0 0 0 0 0\n" + saved}) {
+        EXPECT_FALSE(later.restore(text));
+    }
+    EXPECT_TRUE(later.answer({seconds(60), seconds(1), std::nullopt}).points.empty());
+    ASSERT_TRUE(later.restore(saved));
+    EXPECT_FALSE(later.answer({seconds(60), seconds(1), std::nullopt}).points.empty());
+}
+
 }  // namespace
 }  // namespace holdfast

@@ -44,6 +44,7 @@ Watcher::Watcher(Server& server, Options options)
               .route_to = [this](const IpAddress& peer) { return routes_.route_to(peer); },
               .interface = [this](int index) { return routes_.interface(index); }}),
       members_(server) {
+    if (!options_.former_trend.empty()) static_cast<void>(trend_.restore(options_.former_trend));
     watching_ = start_thread("watch", [this] { watch(); });
     try {
         reconciling_ = start_thread("reconcile", [this] { reconcile_regularly(); });

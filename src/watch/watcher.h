@@ -53,6 +53,7 @@ public:
         std::function<void(const Alarm&)> on_alarm;  ///< raised, or cleared if cleared_at is set
         std::function<void(const Inquiry&)> on_inquiry;
         std::function<void(const PopulationSample&)> on_sample;  ///< once a second
+        std::string former_trend = {};                           ///< saved_trend() of an earlier process
     };
 
     Watcher(Server& server, Options options);
@@ -64,6 +65,7 @@ public:
     /// Applies new settings at run time. Any thread.
     void change(const AlarmConfig& alarms);
 
+    [[nodiscard]] std::string saved_trend() const { return trend_.saved(); }
     TrendAnswer trend(const TrendQuery& query) override { return trend_.answer(query); }
     AlarmBoard alarms() override;
     std::optional<AlarmDetail> alarm(std::uint64_t id) override;

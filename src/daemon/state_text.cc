@@ -1,0 +1,101 @@
+#include "daemon/state_text.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include <holdfast/reason.h>
+
+#include "text/token_lines.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view life_word = "life";
+constexpr std::string_view trend_word = "trend";
+constexpr std::size_t max_lives = 100'000;
+
+void write_evidence(TokenWriter& out, const Evidence& evidence) {
+    out.number(evidence.probes).number(evidence.retransmits).number(evidence.last_ack.count());
+    out.number(evidence.last_heard.count()).number(evidence.unacked_bytes).number(evidence.unsent_bytes);
+    out.number(evidence.peer_window).number(evidence.rtt.count());
+}
+
+void read_evidence(TokenReader& in, Evidence& evidence) {
+    evidence.probes = in.number<std::uint32_t>();
+    evidence.retransmits = in.number<std::uint32_t>();
+    evidence.last_ack = std::chrono::milliseconds(in.number<std::int64_t>());
+    evidence.last_heard = std::chrono::milliseconds(in.number<std::int64_t>());
+    evidence.unacked_bytes = in.number<std::uint64_t>();
+    evidence.unsent_bytes = in.number<std::uint64_t>();
+    evidence.peer_window = in.number<std::uint32_t>();
+    evidence.rtt = std::chrono::microseconds(in.number<std::int64_t>());
+}
+
+void write_life(TokenWriter& out, const ClosedLife& life) {
+    out.word(life_word).word(to_string(life.conn)).word(to_string(life.peer)).word(to_string(life.reason));
+    out.number(life.error).number(life.items).number(life.bytes_in).number(life.bytes_out);
+    out.number(life.duration.count()).number(life.at.time_since_epoch().count());
+    out.number(life.liveness == LivenessOf::path ? 1 : 0).number(life.authenticated ? 1 : 0);
+    out.number(life.observed ? 1 : 0);
+    out.text(life.listener).text(life.detail).text(life.key).text(life.id);
+    write_evidence(out, life.evidence);
+    out.end_line();
+}
+
+/// Returns nullopt if the line is of another form, or names a reason of a newer version.
+std::optional<ClosedLife> read_life(TokenReader& in) {
+    constexpr std::int64_t max_ms = 253'402'300'799'000;  // in the year 9999: sums stay representable
+    ClosedLife life;
+    const auto conn = parse_connection_id(in.word());
+    const auto peer = parse_endpoint(in.word());
+    const auto reason = parse_close_reason(in.word());
+    life.error = in.number<int>();
+    life.items = in.number<std::uint64_t>();
+    life.bytes_in = in.number<std::uint64_t>();
+    life.bytes_out = in.number<std::uint64_t>();
+    const auto duration = in.number<std::int64_t>();
+    const auto at = in.number<std::int64_t>();
+    life.liveness = in.number<int>() == 1 ? LivenessOf::path : LivenessOf::device;
+    life.authenticated = in.number<int>() == 1;
+    life.observed = in.number<int>() == 1;
+    for (std::string* const text : {&life.listener, &life.detail, &life.key, &life.id}) *text = in.text();
+    read_evidence(in, life.evidence);
+    const bool fits = std::max(duration, at) <= max_ms && std::min(duration, at) >= 0;
+    if (!in.ok || !conn || !peer || !reason || !fits) return std::nullopt;
+    life.conn = *conn;
+    life.peer = peer.value();
+    life.reason = *reason;
+    life.duration = std::chrono::milliseconds(duration);
+    life.at = EventTime(std::chrono::milliseconds(at));
+    return life;
+}
+
+}  // namespace
+
+std::string to_state_text(const SavedState& state) {
+    TokenWriter out;
+    for (const ClosedLife& life : state.closed) write_life(out, life);
+    out.word(trend_word).end_line();
+    return out.take() + state.trend;
+}
+
+SavedState read_state_text(std::string_view body) {
+    SavedState state;
+    for (std::size_t begin = 0; begin < body.size();) {
+        const std::string_view line = body.substr(begin, body.find('\n', begin) - begin);
+        begin += line.size() + 1;
+        TokenReader in(line);
+        static_cast<void>(in.next_line());
+        const std::string_view word = in.word();
+        if (word == trend_word) {
+            state.trend = body.substr(std::min(begin, body.size()));
+            break;
+        }
+        if (word != life_word || state.closed.size() >= max_lives) continue;
+        if (auto life = read_life(in)) state.closed.push_back(std::move(*life));
+    }
+    return state;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/events.h>
+
+namespace holdfast {
+
+/// State that outlives a process besides its events: closed connections and the trend.
+struct SavedState {
+    std::vector<ClosedLife> closed;  ///< the newest first
+    std::string trend;               ///< Trend::saved()
+};
+
+// Convert to and from the body of a StateFile. Reading leaves out what it does not know. Pure.
+
+[[nodiscard]] std::string to_state_text(const SavedState& state);
+[[nodiscard]] SavedState read_state_text(std::string_view body);
+
+}  // namespace holdfast
