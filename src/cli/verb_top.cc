@@ -80,7 +80,7 @@ TopAnswers watch(TopScreen& screen, TopAnswers answers, TopControls controls, co
                  std::chrono::milliseconds interval) {
     const TopOptions options{.admin = flags.client.admin.address, .unicode = screen.unicode(), .with_keys = true};
     TopSize size = screen.size();
-    TopFeed feed(flags.client.admin, interval, controls, size.lines);
+    TopFeed feed(flags.client.admin, interval, controls, size.lines, answers);
     for (bool changed = true; !controls.quit && !screen.interrupted();) {
         if (changed) screen.draw(render_frame(answers, controls, size, options));
         const TopControls before = controls;

@@ -80,10 +80,14 @@ TopAnswers fetch_top(const AdminAccess& admin, const TopControls& controls, std:
     return answers;
 }
 
-TopFeed::TopFeed(AdminAccess admin, std::chrono::milliseconds interval, TopControls controls, std::size_t rows)
-    : admin_(std::move(admin)), interval_(interval), controls_(std::move(controls)), rows_(rows), thread_([this] {
-          run();
-      }) {}
+TopFeed::TopFeed(AdminAccess admin, std::chrono::milliseconds interval, TopControls controls, std::size_t rows,
+                 TopAnswers before)
+    : admin_(std::move(admin)),
+      interval_(interval),
+      latest_(std::move(before)),
+      controls_(std::move(controls)),
+      rows_(rows),
+      thread_([this] { run(); }) {}
 
 TopFeed::~TopFeed() {
     {
@@ -110,7 +114,6 @@ std::optional<TopAnswers> TopFeed::take() {
 }
 
 void TopFeed::run() {
-    TopAnswers latest;
     std::unique_lock lock(mutex_);
     while (!ended_) {
         const bool due = fetch_now_ || !controls_.paused;
@@ -119,9 +122,9 @@ void TopFeed::run() {
             const TopControls controls = controls_;
             const std::size_t rows = rows_;
             lock.unlock();
-            latest = fetch_top(admin_, controls, rows, latest);
+            latest_ = fetch_top(admin_, controls, rows, latest_);
             lock.lock();
-            fresh_ = latest;
+            fresh_ = latest_;
         }
         changed_.wait_for(lock, interval_, [this] { return ended_ || fetch_now_; });
     }

@@ -22,7 +22,9 @@ namespace holdfast {
 /// waits for a pending answer, a few seconds at most.
 class TopFeed {
 public:
-    TopFeed(AdminAccess admin, std::chrono::milliseconds interval, TopControls controls, std::size_t rows);
+    /// Begins to fetch. A failure of the first fetch repeats the answers of `before`.
+    TopFeed(AdminAccess admin, std::chrono::milliseconds interval, TopControls controls, std::size_t rows,
+            TopAnswers before);
     TopFeed(const TopFeed&) = delete;
     TopFeed& operator=(const TopFeed&) = delete;
     ~TopFeed();
@@ -37,6 +39,7 @@ private:
 
     const AdminAccess admin_;
     const std::chrono::milliseconds interval_;
+    TopAnswers latest_;  // of the thread only
     std::mutex mutex_;
     std::condition_variable changed_;
     TopControls controls_;  // guarded by mutex_, as are all members below

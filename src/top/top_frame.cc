@@ -161,12 +161,7 @@ public:
         if (size_.lines == 0) return {};
         add_title();
         add_failure();
-        add_population();
-        add_rates();
-        add_warnings();
-        add_alarms();
-        add("");
-        add_connections();
+        if (!answers_.failure || !answers_.status.empty()) add_figures();
         const std::size_t room = size_.lines - (options_.with_keys ? 1 : 0);
         if (lines_.size() > room) lines_.resize(room);
         if (options_.with_keys) {
@@ -177,6 +172,15 @@ public:
     }
 
 private:
+    void add_figures() {
+        add_population();
+        add_rates();
+        add_warnings();
+        add_alarms();
+        add("");
+        add_connections();
+    }
+
     void add(std::string text, TopStyle style = TopStyle::plain) {
         const bool old = stale_ && style != TopStyle::heading && style != TopStyle::footer;
         lines_.push_back({clipped(std::move(text), size_.columns), old ? TopStyle::stale : style});
@@ -344,9 +348,9 @@ std::string spark_line(const std::vector<std::uint64_t>& values, BarRange range,
         const auto begin = values.begin() + static_cast<std::ptrdiff_t>(bar * values.size() / shown);
         const auto end = values.begin() + static_cast<std::ptrdiff_t>((bar + 1) * values.size() / shown);
         const std::uint64_t value = std::clamp(*std::min_element(begin, end), range.low, range.high);
-        const double height = range.high == range.low ? 0.5
-                                                      : static_cast<double>(value - range.low) /
-                                                            static_cast<double>(range.high - range.low);
+        const double span = static_cast<double>(range.high - range.low);
+        const double flat = range.high == 0 ? 0.0 : 0.5;
+        const double height = span > 0 ? static_cast<double>(value - range.low) / span : flat;
         const auto level = static_cast<std::size_t>(std::lround(height * 7));
         out += unicode ? bars[level] : plain[level];
     }

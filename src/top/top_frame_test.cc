@@ -180,6 +180,9 @@ TEST(TopFrame, WithoutAnAnswerTheFiguresAreOfAnEarlierTime) {
     EXPECT_EQ(lines[3].style, TopStyle::stale);
     EXPECT_THAT(lines[6].text, StartsWith("! population_drop"));
     EXPECT_EQ(lines[6].style, TopStyle::stale);
+    TopAnswers none;
+    none.failure = answers.failure;
+    EXPECT_THAT(texts(none, {120, 14}), Not(Contains(HasSubstr("connections")))) << "no figure is known";
     answers.failure.reset();
     EXPECT_EQ(render_frame(answers, {}, {120, 14}, {.admin = {}})[4].style, TopStyle::alarm);
 }
@@ -196,6 +199,7 @@ TEST(SparkLine, SpansTheRange) {
     EXPECT_EQ(spark_line({10'000, 9'500, 10'000}, {9'500, 10'000}, 60, true), "█▁█");
     EXPECT_EQ(spark_line({10'000, 9'500, 10'000}, {0, 10'000}, 60, true), "███");
     EXPECT_EQ(spark_line({5, 5, 5}, {5, 5}, 60, true), "▅▅▅");
+    EXPECT_EQ(spark_line({0, 0}, {0, 0}, 60, true), "▁▁");
     EXPECT_EQ(spark_line({0, 7}, {0, 7}, 9, false), "_#");
     EXPECT_EQ(spark_line({0, 9}, {1, 8}, 9, false), "_#") << "values beyond the range are cut";
     EXPECT_EQ(spark_line({}, {0, 0}, 9, true), "");
