@@ -45,6 +45,8 @@ Commands of_kind(const Alarm& alarm) {
             return {"holdfast list --sort age --reverse" + peer_flag(alarm), "holdfast closed" + peer_flag(alarm)};
         case AlarmKind::keepalive_ineffective:
             return {closed_command(CloseReason::read_idle), closed_command(CloseReason::retransmit_expired)};
+        case AlarmKind::idle_timeout:
+            return {alarm.reasons.empty() ? "holdfast closed" : closed_command(alarm.reasons.front().reason)};
         case AlarmKind::duplicate_device:
             return {closed_command(CloseReason::superseded)};
         case AlarmKind::buffer_pressure:

@@ -22,6 +22,8 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using Time = AlarmGateway::Time;
 
+constexpr milliseconds error{5};  // by which the interval of an alarm is widened
+
 /// A gateway whose every end is recorded beside the engine, and the judge of the engine's sentences.
 class Witness {
 public:
@@ -76,8 +78,8 @@ private:
         if (alarm.kind != AlarmKind::population_drop || alarm.cleared_at) return;
         ++drops_told_;
         ASSERT_TRUE(alarm.interval);
-        const Time from = Time(alarm.interval->from.time_since_epoch());
-        const Time to = Time(alarm.interval->to.time_since_epoch());
+        const Time from = Time(alarm.interval->from.time_since_epoch()) + error;
+        const Time to = Time(alarm.interval->to.time_since_epoch()) - error;
         std::array<bool, close_class_count> classes{};
         std::map<CloseReason, std::size_t> told;
         for (const ReasonShare& share : alarm.reasons) {

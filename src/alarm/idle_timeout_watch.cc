@@ -144,6 +144,7 @@ Alarm IdleTimeoutWatch::explained(const Sample& sample, const ListenerStep& step
     alarm.kind = AlarmKind::idle_timeout;
     alarm.listener = step.name;
     put(alarm, ends, sample);
+    alarm.interval.reset();  // devices return between their ends, and so are no members as those of a drop are
     alarm.prefixes.clear();
     alarm.elsewhere = alarm.count;
     explain_timeout(alarm, same, ends_.size(), step.plan);

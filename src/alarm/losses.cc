@@ -106,13 +106,13 @@ Losses losses_of(const std::vector<CloseRecord>& closes, std::uint8_t listener,
 
 void put(Alarm& alarm, const Losses& losses, const Sample& sample) {
     using std::chrono::milliseconds;
-    constexpr milliseconds conversion_error{5};
+    constexpr milliseconds error{5};  // of the conversion to the wall clock
     const auto wall_of = [&sample](Losses::Time time) {
         return sample.wall - std::chrono::round<milliseconds>(sample.now - time);
     };
     alarm.count = losses.count;
     alarm.took = std::chrono::duration_cast<milliseconds>(losses.to - losses.from);
-    alarm.interval = AlarmInterval{.from = wall_of(losses.from) - conversion_error, .to = wall_of(losses.to) + conversion_error};
+    alarm.interval = AlarmInterval{.from = wall_of(losses.from) - error, .to = wall_of(losses.to) + error};
     alarm.population_before = losses.before;
     alarm.population_now = losses.now;
     alarm.reasons = losses.reasons;

@@ -2,7 +2,6 @@
 
 #include "api/api.h"
 #include "api/parameter_kinds.h"
-#include "trend/event_hub.h"
 
 namespace holdfast {
 namespace {
@@ -13,34 +12,6 @@ using Type = Parameter::Type;
 constexpr std::uint64_t unlimited = std::numeric_limits<std::size_t>::max();
 constexpr std::uint64_t longest_wait_ms = max_probe_timeout.count();
 constexpr std::uint64_t two_days_ms = 2ULL * 24 * 3600 * 1000;
-
-std::vector<std::string_view> reason_words() {
-    std::vector<std::string_view> words;
-    for (const CloseReason reason : all_close_reasons) words.push_back(to_string(reason));
-    return words;
-}
-
-std::vector<std::string_view> feed_words() {
-    std::vector<std::string_view> words;
-    for (const FeedKind kind : all_feed_kinds) {
-        if (kind != FeedKind::skipped) words.push_back(to_string(kind));
-    }
-    return words;
-}
-
-std::vector<std::string_view> sort_words() {
-    return {"age", "idle", "items", "bad_items", "bytes_in", "bytes_out", "peer", "key"};
-}
-std::vector<std::string_view> bad_item_words() {
-    std::vector<std::string_view> words;
-    for (std::size_t kind = 0; kind < bad_item_count; ++kind) words.push_back(to_string(static_cast<BadItem>(kind)));
-    return words;
-}
-std::vector<std::string_view> order_words() { return {"asc", "desc"}; }
-std::vector<std::string_view> state_words() { return {"online", "unknown", "closed"}; }
-std::vector<std::string_view> member_words() { return {"back", "missing"}; }
-std::vector<std::string_view> export_words() { return {"csv", "json"}; }
-std::vector<std::string_view> come_back_words() { return {"later", "at_once"}; }
 
 // --- parameters
 
@@ -309,7 +280,7 @@ const ApiEndpoint Api::table[] = {
      .handler = &Api::prefixes,
      .parameters = prefix_scope,
      .example =
-         R"({"peer":null,"closed_since":"2026-11-22T08:00:00.123Z","total":1,"connections":4100,"suspects":0,"closed":3,"reasons":{"peer_reset":3},"prefixes":[{"prefix":"10.2.0.0/16","connections":4100,"suspects":0,"closed":3,"reasons":{"peer_reset":3}}]})",
+         R"({"peer":null,"closed_since":"2026-11-22T08:00:00.123Z","total":1,"connections":4100,"suspects":0,"closed":3,"reasons":{},"prefixes":[{"prefix":"10.2.0.0/16","connections":4100,"suspects":0,"closed":3,"reasons":{}}]})",
      .verb = "prefixes"},
     {.method = "GET",
      .path = api_path::bad_items,

@@ -2,8 +2,12 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
+
+#include <holdfast/reason.h>
 
 #include "api/api_endpoint.h"
+#include "trend/event_hub.h"
 
 namespace holdfast::parameter {
 
@@ -70,5 +74,35 @@ namespace holdfast::parameter {
                                           std::string_view default_value = {}) {
     return {.name = name, .type = Parameter::Type::boolean, .help = help, .default_value = default_value};
 }
+
+// Words that a parameter may be.
+
+[[nodiscard]] inline std::vector<std::string_view> reason_words() {
+    std::vector<std::string_view> words;
+    for (const CloseReason reason : all_close_reasons) words.push_back(to_string(reason));
+    return words;
+}
+
+[[nodiscard]] inline std::vector<std::string_view> feed_words() {
+    std::vector<std::string_view> words;
+    for (const FeedKind kind : all_feed_kinds) {
+        if (kind != FeedKind::skipped) words.push_back(to_string(kind));
+    }
+    return words;
+}
+
+[[nodiscard]] inline std::vector<std::string_view> sort_words() {
+    return {"age", "idle", "items", "bad_items", "bytes_in", "bytes_out", "peer", "key"};
+}
+[[nodiscard]] inline std::vector<std::string_view> bad_item_words() {
+    std::vector<std::string_view> words;
+    for (std::size_t kind = 0; kind < bad_item_count; ++kind) words.push_back(to_string(static_cast<BadItem>(kind)));
+    return words;
+}
+[[nodiscard]] inline std::vector<std::string_view> order_words() { return {"asc", "desc"}; }
+[[nodiscard]] inline std::vector<std::string_view> state_words() { return {"online", "unknown", "closed"}; }
+[[nodiscard]] inline std::vector<std::string_view> member_words() { return {"back", "missing"}; }
+[[nodiscard]] inline std::vector<std::string_view> export_words() { return {"csv", "json"}; }
+[[nodiscard]] inline std::vector<std::string_view> come_back_words() { return {"later", "at_once"}; }
 
 }  // namespace holdfast::parameter

@@ -141,7 +141,7 @@ inline constexpr EventField last_bad_item{
     "last_bad_item",
     FieldType::object,
     "if the connection had bad items",
-    "The latest bad item: see [below](#bad-items).",
+    "The latest bad item: see [bad items](answers.md#bad-items).",
     R"({"kind":"not_json","position":49,"bytes":5,"head":"hello","at":"2026-11-22T08:01:01.523Z"})",
     [](const auto& event) { return event.bad_items ? std::optional(event.bad_items->last) : std::nullopt; }};
 inline constexpr EventField duration_s{"duration_s", FieldType::seconds,
@@ -356,8 +356,8 @@ inline constexpr EventKind closed_life_kind{
                    "always; null without an item"),
                field::reason, field::kind, field::error, field::nullable(field::detail, "always; null without one"),
                if_observed(field::evidence, [](const ClosedLife& life) { return life.evidence; }),
-               if_observed(field::items), field::bad_items, field::last_bad_item,
-               if_observed(field::bytes_in), if_observed(field::bytes_out),
+               if_observed(field::items), field::bad_items, field::last_bad_item, if_observed(field::bytes_in),
+               if_observed(field::bytes_out),
                if_observed(field::duration_s, [](const ClosedLife& life) { return Seconds{life.duration}; }),
                field::with(field::nullable(field::connected_at, "always; null if it is not known"),
                            [](const ClosedLife& life) {

@@ -435,14 +435,9 @@ Delivery Server::deliver(ConnectionId id, std::string_view json_object, millisec
             if (shard.is_unauthenticated(connection)) return reply(Delivery::absent);
             std::string framed;
             append_framed(framed, impl_->pipeline_of(shard).listener(connection.listener).rules(), json_object);
-            switch (shard.send(connection, framed)) {
-                case SendOutcome::no_such_connection:
-                    return reply(Delivery::absent);
-                case SendOutcome::queue_full:
-                    return reply(Delivery::queue_full);
-                case SendOutcome::queued:
-                    break;
-            }
+            const SendOutcome outcome = shard.send(connection, framed);
+            if (outcome == SendOutcome::no_such_connection) return reply(Delivery::absent);
+            if (outcome == SendOutcome::queue_full) return reply(Delivery::queue_full);
             shard.when_acknowledged(
                 shard.registry().number_of(connection), shard.time().steady + timeout,
                 [reply](bool acknowledged) { reply(acknowledged ? Delivery::acked : Delivery::sent); });

@@ -73,7 +73,7 @@ public:
     [[nodiscard]] bool restore(std::string_view text);
 
 private:
-    static constexpr std::size_t max_restored = 512;             ///< listeners
+    static constexpr std::size_t max_restored = 512;           ///< listeners
     static constexpr std::chrono::hours max_stepped{876'000};  ///< 100 years
 
     [[nodiscard]] TrendAnswer own_answer(const TrendQuery& query) const;
@@ -81,10 +81,11 @@ private:
 
     mutable std::mutex mutex_;
     std::optional<std::chrono::milliseconds>
-        first_;                            // guarded by mutex_; the first sample's wall minus its steady time
-    WallLine wall_line_;                   // guarded by mutex_
-    std::chrono::milliseconds stepped_{};  // guarded by mutex_; steps of the wall clock since the first sample, also of earlier processes
-    std::unique_ptr<TrendHistory> all_;    // guarded by mutex_
+        first_;           // guarded by mutex_; the first sample's wall minus its steady time
+    WallLine wall_line_;  // guarded by mutex_
+    std::chrono::milliseconds
+        stepped_{};  // guarded by mutex_; steps of the wall clock since the first sample, also of earlier processes
+    std::unique_ptr<TrendHistory> all_;                             // guarded by mutex_
     std::map<std::string, std::unique_ptr<TrendHistory>> by_name_;  // guarded by mutex_
 };
 
