@@ -65,3 +65,16 @@ def test_an_unknown_device_says_so(browser, gateway):
     opened(browser, gateway, "#/devices/nobody")
     browser.wait_text("#device-state", "unknown")
     browser.wait(lambda: "nobody" in browser.text("#device-outcome"), "the gateway's words")
+
+
+def test_bad_items_are_shown_and_lead_to_their_origin(page, gateway):
+    page.wait_text("#bad-empty", "No bad item has arrived since the gateway started.")
+    with device.connect(gateway.address) as sock:
+        sock.sendall(b"<script>document.title = 1</script>\n" + b'{"name":1}\n')
+        page.wait(lambda: sorted(page.texts("#bad-body .reason")) == ["no key", "not json"], "both")
+        assert any("<script>" in text for text in page.texts("#bad-body .head-bytes")), "as text"
+        page.js("const s = document.getElementById('bad-kind'); s.value = 'no_key'; s.dispatchEvent(new Event('change', {bubbles: true}))")
+        page.wait(lambda: page.texts("#bad-body .reason") == ["no key"], "of one kind")
+        assert "kind=no_key" in page.driver.current_url
+        page.click("#bad-body a")
+        page.wait_text("#one-state", "open")

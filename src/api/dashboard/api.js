@@ -34,6 +34,7 @@ export const alarm = (id, query) => ask(withQuery(alarmPath(id), query));
 export const acknowledge = (id, note) => ask(`${alarmPath(id)}/acknowledgement`, jsonBody(JSON.stringify({note})));
 export const withdraw = (id) => ask(`${alarmPath(id)}/acknowledgement`, {method: 'DELETE'});
 export const membersPath = (id, format) => withQuery(`${alarmPath(id)}/members`, {format});
+export const bad = (query) => ask(withQuery('/v1/bad', query));
 export const device = (id) => ask(devicePath(id));
 export const probeDevice = (id) => ask(`${devicePath(id)}/probe?timeout=3s`, {method: 'POST'});
 export const connections = (query) => ask(withQuery('/v1/connections', query));

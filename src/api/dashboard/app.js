@@ -2,6 +2,7 @@
 
 import {AlarmPage} from './alarm_page.js';
 import {Alarms} from './alarms.js';
+import {BadItems} from './bad.js';
 import {Connection} from './connection.js';
 import {Connections} from './connections.js';
 import {DevicePage} from './device.js';
@@ -33,6 +34,7 @@ const prefixes = new Prefixes();
 const connections = new Connections();
 const ended = new Ended();
 const fleet = new Fleet();
+const bad = new BadItems();
 const connection = new Connection();
 const alarmPage = new AlarmPage();
 const devicePage = new DevicePage();
@@ -57,6 +59,7 @@ function refreshTables(now = Date.now()) {
   prefixes.refresh();
   connections.refresh();
   ended.refresh();
+  bad.refresh();
   fleet.refresh();
 }
 
@@ -104,6 +107,7 @@ glance.onStatus = (status) => {
   population.setListeners(names);
   connections.setListeners(names);
   ended.setReasons(Object.keys(status.closed));
+  bad.setKinds(Object.keys(status.bad_items));
   fleet.take(status);
   say(byId('footer-version'), `holdfast ${status.version}, process ${status.pid}, up ${duration(Math.floor(status.uptime_s))}.`);
 };
@@ -186,9 +190,10 @@ function showOverview(section, parameters, id) {
   if (!section || section === 'connections') connections.enter(parameters);
   if (!section || section === 'ended') ended.enter(parameters);
   if (!section || section === 'prefixes') prefixes.enter(id ?? '');
+  if (!section || section === 'bad') bad.enter(parameters);
   refreshAll();
   retitle();
-  const target = section && ['population', 'alarms', 'fleet', 'prefixes', 'connections', 'ended'].includes(section) ? byId(section) : null;
+  const target = section && ['population', 'alarms', 'fleet', 'prefixes', 'connections', 'bad', 'ended'].includes(section) ? byId(section) : null;
   if (toSearch) search();
   else if (cameFrom) focusRow(cameFrom);
   else if (target) target.focus({preventScroll: true});

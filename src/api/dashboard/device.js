@@ -1,6 +1,7 @@
-// One device's page: its state, its connections over time at all gateways, and its alarms.
+// One device's page: its state, its connections over time at all gateways, its bad items and its alarms.
 
 import * as api from './api.js';
+import {fillBad} from './bad.js';
 import {evidenceFacts, generalFacts} from './connection.js';
 import {pageOf} from './connections.js';
 import {byId, fillFacts, fillRows, make, say, visible} from './dom.js';
@@ -10,6 +11,7 @@ import {alarmPage} from './marks.js';
 
 const LIVES = 200;  // in the timeline
 const ROWS = 20;    // in the table
+const BAD = 10;
 const ALARMS = 5;  // the newest alarms that are searched for the device
 
 export const devicePage = (id) => `#/devices/${encodeURIComponent(id)}`;
@@ -106,7 +108,7 @@ export class DevicePage {
     this.#alarmsOf = null;
     say(byId('device-title'), visible(id));
     say(byId('device-state'), '');
-    for (const part of ['device-facts', 'device-evidence', 'device-timeline', 'device-lives', 'device-alarms']) byId(part).replaceChildren();
+    for (const part of ['device-facts', 'device-evidence', 'device-timeline', 'device-lives', 'device-bad-body', 'device-alarms']) byId(part).replaceChildren();
     this.#outcome('\u00a0', '');
     this.refresh();
   }
@@ -125,6 +127,7 @@ export class DevicePage {
     }
     if (id !== this.#id) return;
     this.#show(device);
+    this.#showBad(id);
     if (this.#alarmsOf !== id) this.#showAlarms(id);
   }
 
@@ -157,6 +160,18 @@ export class DevicePage {
     const silent = device.silent_gateways ?? [];
     say(byId('device-lives-sum'), `${number(device.total)} closed connections known${device.total > ROWS ? `, the newest ${number(ROWS)} in the table` : ''}`
       + `${silent.length ? `; not known of ${silent.map(visible).join(', ')}, which did not answer` : ''}`);
+  }
+
+  async #showBad(id) {
+    try {
+      const answer = await api.bad({id, limit: BAD});
+      if (id !== this.#id) return;
+      fillBad(byId('device-bad-body'), answer.bad_items);
+      byId('device-bad-empty').hidden = answer.bad_items.length > 0;
+      say(byId('device-bad-empty'), 'No bad item of this device is among the latest ones.');
+    } catch (error) {
+      if (id === this.#id) say(byId('device-bad-empty'), error.message);
+    }
   }
 
   /** Searches the members of the newest alarms, once for each visit. */
