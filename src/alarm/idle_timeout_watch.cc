@@ -99,13 +99,27 @@ void IdleTimeoutWatch::note(const Observation& observation) {
     noted_ = true;
 }
 
+/// Returns false if a sample of the ends rules a common silence out. Usually there is none, and all ends cost more.
+bool IdleTimeoutWatch::may_have_one_silence() const {
+    constexpr std::size_t least_sampled = 64;
+    const std::size_t stride = std::max<std::size_t>(1, ends_.size() / least_sampled);
+    std::vector<SilentEnd> sampled;
+    std::size_t all = 0;
+    for (std::size_t i = 0; i < ends_.size(); i += stride, ++all) {
+        if (ends_[i].silence >= min_silence) sampled.push_back(ends_[i]);
+    }
+    if (5 * sampled.size() < 3 * all) return false;
+    return 5 * largest_group(std::move(sampled)).size() >= 3 * all;
+}
+
 void IdleTimeoutWatch::evaluate(const Sample& sample, const ListenerStep& step) {
     while (!ends_.empty() && sample.now - ends_.front().at > memory) ends_.pop_front();
     if (noted_ && sample.now - looked_at_ >= look_every) {
         looked_at_ = sample.now;
         noted_ = false;
         const auto least = std::max<std::size_t>(sample.settings.drop_least, step.population / 100);
-        const auto same = ends_.size() < least ? std::nullopt : same_silence({ends_.begin(), ends_.end()});
+        const bool is_worth_it = ends_.size() >= least && may_have_one_silence();
+        const auto same = is_worth_it ? same_silence({ends_.begin(), ends_.end()}) : std::nullopt;
         if (same && same->shortest >= min_silence && same->ends.size() >= least) update(sample, step, *same);
     }
     if (!episode_.active()) return;

@@ -45,6 +45,7 @@ public:
     void end(AlarmBook& book) { episode_.end(book); }
 
 private:
+    [[nodiscard]] bool may_have_one_silence() const;
     [[nodiscard]] Alarm explained(const Sample& sample, const ListenerStep& step, const SameSilence& same) const;
     void update(const Sample& sample, const ListenerStep& step, const SameSilence& same);
 

@@ -22,7 +22,10 @@ class IdleTimeout : public testing::Test {
 protected:
     IdleTimeout() : random_(test_seed()) { gateway_.come("10.1.0.1", 400); }
 
-    void use(milliseconds detect_within) { gateway_.listener().plan = plan_liveness(detect_within).value(); }
+    void use(milliseconds detect_within) {
+        gateway_.listener().plan = plan_liveness(detect_within).value();
+        gateway_.seconds(1);  // the engine has the listener
+    }
     /// Ends a connection every two seconds after a silence of `from` to `from` + `spread`.
     void end_some(int count, milliseconds from, milliseconds spread, CloseReason reason = CloseReason::peer_closed) {
         for (int i = 0; i < count; ++i) {

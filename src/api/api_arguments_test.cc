@@ -55,11 +55,13 @@ TEST(ApiArguments, AnErrorNamesTheValueAndWhatIsAllowed) {
     const std::pair<const char*, const char*> wrong[] = {
         {"limit=-1", "limit=\"-1\" is not a whole number from 0 to 10000"},
         {"limit=10001", "limit=\"10001\" is not a whole number from 0 to 10000"},
-        {"sort=colour", "sort=\"colour\" is not a sort; allowed are age, idle, items, bytes_in, bytes_out, peer, key"},
+        {"sort=colour",
+         "sort=\"colour\" is not a sort; allowed are age, idle, items, bad_items, bytes_in, bytes_out, peer, key"},
         {"order=up", "order=\"up\" is not an order; allowed are asc, desc"},
         {"suspect=1", "suspect=\"1\" is neither true nor false"},
         {"colour=red",
-         "unknown query parameter \"colour\"; allowed are peer, key, id, listener, suspect, sort, order, limit, "
+         "unknown query parameter \"colour\"; allowed are peer, key, id, listener, since, until, suspect, sort, order, "
+         "limit, "
          "offset"},
         {"key=a&key=b", "key=\"b\" is given twice; give it once"},
     };

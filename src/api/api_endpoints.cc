@@ -27,6 +27,8 @@ constexpr Parameter connection_filters[] = {
     text("key", "KEY", "key of the latest item"),
     device_id,
     text("listener", "NAME", "name of the listener"),
+    time_bound("since", "connected at this time or later, e.g. 10m ago as 10m"),
+    time_bound("until", "connected at this time or earlier"),
     boolean("suspect", "suspects only: probed on suspicion and silent since"),
     word("sort", "SORT", sort_words, "sort key: age, idle, items, bad_items, bytes_in, bytes_out, peer or key", "age"),
     switched(word("order", "", order_words, "asc or desc; default: asc for peer and key, else desc"), "--reverse",

@@ -68,7 +68,7 @@ TEST_F(ApiFleetTest, ShowsTheWholeFleet) {
                      .state = FleetDeviceState::online}}};
     EXPECT_EQ(
         get("/v1/fleet").body,
-        R"({"self":"east","trouble":null,"complete":true,"known_devices":1,"unsettled":0,)"
+        R"({"self":"east","trouble":null,"complete":true,"known_devices":1,"unsettled":0,"gateways_lost":0,"devices_lost":0,)"
         R"("closed_unauthenticated":0,"dropped_unauthenticated":0,"gateways":[)"
         R"({"name":"east","state":"online","self":true,"since":"2026-11-22T08:00:00.123Z","quiet_s":1.5,"connections":3,"devices":2},)"
         R"({"name":"west","state":"lost","self":false,"since":null,"quiet_s":11,"connections":0,"devices":0}],"total":1,"devices":[)"

@@ -253,7 +253,7 @@ TEST_F(ClientVerbs, ReloadSaysWhatItDid) {
     reloaded_.errors = {"a.toml:3: one", "a.toml:9: t\x1bwo"};
     const VerbOutcome bad = request({"reload"});
     EXPECT_EQ(bad.code, 1);
-    EXPECT_EQ(bad.err, "holdfast: a.toml:3: one\nholdfast: a.toml:9: t wo\n");
+    EXPECT_EQ(bad.err, "holdfast: a.toml:3: one\nholdfast: a.toml:9: t\\x1bwo\n");
     server_->stop();
     EXPECT_EQ(request({"reload"}).code, 3);
 }

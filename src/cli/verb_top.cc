@@ -120,7 +120,7 @@ int top_verb(const TopFlags& flags) {
         print_error("--admin: " + not_an_admin_address(flags.client.admin.address));
     } else if (!sort) {
         print_error("--sort: " + in_quotes(flags.sort) +
-                    " is not a sort key; allowed are age, idle, items, bytes_in, bytes_out, peer, key");
+                    " is not a sort key; allowed are age, idle, items, bad_items, bytes_in, bytes_out, peer, key");
     } else if (!interval || interval.value() < 100ms || interval.value() > 1h) {
         print_error("--interval: " + (interval ? in_quotes(flags.interval) + " is out of range; write 100ms to 1h"
                                                : interval.error().message));
@@ -147,7 +147,7 @@ Verb make_top_verb() {
                           {"--sort",
                            &flags->sort,
                            "SORT",
-                           "sort key: age, idle, items, bytes_in, bytes_out, peer or key",
+                           "sort key: age, idle, items, bad_items, bytes_in, bytes_out, peer or key",
                            {.shows_default = true}},
                           {"--reverse", &flags->reverse, "", "reversed order"},
                           {"--filter", &flags->filter, "TEXT", "peer prefix or key of the connections"}} +

@@ -203,13 +203,6 @@ std::string default_spool_directory() {
     return state.empty() ? "holdfast-spool" : std::string(state) + "/spool";
 }
 
-/// Returns "state" in systemd's StateDirectory, else in the spool's directory, or an empty text if there is neither.
-std::string default_state_file(const SinkConfig& sink) {
-    const std::string_view state = directory_in("STATE_DIRECTORY");
-    if (!state.empty()) return std::string(state) + "/state";
-    return is_durable(sink.type) ? sink.path + "/state" : "";
-}
-
 /// Returns "admin.sock" in systemd's RuntimeDirectory, or an empty text if there is none.
 std::string default_admin_socket() {
     const std::string_view runtime = directory_in("RUNTIME_DIRECTORY");
@@ -224,8 +217,6 @@ LoadOutcome finish(Draft draft, const Overrides& overrides) {
     if (is_durable(sink.type) && sink.path.empty()) sink.path = default_spool_directory();
     AdminConfig& admin = draft.loaded.config.admin;
     if (admin.socket.empty()) admin.socket = default_admin_socket();
-    ProcessConfig& process = draft.loaded.config.process;
-    if (process.state_file.empty()) process.state_file = default_state_file(sink);
     check(draft);
     if (!draft.errors.empty()) return {std::nullopt, std::move(draft.errors)};
     return {std::move(draft.loaded), {}};
@@ -238,6 +229,14 @@ std::string LoadedConfig::origin_text(const Option& option, std::size_t listener
     if (origin == origins.end()) return "default";
     if (!origin->second.flag.empty()) return std::string(origin->second.flag);
     return file + ":" + std::to_string(origin->second.line);
+}
+
+std::string state_file_of(const DaemonConfig& config) {
+    const std::string& given = config.process.state_file;
+    if (!given.empty()) return given == "off" ? "" : given;
+    const std::string_view state = directory_in("STATE_DIRECTORY");
+    if (!state.empty()) return std::string(state) + "/state";
+    return is_durable(config.sink.type) ? config.sink.path + "/state" : "";
 }
 
 LoadOutcome load_config(const std::optional<std::filesystem::path>& file, const Overrides& overrides) {

@@ -74,4 +74,8 @@ struct ConfigSource {
 /// Loads a configuration from text instead of a file. `name` is for messages.
 [[nodiscard]] LoadOutcome load_config_text(std::string_view name, std::string_view text, const Overrides& overrides);
 
+/// Returns the path of process.state_file, or an empty text if there is none. The default is "state" in systemd's
+/// StateDirectory, else in the spool's directory.
+[[nodiscard]] std::string state_file_of(const DaemonConfig& config);
+
 }  // namespace holdfast

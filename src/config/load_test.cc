@@ -117,7 +117,8 @@ TEST_F(LoadConfig, AnUnknownKeyNamesTheNearest) {
                 ElementsAre(R"(gateway.toml:1: unknown key "reactor"; did you mean "reactors"?)"));
     EXPECT_THAT(
         errors("[item]\ncolour = 2\n"),
-        ElementsAre(R"(gateway.toml:2: unknown key "colour" in [item]; known keys: key, max_bytes, max_depth)"));
+        ElementsAre(
+            R"(gateway.toml:2: unknown key "colour" in [item]; known keys: key, numeric_key, lone_surrogates, max_bytes, max_depth)"));
     EXPECT_THAT(errors("detect_within = \"30s\"\n"),
                 ElementsAre(R"(gateway.toml:1: unknown key "detect_within"; move it to [[listener]])"));
     EXPECT_THAT(errors("[log]\nreactors = 2\n"), ElementsAre("gateway.toml:2: unknown key \"reactors\" in [log]; move "
@@ -128,8 +129,10 @@ TEST_F(LoadConfig, AnUnknownKeyNamesTheNearest) {
     EXPECT_THAT(errors("[tls]\n"),
                 ElementsAre("gateway.toml:1: unknown section [tls]; known sections: [[listener]], [item], "
                             "[limits], [sink], [fleet], [admin], [alarm], [log] and [process]"));
-    EXPECT_THAT(errors("[item]\n\"a\\nb\" = 1\n"),
-                ElementsAre(R"(gateway.toml:2: unknown key "a\nb" in [item]; known keys: key, max_bytes, max_depth)"));
+    EXPECT_THAT(
+        errors("[item]\n\"a\\nb\" = 1\n"),
+        ElementsAre(
+            R"(gateway.toml:2: unknown key "a\nb" in [item]; known keys: key, numeric_key, lone_surrogates, max_bytes, max_depth)"));
 }
 
 TEST_F(LoadConfig, AnUnknownWordIsReportedWithTheKnownOnes) {

@@ -244,7 +244,7 @@ std::optional<Error> Daemon::start() {
     if (auto error = restrict_itself()) return error;
     if (auto error = start_sink()) return error;
     if (ended_early_) return std::nullopt;
-    if (config_.process.has_state_file()) state_.emplace(config_.process.state_file, log_);
+    if (const auto file = state_file_of(config_); !file.empty()) state_.emplace(file, log_);
     if (auto error = start_server()) return error;
     start_fleet();
     start_reloader();

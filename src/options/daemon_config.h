@@ -116,9 +116,7 @@ struct LogConfig {
 
 struct ProcessConfig {
     std::string user;        ///< user to run as when started by root; empty: unchanged
-    std::string state_file;  ///< a path or "off"; load_config() sets the default, if there is one, when empty
-
-    [[nodiscard]] bool has_state_file() const { return !state_file.empty() && state_file != "off"; }
+    std::string state_file;  ///< a path or "off"; empty: state_file_of() has the default
 };
 
 /// The configuration of `holdfast serve` (docs/reference/options.md). load_config() creates and checks it.

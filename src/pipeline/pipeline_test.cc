@@ -324,100 +324,101 @@ TEST_F(PipelineOf, TooManyDroppedItemsEndTheConnection) {
     std::string lines;
     for (int i = 0; i < 3; ++i) lines += std::string(80, 'x') + "\n";
     EXPECT_EQ(read(lines).end, CloseReason::too_many_bad_items);
+}
 
-    TEST_F(PipelineOf, ABadItemIsKeptWithItsPlaceAndItsFirstBytes) {
-        EXPECT_FALSE(read("{\"ip\":\"a\"}\n").end);
-        connection_.bytes_in = 79;  // this read's bytes included
-        EXPECT_FALSE(read(" [1]\r\n" + std::string(60, ' ') + "x\n").end);
-        const BadItems* bad = pipeline_.bad_items_of(Token{});
-        ASSERT_NE(bad, nullptr);
-        EXPECT_EQ(bad->total(), 2U);
-        EXPECT_EQ(bad->last.kind, BadItem::not_json);
-        EXPECT_EQ(bad->last.position, 77U);
-        EXPECT_EQ(bad->last.bytes, 1U);
-        EXPECT_EQ(bad->last.head.view(), "x");
-        const BadItemPage page = bad_items_.find({});
-        ASSERT_EQ(page.rows.size(), 2U);
-        EXPECT_EQ(page.rows[1].position, 12U);
-        EXPECT_EQ(page.rows[1].head.view(), "[1]");
-        EXPECT_NE(page.rows[1].detail.find("array"), std::string_view::npos);
-        EXPECT_EQ(page.rows[1].listener, "devices");
-    }
+TEST_F(PipelineOf, ABadItemIsKeptWithItsPlaceAndItsFirstBytes) {
+    EXPECT_FALSE(read("{\"ip\":\"a\"}\n").end);
+    connection_.bytes_in = 79;  // this read's bytes included
+    EXPECT_FALSE(read(" [1]\r\n" + std::string(60, ' ') + "x\n").end);
+    const BadItems* bad = pipeline_.bad_items_of(Token{});
+    ASSERT_NE(bad, nullptr);
+    EXPECT_EQ(bad->total(), 2U);
+    EXPECT_EQ(bad->last.kind, BadItem::not_json);
+    EXPECT_EQ(bad->last.position, 77U);
+    EXPECT_EQ(bad->last.bytes, 1U);
+    EXPECT_EQ(bad->last.head.view(), "x");
+    const BadItemPage page = bad_items_.find({});
+    ASSERT_EQ(page.rows.size(), 2U);
+    EXPECT_EQ(page.rows[1].position, 12U);
+    EXPECT_EQ(page.rows[1].head.view(), "[1]");
+    EXPECT_NE(page.rows[1].detail.find("array"), std::string_view::npos);
+    EXPECT_EQ(page.rows[1].listener, "devices");
+}
 
-    TEST_F(PipelineOf, TheFirstBytesNameTheProtocolOfAllThatFollows) {
-        connection_.bytes_in = 42;
-        EXPECT_EQ(read("GET / HTTP/1.1\r\nHost: a\r\nAccept: b\r\n\r\nrest").end, CloseReason::too_many_bad_items);
-        const std::string detail = close_with(CloseReason::too_many_bad_items, "", "");
-        EXPECT_EQ(detail,
-                  "3 bad items in a row, the last not_json of 9 bytes at byte 25, \"Accept: b\": the bytes are HTTP; "
-                  "send JSON "
-                  "objects without HTTP, or correct the client's port; 4 bytes were left unread");
-        EXPECT_EQ(counters_.left_over_bytes.get(), 4U);
-        EXPECT_EQ(pipeline_.bad_items_of(Token{}), nullptr) << "its number may come again";
-    }
+TEST_F(PipelineOf, TheFirstBytesNameTheProtocolOfAllThatFollows) {
+    connection_.bytes_in = 42;
+    EXPECT_EQ(read("GET / HTTP/1.1\r\nHost: a\r\nAccept: b\r\n\r\nrest").end, CloseReason::too_many_bad_items);
+    const std::string detail = close_with(CloseReason::too_many_bad_items, "", "");
+    EXPECT_EQ(detail,
+              "3 bad items in a row, the last not_json of 9 bytes at byte 25, \"Accept: b\": the bytes are HTTP; "
+              "send JSON "
+              "objects without HTTP, or correct the client's port; 4 bytes were left unread");
+    EXPECT_EQ(counters_.left_over_bytes.get(), 4U);
+    EXPECT_EQ(pipeline_.bad_items_of(Token{}), nullptr) << "its number may come again";
+}
 
-    TEST_F(PipelineOf, ASecretIsNotKept) {
-        EXPECT_FALSE(read("{\"token\":\"secret\"\n").end);
-        EXPECT_EQ(pipeline_.bad_items_of(Token{})->last.head.view(), "{\"token\"");
-    }
+TEST_F(PipelineOf, ASecretIsNotKept) {
+    EXPECT_FALSE(read("{\"token\":\"secret\"\n").end);
+    EXPECT_EQ(pipeline_.bad_items_of(Token{})->last.head.view(), "{\"token\"");
+}
 
-    TEST(BadItemHistory, KeepsTheLatestWithGrowingNumbersAndFilters) {
-        BadItemHistory history;
-        EXPECT_TRUE(history.find({}).rows.empty());
-        for (std::size_t i = 0; i < bad_items_kept + 10; ++i) {
-            BadItemRow row;
-            row.kind = i % 2 == 0 ? BadItem::no_key : BadItem::not_json;
-            row.id = i % 3 == 0 ? "third" : "";
-            history.add(row);
-        }
-        BadItemQuery query;
-        query.limit = 10'000;
-        const BadItemPage all = history.find(query);
-        ASSERT_EQ(all.rows.size(), bad_items_kept);
-        EXPECT_EQ(all.newest, bad_items_kept + 10);
-        EXPECT_EQ(all.rows.front().number, all.newest);
-        EXPECT_EQ(all.rows.back().number, 11U);
-        query.after = all.newest - 3;
-        query.kind = BadItem::not_json;
-        EXPECT_EQ(history.find(query).rows.size(), 2U);
-        query = {};
-        query.id = "third";
-        query.limit = 1;
-        EXPECT_EQ(history.find(query).rows.front().number, 1'009U);
+TEST(BadItemHistory, KeepsTheLatestWithGrowingNumbersAndFilters) {
+    BadItemHistory history;
+    EXPECT_TRUE(history.find({}).rows.empty());
+    for (std::size_t i = 0; i < bad_items_kept + 10; ++i) {
+        BadItemRow row;
+        row.kind = i % 2 == 0 ? BadItem::no_key : BadItem::not_json;
+        row.id = i % 3 == 0 ? "third" : "";
+        history.add(row);
     }
+    BadItemQuery query;
+    query.limit = 10'000;
+    const BadItemPage all = history.find(query);
+    ASSERT_EQ(all.rows.size(), bad_items_kept);
+    EXPECT_EQ(all.newest, bad_items_kept + 10);
+    EXPECT_EQ(all.rows.front().number, all.newest);
+    EXPECT_EQ(all.rows.back().number, 11U);
+    query.after = all.newest - 3;
+    query.kind = BadItem::not_json;
+    EXPECT_EQ(history.find(query).rows.size(), 2U);
+    query = {};
+    query.id = "third";
+    query.limit = 1;
+    EXPECT_EQ(history.find(query).rows.front().number, 1'009U);
+}
 
-    TEST(BadItemBook, LimitsWhatTheHistoryTakesInASecondAndCountsAll) {
-        BadItemHistory history;
-        BadItemBook book(history);
-        const SteadyTime start{std::chrono::hours(1)};
-        unsigned taken = 0;
-        for (Token connection = 1; connection <= 100; ++connection) {
-            for (int i = 0; i < 20; ++i) taken += book.count(connection, {}, start) ? 1 : 0;
-        }
-        EXPECT_EQ(taken, BadItemBook::kept_per_reactor);
-        EXPECT_EQ(book.find(1)->total(), 20U);
-        EXPECT_EQ(history.find({}).left_out, 2'000U - taken);
-        EXPECT_FALSE(book.count(1, {}, start + std::chrono::milliseconds(999)));
-        EXPECT_TRUE(book.count(1, {}, start + std::chrono::seconds(1)));
-        EXPECT_EQ(book.take(1)->total(), 22U);
-        EXPECT_EQ(book.find(1), nullptr);
-        EXPECT_EQ(book.take(1), nullptr);
+TEST(BadItemBook, LimitsWhatTheHistoryTakesInASecondAndCountsAll) {
+    BadItemHistory history;
+    BadItemBook book(history);
+    const SteadyTime start{std::chrono::hours(1)};
+    unsigned taken = 0;
+    for (Token connection = 1; connection <= 100; ++connection) {
+        for (int i = 0; i < 20; ++i) taken += book.count(connection, {}, start) ? 1 : 0;
     }
+    EXPECT_EQ(taken, BadItemBook::kept_per_reactor);
+    EXPECT_EQ(book.find(1)->total(), 20U);
+    EXPECT_EQ(history.find({}).left_out, 2'000U - taken);
+    EXPECT_FALSE(book.count(1, {}, start + std::chrono::milliseconds(999)));
+    EXPECT_TRUE(book.count(1, {}, start + std::chrono::seconds(1)));
+    EXPECT_EQ(book.take(1)->total(), 22U);
+    EXPECT_EQ(book.find(1), nullptr);
+    EXPECT_EQ(book.take(1), nullptr);
+}
 
-    TEST(NoticeLimiter, ReportsOnceForAnyNumberOfReactors) {
-        std::vector<Notice::Kind> told;
-        NoticeLimiter gate([&](const Notice& notice) { told.push_back(notice.kind); });
-        const Notice paused{.kind = Notice::Kind::accept_paused, .listener = "a", .message = {}};
-        const Notice resumed{.kind = Notice::Kind::accept_resumed, .listener = "a", .message = {}};
-        gate.pass(0, paused);
-        gate.pass(0, paused);
-        gate.pass(0, resumed);
-        EXPECT_EQ(told, (std::vector{Notice::Kind::accept_paused}));
-        gate.pass(1, paused);
-        gate.pass(0, resumed);
-        EXPECT_EQ(told, (std::vector{Notice::Kind::accept_paused, Notice::Kind::accept_paused,
-                                     Notice::Kind::accept_resumed}));
-    }
+TEST(NoticeLimiter, ReportsOnceForAnyNumberOfReactors) {
+    std::vector<Notice::Kind> told;
+    NoticeLimiter gate([&](const Notice& notice) { told.push_back(notice.kind); });
+    const Notice paused{.kind = Notice::Kind::accept_paused, .listener = "a", .message = {}};
+    const Notice resumed{.kind = Notice::Kind::accept_resumed, .listener = "a", .message = {}};
+    gate.pass(0, paused);
+    gate.pass(0, paused);
+    gate.pass(0, resumed);
+    EXPECT_EQ(told, (std::vector{Notice::Kind::accept_paused}));
+    gate.pass(1, paused);
+    gate.pass(0, resumed);
+    EXPECT_EQ(told,
+              (std::vector{Notice::Kind::accept_paused, Notice::Kind::accept_paused, Notice::Kind::accept_resumed}));
+}
 
 }  // namespace
 

@@ -136,14 +136,22 @@ std::string printable(std::string_view text) {
 std::string printable_lines(std::string_view text) {
     std::string out;
     out.reserve(text.size());
-    split(
-        text, [&out](std::string_view safe) { out += safe; },
-        [&out](char32_t point) {
-            const bool is_space = point == '\n' || point == '\t';
-            is_space ? out.push_back(static_cast<char>(point)) : append_unsafe(out, point);
-        },
-        [&out](unsigned char byte) { append_byte(out, byte); });
-    return out;
+    const auto append_line = [&out](std::string_view line) {
+        split(
+            line, [&out](std::string_view safe) { out += safe; },
+            [&out](char32_t point) { point == '\t' ? out.push_back('\t') : append_unsafe(out, point); },
+            [&out](unsigned char byte) { append_byte(out, byte); });
+    };
+    for (;;) {
+        const std::size_t end = text.find('\n');
+        std::string_view line = text.substr(0, end);
+        const bool has_return = end != std::string_view::npos && line.ends_with('\r');
+        if (has_return) line.remove_suffix(1);
+        append_line(line);
+        if (end == std::string_view::npos) return out;
+        out += has_return ? "\r\n" : "\n";
+        text.remove_prefix(end + 1);
+    }
 }
 
 void append_json_unsafe(std::string& out, char32_t point) {

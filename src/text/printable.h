@@ -25,7 +25,7 @@ struct CodePoint {
 /// byte that is not UTF-8 becomes \x9b, and a backslash becomes \\. The rest stays. Pure.
 [[nodiscard]] std::string printable(std::string_view text);
 
-/// Makes lines for people safe: like printable(), but line feeds, tabs and backslashes stay. Pure.
+/// Makes lines for people safe: like printable(), but line ends (CR LF, too), tabs and backslashes stay. Pure.
 [[nodiscard]] std::string printable_lines(std::string_view text);
 
 /// Appends the escape of an unsafe code point in a JSON string: \u202e, or a surrogate pair.

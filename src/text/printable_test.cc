@@ -125,7 +125,7 @@ TEST(Printable, EscapesBytesThatAreNotUtf8) {
 }
 
 TEST(Printable, LinesKeepTheirEndsAndJsonItsEscapes) {
-    EXPECT_EQ(printable_lines("a\nb\\c\td\r\n"), "a\nb\\c\td\\x0d\n");
+    EXPECT_EQ(printable_lines("a\nb\\c\td\r\n\r"), "a\nb\\c\td\r\n\\x0d");
     EXPECT_EQ(printable_json("{\"a\":\"\\u001b\\n\"}\r\n"), "{\"a\":\"\\u001b\\n\"} \n");
 }
 

@@ -166,6 +166,10 @@ class Scene:
         rows = self.gateway.ask("GET", f"/v1/closed?reason={reason}&limit=10000")["closed"]
         return {row["detail"] for row in rows}
 
+    def causes(self, reason):
+        """Returns these details without the number of bytes that were left."""
+        return {detail.split("; ")[0] for detail in self.details(reason)}
+
     def strangers_items(self, expected):
         """Returns True if so many items were counted beside those of the living connections, which continue to send."""
         def is_so():

@@ -102,7 +102,7 @@ def test_a_bad_value_is_refused_before_a_gateway_is_contacted():
     for words, said in ((("drain", "--over", "1y"), 'over="1y" is not a time; write e.g. 500ms or 3s'),
                         (("list", "--limit", "abc"), 'limit="abc" is not a whole number from 0 to 10000'),
                         (("list", "--sort", "colour"),
-                         'sort="colour" is not a sort; allowed are age, idle, items, bytes_in, bytes_out, peer, key')):
+                         'sort="colour" is not a sort; allowed are age, idle, items, bad_items, bytes_in, bytes_out, peer, key')):
         assert_refused(holdfast(*words, "--admin", "127.0.0.1:1"), f"holdfast: {said}")
 
 

@@ -191,6 +191,7 @@ def test_search_sort_and_pages(page, gateway):
 
     page.click("#filter-clear")
     page.wait_text("#connections-range", "1 to 15 of 22")
+    assert all("10.2.0.0%2F99" in line for line in page.complaints()), "the search was repeated until it was changed"
     page.fill("#filter-key", "10.20.30.40")
     page.press(Keys.ENTER)
     page.wait_text("#connections-range", "1 to 1 of 1")
@@ -356,6 +357,7 @@ def test_a_gateway_that_hangs_is_noticed(page, gateway):
 def test_by_keyboard_alone(page, gateway):
     members = connect_all(gateway, 2, sources=["127.0.4.1"])
     page.wait_text("#connections-range", "1 to 2 of 2")
+    page.wait(lambda: page.texts("#prefixes-body a"), "the last table has its rows")
     page.press(Keys.TAB)
     assert page.focused() == "skip" and page.find("#skip").rect["y"] >= 0, "the skip link is the first and shows itself"
     page.press(Keys.ENTER)

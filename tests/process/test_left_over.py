@@ -132,7 +132,9 @@ def test_every_kind_of_listener_counts_and_names(tmp_path, kind, end):
             sock.close()
         gateway.wait_status(lambda status: status["connections"] == 0)
         closed = gateway.ask("GET", "/v1/closed")["closed"][0]
-        assert closed["reason"] == ("kicked" if end is kick else "peer_closed"), closed
+        # The client's session tickets may be unread as its socket is closed, which resets the connection.
+        by_peer = {"peer_closed", "peer_reset"} if kind == "tls" else {"peer_closed"}
+        assert closed["reason"] in ({"kicked"} if end is kick else by_peer), closed
         assert f"an unfinished item of {len(PART)} bytes was left over" in closed["detail"], closed
         assert figures(gateway) == (1, len(PART))
         sock.close()
