@@ -75,7 +75,8 @@ TEST(Preamble, WhatIsNoHeaderEndsIt) {
     EXPECT_TRUE(gateway.until([&] { return gateway.server().closed({}).size() == 1; }));
     const auto closed = gateway.server().closed({});
     EXPECT_EQ(closed[0].detail,
-              "the connection does not begin with a PROXY v1 header; configure the proxy to send one; 19 bytes were left unread");
+              "the connection does not begin with a PROXY v1 header; configure the proxy to send one; 19 bytes were "
+              "left unread");
     EXPECT_EQ(closed[0].items, 0U);
     EXPECT_EQ(gateway.status("devices").accepted, 1U);
     EXPECT_EQ(gateway.status("devices").connections, 0U);
