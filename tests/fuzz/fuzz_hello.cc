@@ -90,7 +90,8 @@ class World {
 public:
     explicit World(bool tokens)
         : pipeline_({.run = 1, .listeners = {listener(tokens)}, .item = {}},
-                    std::make_unique<Judge>(log_.make_handler(), tokens), history_, notices_),
+                    std::make_unique<Judge>(log_.make_handler(), tokens),
+                    {.closed = history_, .bad_items = bad_items_, .notices = notices_}),
           shard_(reactor_, pipeline_, admission_, options(tokens)) {
         log_.commit_by_hand();
         auto socket = listen_on({.address = parse_endpoint("127.0.0.1:0").value(), .backlog = 512}, plan_);
@@ -195,6 +196,7 @@ private:
     TestLog log_;
     DeviceIndex directory_;
     ClosedHistory history_{8};
+    BadItemHistory bad_items_;
     NoticeLimiter notices_{{}};
     Admission admission_{16};
     Reactor reactor_{clock_};
