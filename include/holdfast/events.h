@@ -109,7 +109,7 @@ struct BadItemHead {
     [[nodiscard]] std::string_view view() const noexcept { return {bytes.data(), size}; }
 };
 
-/// One bad item.
+/// A bad item, as the history stores it.
 struct BadItemFacts {
     BadItem kind{};
     std::uint64_t position = 0;  ///< bytes of the connection before its first byte

@@ -18,7 +18,7 @@
 
 namespace holdfast {
 
-/// One connection that an alarm is about, as it was when the alarm took it.
+/// A connection that an alarm is about, in its state when the alarm took it.
 struct AlarmMember {
     ConnectionId conn;
     std::string id;  ///< of the device; empty if unidentified

@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-/// One message of a stream of server-sent events.
+/// A message of a stream of server-sent events.
 struct StreamedEvent {
     std::string kind;
     std::string data;

@@ -54,7 +54,7 @@ struct CountsOfBadItems {  ///< an object with the kinds that occurred
     std::array<std::uint64_t, bad_item_count> counts;
 };
 
-/// One field. `get` takes the event and returns the value: std::nullopt if the field is absent or, if it is nullable,
+/// A field. `get` takes the event and returns the value: std::nullopt if the field is absent or, if it is nullable,
 /// null.
 template <typename Get>
 struct EventField {
@@ -69,7 +69,7 @@ struct EventField {
 template <typename Get>
 EventField(std::string_view, FieldType, std::string_view, std::string_view, std::string_view, Get) -> EventField<Get>;
 
-/// One kind of event. Several kinds may have the same word: the field `event` has it.
+/// A kind of event. Several kinds may have the same word: the field `event` has it.
 template <typename Fields>
 struct EventKind {
     std::string_view word;

@@ -11,7 +11,7 @@ namespace holdfast {
 
 /// Limit of one kind of one reactor in one second of its wall clock. Further events are counted as skipped.
 inline constexpr std::uint64_t max_tapped_per_second = 200;
-/// The same limit for events that a subscriber's filter selects.
+/// Limit per second of events that a subscriber's filter selects.
 inline constexpr std::uint64_t max_chosen_per_second = 1'000;
 
 /// Returns a handler that forwards every call to `inner`. While the live feed has subscribers, it also publishes the

@@ -68,7 +68,7 @@ struct Unsafe {
     const char* in_json;
 };
 
-// One row for each kind of character that a terminal interprets or hides.
+// Each row is a kind of character that a terminal interprets or hides.
 constexpr Unsafe unsafe_samples[]{
     {0x00, "\\x00", "\\u0000"},
     {0x07, "\\x07", "\\u0007"},
