@@ -1,5 +1,7 @@
 #include "alarm/alarm.h"
 
+#include <algorithm>
+
 namespace holdfast {
 namespace {
 
@@ -24,5 +26,11 @@ Alarm* AlarmBoard::find(std::uint64_t id) {
 }
 
 std::string_view to_string(AlarmKind kind) noexcept { return kind_words[static_cast<std::size_t>(kind)]; }
+
+std::optional<AlarmKind> parse_alarm_kind(std::string_view word) noexcept {
+    const auto* const found = std::find(kind_words.begin(), kind_words.end(), word);
+    if (found == kind_words.end()) return std::nullopt;
+    return static_cast<AlarmKind>(found - kind_words.begin());
+}
 
 }  // namespace holdfast

@@ -43,6 +43,8 @@ enum class AlarmKind : std::uint8_t {
 };
 inline constexpr std::size_t alarm_kind_count = static_cast<std::size_t>(AlarmKind::idle_timeout) + 1;
 [[nodiscard]] std::string_view to_string(AlarmKind kind) noexcept;
+/// Returns nullopt for another word.
+[[nodiscard]] std::optional<AlarmKind> parse_alarm_kind(std::string_view word) noexcept;
 
 struct ReasonShare {
     CloseReason reason{};
@@ -81,7 +83,7 @@ struct SilentPeers {
 
 /// One alarm with its explanation. A value; `summary`, `cause` and `advice` are texts for people.
 struct Alarm {
-    std::uint64_t id = 0;  ///< counts from 1 since the gateway's start
+    std::uint64_t id = 0;  ///< counts from 1, and goes on after a restart with a state file
     AlarmKind kind{};
     std::string listener;  ///< empty: concerns no single listener
     EventTime raised_at;
@@ -107,6 +109,7 @@ struct Alarm {
 struct AlarmBoard {
     std::vector<Alarm> active;  ///< newest first
     std::vector<Alarm> recent;  ///< cleared ones, newest first; at most 100
+    std::uint64_t last_id = 0;  ///< of the latest alarm
 
     /// Returns the alarm, active or cleared; nullptr if the board lacks it.
     [[nodiscard]] Alarm* find(std::uint64_t id);

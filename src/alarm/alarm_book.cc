@@ -15,6 +15,18 @@ auto find(std::vector<Alarm>& alarms, std::uint64_t id) {
 
 }  // namespace
 
+void AlarmBook::restore(AlarmBoard former, EventTime until) {
+    board_ = std::move(former);
+    for (auto alarm = board_.active.rbegin(); alarm != board_.active.rend(); ++alarm) {
+        alarm->cleared_at = until;
+        alarm->cause += " The gateway ended while this alarm was active; a new alarm follows if it sees the same.";
+        changed(alarm->id);
+        board_.recent.insert(board_.recent.begin(), std::move(*alarm));
+    }
+    board_.active.clear();
+    if (board_.recent.size() > max_recent) board_.recent.resize(max_recent);
+}
+
 void AlarmBook::begin(std::chrono::steady_clock::time_point now, EventTime wall) {
     wall_ = wall;
     const auto step = wall_line_.follow(now, wall);
@@ -29,11 +41,11 @@ void AlarmBook::begin(std::chrono::steady_clock::time_point now, EventTime wall)
 }
 
 std::uint64_t AlarmBook::raise(Alarm alarm) {
-    alarm.id = ++last_id_;
+    alarm.id = ++board_.last_id;
     alarm.raised_at = wall_;
     board_.active.insert(board_.active.begin(), std::move(alarm));
-    changed(last_id_);
-    return last_id_;
+    changed(board_.last_id);
+    return board_.last_id;
 }
 
 Alarm& AlarmBook::active(std::uint64_t id) {

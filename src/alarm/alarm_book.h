@@ -16,6 +16,10 @@ class AlarmBook {
 public:
     static constexpr std::size_t max_recent = 100;
 
+    /// Takes over the alarms of an earlier process. Clears and reports those that were active at `until`: this process
+    /// raises them again if it sees the same.
+    void restore(AlarmBoard former, EventTime until);
+
     /// Sets the time of all changes until the next call. After a step of the wall clock, former times move with it.
     void begin(std::chrono::steady_clock::time_point now, EventTime wall);
 
@@ -36,7 +40,6 @@ public:
 private:
     EventTime wall_;
     WallLine wall_line_;
-    std::uint64_t last_id_ = 0;
     AlarmBoard board_;
     std::vector<std::uint64_t> news_;
 };

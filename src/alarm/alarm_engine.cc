@@ -19,6 +19,7 @@ class AlarmEngine::Impl {
 public:
     explicit Impl(const AlarmConfig& settings) : settings_(settings) {}
 
+    void restore(AlarmBoard former, EventTime until) { book_.restore(std::move(former), until); }
     void change(const AlarmConfig& settings) { settings_ = settings; }
     void note(const Observation& observation);
     void note_gap(CloseLog::Time now) { closes_.note_gap(now); }
@@ -120,6 +121,7 @@ std::vector<Alarm> AlarmEngine::Impl::evaluate(const AlarmInput& input) {
 
 AlarmEngine::AlarmEngine(const AlarmConfig& settings) : impl_(std::make_unique<Impl>(settings)) {}
 AlarmEngine::~AlarmEngine() = default;
+void AlarmEngine::restore(AlarmBoard former, EventTime until) { impl_->restore(std::move(former), until); }
 void AlarmEngine::change(const AlarmConfig& settings) { impl_->change(settings); }
 void AlarmEngine::note_gap(std::chrono::steady_clock::time_point now) { impl_->note_gap(now); }
 void AlarmEngine::note(const Observation& observation) { impl_->note(observation); }

@@ -42,6 +42,9 @@ public:
     AlarmEngine& operator=(const AlarmEngine&) = delete;
     ~AlarmEngine();
 
+    /// Takes over the alarms of an earlier process, which saved them at `until`. Call it before the first evaluation,
+    /// which reports those that were active as cleared.
+    void restore(AlarmBoard former, EventTime until);
     void change(const AlarmConfig& settings);
     /// Records an observation of a reactor: an end, or a change of suspicion. Call it before the evaluation of a status
     /// that counts it.

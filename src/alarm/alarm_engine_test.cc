@@ -389,6 +389,27 @@ TEST_F(Alarms, TheBoardKeepsAHundredOfThePast) {
     EXPECT_GT(gateway_.recent()[0].raised_at, gateway_.recent()[1].raised_at);
 }
 
+TEST_F(Alarms, OfAnEarlierProcessStayOnTheBoard) {
+    gateway_.sink.error = "broken pipe";
+    gateway_.second();
+    gateway_.engine.acknowledge(1, Acknowledgement{.at = {}, .note = "the disk is replaced"});
+    gateway_.second();
+    AlarmGateway next;
+    const EventTime saved = only().raised_at + seconds(30);
+    next.engine.restore(gateway_.engine.board(), saved);
+    const std::vector<Alarm> news = next.second();
+    ASSERT_THAT(news, SizeIs(1));
+    EXPECT_EQ(news[0].cleared_at, saved);
+    EXPECT_THAT(news[0].cause, HasSubstr("The gateway ended while this alarm was active;"));
+    EXPECT_EQ(news[0].acknowledged->note, "the disk is replaced");
+    EXPECT_THAT(next.active(), IsEmpty());
+    EXPECT_THAT(next.recent(), SizeIs(1));
+    next.sink.error = "broken pipe";
+    next.second();
+    ASSERT_THAT(next.active(), SizeIs(1));
+    EXPECT_EQ(next.active()[0].id, 2U);
+}
+
 TEST(CloseLog, KeepsTheLatest) {
     CloseLog log;
     Observation seen;

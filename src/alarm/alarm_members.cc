@@ -105,6 +105,14 @@ bool AlarmMembers::has(std::uint64_t alarm, ConnectionId conn) const {
     return found != alarms_.end() && found->second.places.contains(conn);
 }
 
+const AlarmMember* AlarmMembers::find(std::uint64_t alarm, std::string_view id) const {
+    const auto found = alarms_.find(alarm);
+    if (found == alarms_.end()) return nullptr;
+    const std::vector<AlarmMember>& rows = found->second.rows;
+    const auto last = std::find_if(rows.rbegin(), rows.rend(), [id](const AlarmMember& row) { return row.id == id; });
+    return last == rows.rend() ? nullptr : &*last;
+}
+
 std::vector<AlarmMember> AlarmMembers::of(std::uint64_t alarm) const {
     const auto found = alarms_.find(alarm);
     return found == alarms_.end() ? std::vector<AlarmMember>() : found->second.rows;

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <holdfast/endpoint.h>
@@ -50,6 +51,19 @@ struct AlarmDetail {
     std::vector<MemberState> members;  ///< at most AlarmMembers::max_of_alarm
 };
 
+/// An alarm that a device is a member of, with its latest membership.
+struct AlarmOfDevice {
+    Alarm alarm;
+    AlarmMember member;
+};
+
+/// Alarms with their members, to be restored by a later process.
+struct AlarmHistory {
+    EventTime saved_at;
+    AlarmBoard board;
+    std::map<std::uint64_t, std::vector<AlarmMember>> members;  ///< by the alarm's id; only of alarms that have some
+};
+
 /// The connections of the alarm's listener now.
 struct PresentDevices {
     std::function<bool(const std::string& id)> has_device;
@@ -73,6 +87,8 @@ public:
     void add(std::uint64_t alarm, std::vector<AlarmMember> members);
     /// Returns true if the alarm has this connection.
     [[nodiscard]] bool has(std::uint64_t alarm, ConnectionId conn) const;
+    /// Returns the latest member with this id of the alarm, or nullptr.
+    [[nodiscard]] const AlarmMember* find(std::uint64_t alarm, std::string_view id) const;
     /// Returns the alarm's members, in the order of add().
     [[nodiscard]] std::vector<AlarmMember> of(std::uint64_t alarm) const;
     /// Drops the members of alarms that the board no longer has.

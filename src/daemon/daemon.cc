@@ -73,7 +73,6 @@ private:
     void open_manager();
     [[nodiscard]] std::optional<Error> start_sink();
     [[nodiscard]] std::optional<Error> start_server();
-    [[nodiscard]] SavedState state_to_save();
     void relieve_memory();
     void start_fleet();
     [[nodiscard]] QueryElsewhere elsewhere();
@@ -121,8 +120,8 @@ private:
     FleetPart fleet_{log_};  // outlives the handlers that report devices to it
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerControl> control_;
+    StateKeeper state_{state_file_of(config_), log_};  // after its start, it reads server_ and watch_ until its stop
     std::unique_ptr<PopulationWatch> watch_;
-    std::optional<StateKeeper> state_;          // reads server_ and watch_
     std::map<std::string, Endpoint> reported_;  // logged address by listener
     std::optional<Reloader> reloader_;          // before admin_, whose threads call it
     AdminEndpoints admin_{log_};
@@ -159,22 +158,20 @@ std::optional<Error> Daemon::start_server() {
     server_ = std::move(server).value();
     server_short_of_memory_ = server_.get();
     control_ = std::make_unique<ServerControl>(*server_);
-    SavedState former = state_ ? state_->restore() : SavedState();
+    SavedState former = state_.restore();
     std::reverse(former.closed.begin(), former.closed.end());
     server_->restore_closed(std::move(former.closed));
-    watch_ = std::make_unique<PopulationWatch>(*server_, config_.alarm,
-                                               PopulationWatch::Sources{.sink = [this] { return sink_.status(); },
-                                                                        .fleet = [this] { return fleet_.status(); },
-                                                                        .former_trend = std::move(former.trend)},
-                                               log_, hub_);
+    watch_ = std::make_unique<PopulationWatch>(
+        *server_, config_.alarm,
+        PopulationWatch::Sources{.sink = [this] { return sink_.status(); },
+                                 .fleet = [this] { return fleet_.status(); },
+                                 .online_elsewhere = [this](const std::string& id) { return fleet_.is_online(id); },
+                                 .former_trend = std::move(former.trend),
+                                 .former_alarms = std::move(former.alarms),
+                                 .on_alarm = [this] { state_.save_soon(); }},
+        log_, hub_);
     watch_->set_origin({fleet_name(config_.fleet), ""});
     return std::nullopt;
-}
-
-SavedState Daemon::state_to_save() {
-    ClosedQuery query;
-    query.limit = StateKeeper::max_closed;
-    return {.closed = server_->closed(query), .trend = watch_->saved_trend()};
 }
 
 void Daemon::start_fleet() {
@@ -244,7 +241,6 @@ std::optional<Error> Daemon::start() {
     if (auto error = restrict_itself()) return error;
     if (auto error = start_sink()) return error;
     if (ended_early_) return std::nullopt;
-    if (const auto file = state_file_of(config_); !file.empty()) state_.emplace(file, log_);
     if (auto error = start_server()) return error;
     start_fleet();
     start_reloader();
@@ -253,7 +249,7 @@ std::optional<Error> Daemon::start() {
     log_warnings();
     report_addresses();
     admin_.report_addresses();
-    if (state_) state_->start([this] { return state_to_save(); });  // a gateway that cannot start writes nothing
+    state_.start([this] { return state_to_save(*server_, *watch_); });  // a gateway that cannot start writes nothing
     return std::nullopt;
 }
 
@@ -387,7 +383,7 @@ std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
         return std::max(left, std::chrono::milliseconds(0));
     };
     fleet_.stop(timeout() / 2);
-    if (state_) state_->stop();
+    state_.stop();
     return sink_.stop(timeout());
 }
 

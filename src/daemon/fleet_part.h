@@ -34,6 +34,10 @@ public:
     /// Stops the fleet after the end of the server.
     void stop(std::chrono::milliseconds timeout);
 
+    /// Returns true if a gateway of the fleet has the device. Any thread, at any time.
+    [[nodiscard]] bool is_online(const std::string& id) const {
+        return started_ && fleet_->devices({.id = id, .state = FleetDeviceState::online, .limit = 1}).total > 0;
+    }
     [[nodiscard]] FleetView* view() const { return fleet_.get(); }  ///< for the admin API; null before start()
 
     /// Forwards to Fleet::find_here().

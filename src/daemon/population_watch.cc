@@ -34,6 +34,7 @@ PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, Sour
     : log_(log),
       bad_items_([&server](const BadItemQuery& query) { return server.bad_items(query); }, log),
       feed_(feed),
+      alarm_changed_(std::move(sources.on_alarm)),
       config_(config),
       target_(target_of(config, {}, log)),
       webhook_(make_webhook(target_)),
@@ -44,7 +45,9 @@ PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, Sour
                                    .on_alarm = [this](const Alarm& alarm) { on_alarm(alarm); },
                                    .on_inquiry = [this](const Inquiry& inquiry) { on_inquiry(inquiry); },
                                    .on_sample = [this](const PopulationSample& sample) { on_sample(sample); },
-                                   .former_trend = std::move(sources.former_trend)})) {}
+                                   .former_trend = std::move(sources.former_trend),
+                                   .online_elsewhere = std::move(sources.online_elsewhere),
+                                   .former_alarms = std::move(sources.former_alarms)})) {}
 
 std::unique_ptr<Webhook> PopulationWatch::make_webhook(const WebhookTarget& target) {
     if (target.url.empty()) return nullptr;
@@ -105,6 +108,7 @@ void PopulationWatch::on_alarm(const Alarm& alarm) {
         active_.insert_or_assign(alarm.id, alarm);
     }
     post(alarm);
+    if (alarm_changed_) alarm_changed_();
     if (alarm.acknowledged && !alarm.cleared_at) {
         log_.warn("alarm acknowledged", {{"alarm", to_string(alarm.kind)},
                                          {"id", std::to_string(alarm.id)},

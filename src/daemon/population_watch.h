@@ -27,11 +27,15 @@ public:
     struct Sources {
         std::function<SinkStatus()> sink;
         std::function<FleetStatus()> fleet;
-        std::string former_trend = {};  ///< saved_trend() of an earlier process
+        MemberWatch::OnlineElsewhere online_elsewhere = {};
+        std::string former_trend = {};     ///< saved_trend() of an earlier process
+        AlarmHistory former_alarms = {};   ///< alarm_history() of it
+        std::function<void()> on_alarm{};  ///< after each change of an alarm; may be empty; must not block
     };
     PopulationWatch(Server& server, const AlarmConfig& config, Sources sources, Log& log, EventHub& feed);
 
     [[nodiscard]] std::string saved_trend() const { return watcher_->saved_trend(); }
+    [[nodiscard]] AlarmHistory alarm_history() { return watcher_->alarm_history(); }
 
     [[nodiscard]] WatchView& view() { return *watcher_; }
     /// Applies the settings of a reload. Any thread.
@@ -56,6 +60,7 @@ private:
     Log& log_;
     BadItemLog bad_items_;  // used by the watcher's thread, and by stop() after its end
     EventHub& feed_;
+    const std::function<void()> alarm_changed_;
     std::mutex mutex_;  // guards the members down to webhook_
     AlarmConfig config_;
     AlarmOrigin origin_;

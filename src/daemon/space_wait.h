@@ -41,6 +41,7 @@ private:
         [[nodiscard]] TrendAnswer trend(const TrendQuery&) override { return {}; }
         [[nodiscard]] AlarmBoard alarms() override;
         [[nodiscard]] std::optional<AlarmDetail> alarm(std::uint64_t id) override;
+        [[nodiscard]] std::vector<AlarmOfDevice> alarms_of(std::string_view) override { return {}; }
         bool acknowledge(std::uint64_t, std::optional<std::string>) override { return false; }
         [[nodiscard]] SuspicionStatus suspicion() override { return {}; }
         [[nodiscard]] std::optional<Reconciliation> reconciled() override { return std::nullopt; }

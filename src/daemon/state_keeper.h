@@ -8,18 +8,23 @@
 #include <thread>
 
 #include "daemon/log.h"
+#include "daemon/population_watch.h"
 #include "daemon/state_file.h"
 #include "daemon/state_text.h"
 
 namespace holdfast {
 
-/// Writes the state to its file every minute and at the end. Owns a thread, which alone waits for the disk. A failure
-/// is logged when it begins and when it ends. Ends by stop().
+/// Returns what outlives the process.
+[[nodiscard]] SavedState state_to_save(Server& server, PopulationWatch& watch);
+
+/// Writes the state to its file every minute, soon after a request, and at the end. Owns a thread, which alone waits
+/// for the disk. A failure is logged when it begins and when it ends. Ends by stop().
 class StateKeeper {
 public:
     static constexpr std::chrono::seconds interval{60};
-    static constexpr std::size_t max_closed = 10'000;  ///< connections to save
+    static constexpr std::chrono::seconds soonest{5};  ///< after the latest save
 
+    /// Creates a keeper that restores and saves nothing if the path is empty.
     StateKeeper(std::string path, Log& log) : file_(std::move(path)), log_(log) {}
     StateKeeper(const StateKeeper&) = delete;
     StateKeeper& operator=(const StateKeeper&) = delete;
@@ -29,6 +34,8 @@ public:
     [[nodiscard]] SavedState restore();
     /// Begins to save what `collect` returns; `collect` runs on the thread of this object.
     void start(std::function<SavedState()> collect);
+    /// Saves as soon as the latest save is five seconds old. Does not wait. Any thread.
+    void save_soon();
     /// Saves a last time, if it was started.
     void stop();
     /// Saves now.
@@ -42,8 +49,9 @@ private:
     std::function<SavedState()> collect_;
     bool fails_ = false;  // used by the thread, or after its end
     std::mutex mutex_;
-    std::condition_variable stopping_;
-    bool stop_ = false;  // guarded by mutex_
+    std::condition_variable wake_;
+    bool stop_ = false;  // guarded by mutex_, as is soon_
+    bool soon_ = false;
     std::thread thread_;
 };
 

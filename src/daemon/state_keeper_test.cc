@@ -2,9 +2,12 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <string>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -48,6 +51,69 @@ TEST(StateText, IsReadBackUnchanged) {
     EXPECT_FALSE(read.closed[2].observed);
 }
 
+Alarm made_alarm(std::uint64_t id) {
+    Alarm alarm;
+    alarm.id = id;
+    alarm.kind = AlarmKind::population_drop;
+    alarm.listener = "devices";
+    alarm.raised_at = EventTime(std::chrono::milliseconds(1'795'334'400'123));
+    alarm.count = 2;
+    alarm.took = std::chrono::milliseconds(900);
+    alarm.interval = AlarmInterval{alarm.raised_at - std::chrono::seconds(1), alarm.raised_at};
+    alarm.reasons = {{CloseReason::keepalive_expired, 2}};
+    alarm.prefixes = {{parse_prefix("2001:db8::/32").value(), 2, 0}};
+    alarm.summary = "2 in 1 s,\nall keepalive_expired";
+    alarm.cause = "a partition";
+    return alarm;
+}
+
+AlarmHistory made_alarms() {
+    AlarmHistory alarms{.saved_at = EventTime(std::chrono::milliseconds(1'795'334'401'000))};
+    alarms.board = {.active = {made_alarm(7)}, .recent = {made_alarm(6), made_alarm(2)}, .last_id = 9};
+    alarms.board.active[0].silent = SilentPeers{.since = alarms.saved_at, .suspects = 5, .recovered = 1, .times = 2};
+    alarms.board.recent[0].cleared_at = alarms.saved_at;
+    alarms.board.recent[0].acknowledged = Acknowledgement{alarms.saved_at, "calls the carrier"};
+    alarms.board.recent[1].cleared_at = alarms.saved_at;
+    const ClosedLife life = made_life(1);
+    alarms.members[6] = {{life.conn, life.id, life.peer, life.key, life.at, life.reason},
+                         {{1, 2}, "", life.peer, "", life.at, std::nullopt}};
+    return alarms;
+}
+
+TEST(StateText, AlarmsAreReadBackUnchanged) {
+    const SavedState state{.closed = {made_life(1)}, .alarms = made_alarms(), .trend = "trend"};
+    const std::string text = to_state_text(state);
+    const SavedState read = read_state_text(text);
+    EXPECT_EQ(to_state_text(read), text);
+    EXPECT_EQ(read.trend, "trend");
+    EXPECT_EQ(read.alarms.board.last_id, 9U);
+    ASSERT_EQ(read.alarms.board.recent.size(), 2U);
+    EXPECT_EQ(read.alarms.board.recent[0].acknowledged, state.alarms.board.recent[0].acknowledged);
+    EXPECT_EQ(read.alarms.board.active.at(0).silent, state.alarms.board.active[0].silent);
+    EXPECT_EQ(read.alarms.members, state.alarms.members);
+}
+
+TEST(StateText, AnUnknownAlarmIsLeftOutWithItsMembers) {
+    std::string text = to_state_text({.closed = {}, .alarms = made_alarms(), .trend = ""});
+    text.replace(text.find("alarm 6 population_drop"), 23, "alarm 6 alarm_of_tomorrow");
+    const SavedState read = read_state_text(text);
+    EXPECT_EQ(read.alarms.board.recent.size(), 1U);
+    EXPECT_TRUE(read.alarms.members.empty());
+    EXPECT_EQ(read.alarms.board.recent.at(0).reasons.size(), 1U);
+}
+
+TEST(StateText, AnyDamageOfALineIsTaken) {
+    const std::string text = to_state_text({.closed = {made_life(1)}, .alarms = made_alarms(), .trend = ""});
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        for (const char byte : {' ', '\n', '9', '-', '\xff'}) {
+            std::string damaged = text;
+            damaged[at] = byte;
+            const SavedState read = read_state_text(damaged);
+            EXPECT_LE(read.alarms.board.active.size() + read.alarms.board.recent.size(), 3U);
+        }
+    }
+}
+
 TEST(StateText, UnknownLinesAreLeftOut) {
     const std::string text = to_state_text({.closed = {made_life(1)}, .trend = ""});
     std::string newer = text;
@@ -55,6 +121,40 @@ TEST(StateText, UnknownLinesAreLeftOut) {
     const SavedState read = read_state_text("alarm 7\nlife\nlife 1\n\n" + newer + text);
     EXPECT_TRUE(read.closed.empty());  // the trend begins behind the first `trend`
     EXPECT_EQ(read_state_text("later x\n" + text).closed.size(), 1U);
+}
+
+TEST(StateKeeper, LogsTheBeginningAndTheEndOfAFailure) {
+    const TemporaryDirectory directory;
+    const std::string place = directory.path() + "/later";
+    Log log({.level = LogLevel::info, .format = LogFormat::text});
+    testing::internal::CaptureStderr();
+    {
+        StateKeeper keeper(place + "/state", log);
+        keeper.start([] { return SavedState{.closed = {made_life(1)}, .alarms = {}, .trend = ""}; });
+        keeper.save();
+        keeper.save();
+        std::filesystem::create_directory(place);
+        keeper.save();
+    }
+    const std::string lines = testing::internal::GetCapturedStderr();
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 2) << lines;
+    EXPECT_THAT(lines, HasSubstr("cannot be created"));
+    EXPECT_THAT(lines, HasSubstr("the state is saved again"));
+    StateKeeper next(place + "/state", log);
+    EXPECT_EQ(next.restore().closed.size(), 1U);
+}
+
+TEST(StateKeeper, SavesAsSoonAsItIsAsked) {
+    const TemporaryDirectory directory;
+    Log log({.level = LogLevel::error, .format = LogFormat::text});
+    std::promise<void> saved;
+    StateKeeper keeper(directory.path() + "/state", log);
+    keeper.start([&saved, first = true]() mutable {
+        if (std::exchange(first, false)) saved.set_value();
+        return SavedState();
+    });
+    keeper.save_soon();
+    EXPECT_EQ(saved.get_future().wait_for(StateKeeper::interval), std::future_status::ready);
 }
 
 class StateFileTest : public testing::Test {

@@ -6,6 +6,7 @@
 
 #include <holdfast/reason.h>
 
+#include "daemon/state_alarms.h"
 #include "text/token_lines.h"
 
 namespace holdfast {
@@ -76,12 +77,14 @@ std::optional<ClosedLife> read_life(TokenReader& in) {
 std::string to_state_text(const SavedState& state) {
     TokenWriter out;
     for (const ClosedLife& life : state.closed) write_life(out, life);
+    write_alarms(out, state.alarms);
     out.word(trend_word).end_line();
     return out.take() + state.trend;
 }
 
 SavedState read_state_text(std::string_view body) {
     SavedState state;
+    AlarmLines alarms;
     for (std::size_t begin = 0; begin < body.size();) {
         const std::string_view line = body.substr(begin, body.find('\n', begin) - begin);
         begin += line.size() + 1;
@@ -92,9 +95,11 @@ SavedState read_state_text(std::string_view body) {
             state.trend = body.substr(std::min(begin, body.size()));
             break;
         }
+        if (word != life_word) alarms.take(word, in);
         if (word != life_word || state.closed.size() >= max_lives) continue;
         if (auto life = read_life(in)) state.closed.push_back(std::move(*life));
     }
+    state.alarms = std::move(alarms).history();
     return state;
 }
 

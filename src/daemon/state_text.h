@@ -6,11 +6,14 @@
 
 #include <holdfast/events.h>
 
+#include "alarm/alarm_members.h"
+
 namespace holdfast {
 
-/// State that outlives a process besides its events: closed connections and the trend.
+/// State that outlives a process besides its events.
 struct SavedState {
     std::vector<ClosedLife> closed;  ///< the newest first
+    AlarmHistory alarms;             ///< with at most AlarmMembers::max_in_all members
     std::string trend;               ///< Trend::saved()
 };
 

@@ -17,6 +17,34 @@ AlarmMember member_of(const ClosedLife& life) {
 
 }  // namespace
 
+void MemberWatch::restore(AlarmHistory former) {
+    const std::lock_guard lock(mutex_);
+    for (auto& [alarm, members] : former.members) members_.add(alarm, std::move(members));
+}
+
+AlarmHistory MemberWatch::history(AlarmBoard board, EventTime now) {
+    AlarmHistory history{.saved_at = now, .board = std::move(board), .members = {}};
+    const std::lock_guard lock(mutex_);
+    for (const std::vector<Alarm>* alarms : {&history.board.active, &history.board.recent}) {
+        for (const Alarm& alarm : *alarms) {
+            auto members = members_.of(alarm.id);
+            if (!members.empty()) history.members.emplace(alarm.id, std::move(members));
+        }
+    }
+    return history;
+}
+
+std::vector<AlarmOfDevice> MemberWatch::of_device(const AlarmBoard& board, std::string_view id) {
+    std::vector<AlarmOfDevice> found;
+    const std::lock_guard lock(mutex_);
+    for (const std::vector<Alarm>* alarms : {&board.active, &board.recent}) {
+        for (const Alarm& alarm : *alarms) {
+            if (const AlarmMember* const member = members_.find(alarm.id, id)) found.push_back({alarm, *member});
+        }
+    }
+    return found;
+}
+
 void MemberWatch::take(const AlarmBoard& board, const std::vector<Alarm>& changed) {
     for (const Alarm& alarm : board.active) take(alarm);
     for (const Alarm& alarm : changed) {
@@ -89,7 +117,7 @@ AlarmDetail MemberWatch::detail(const Alarm& alarm) {
     }
     AlarmDetail detail{.alarm = alarm, .total = has_members(alarm) ? alarm.count : 0};
     detail.members = states_of(std::move(members),
-                               {.has_device = [this](const std::string& id) { return server_.find(id).has_value(); },
+                               {.has_device = [this](const std::string& id) { return has_device(id); },
                                 .census = [&] { return census_of(alarm.listener); },
                                 .wall = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()),
                                 .now = std::chrono::steady_clock::now()});

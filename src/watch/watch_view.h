@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <holdfast/watch.h>
 
@@ -30,6 +32,8 @@ public:
     [[nodiscard]] virtual AlarmBoard alarms() = 0;
     /// Returns an alarm with its members, or nullopt for an unknown id. Blocks as a census does.
     [[nodiscard]] virtual std::optional<AlarmDetail> alarm(std::uint64_t id) = 0;
+    /// Returns the alarms that a device is a member of, the active ones first.
+    [[nodiscard]] virtual std::vector<AlarmOfDevice> alarms_of(std::string_view device) = 0;
     /// Acknowledges an alarm, or withdraws that without a note. Returns false for an unknown id.
     virtual bool acknowledge(std::uint64_t id, std::optional<std::string> note) = 0;
     [[nodiscard]] virtual SuspicionStatus suspicion() = 0;

@@ -43,8 +43,11 @@ Watcher::Watcher(Server& server, Options options)
       links_({.peers = [this] { return server_.sample_peers(peers_sampled); },
               .route_to = [this](const IpAddress& peer) { return routes_.route_to(peer); },
               .interface = [this](int index) { return routes_.interface(index); }}),
-      members_(server) {
+      members_(server, options_.online_elsewhere) {
     if (!options_.former_trend.empty()) static_cast<void>(trend_.restore(options_.former_trend));
+    engine_.restore(options_.former_alarms.board, options_.former_alarms.saved_at);
+    board_ = engine_.board();
+    members_.restore(options_.former_alarms);
     watching_ = start_thread("watch", [this] { watch(); });
     try {
         reconciling_ = start_thread("reconcile", [this] { reconcile_regularly(); });
@@ -235,6 +238,8 @@ AlarmBoard Watcher::alarms() {
     const std::lock_guard lock(mutex_);
     return board_;
 }
+
+AlarmHistory Watcher::alarm_history() { return members_.history(alarms(), wall_at(std::chrono::steady_clock::now())); }
 
 std::optional<AlarmDetail> Watcher::alarm(std::uint64_t id) {
     std::optional<Alarm> found;

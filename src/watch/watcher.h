@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -54,6 +55,8 @@ public:
         std::function<void(const Inquiry&)> on_inquiry;
         std::function<void(const PopulationSample&)> on_sample;  ///< once a second
         std::string former_trend = {};                           ///< saved_trend() of an earlier process
+        MemberWatch::OnlineElsewhere online_elsewhere = {};      ///< for alarm(); called on its thread
+        AlarmHistory former_alarms = {};                         ///< alarm_history() of it
     };
 
     Watcher(Server& server, Options options);
@@ -66,9 +69,13 @@ public:
     void change(const AlarmConfig& alarms);
 
     [[nodiscard]] std::string saved_trend() const { return trend_.saved(); }
+    [[nodiscard]] AlarmHistory alarm_history();
     TrendAnswer trend(const TrendQuery& query) override { return trend_.answer(query); }
     AlarmBoard alarms() override;
     std::optional<AlarmDetail> alarm(std::uint64_t id) override;
+    std::vector<AlarmOfDevice> alarms_of(std::string_view device) override {
+        return members_.of_device(alarms(), device);
+    }
     bool acknowledge(std::uint64_t id, std::optional<std::string> note) override;
     SuspicionStatus suspicion() override;
     std::optional<Reconciliation> reconciled() override;

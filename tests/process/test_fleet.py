@@ -65,6 +65,27 @@ def test_every_gateway_knows_every_device(server):
         assert bucket["num_replicas"] == (3 if isinstance(server, nats.NatsCluster) else 1)
 
 
+def test_a_member_of_an_alarm_is_back_at_any_gateway(one):
+    lost = 60
+    with gateways(["east", "west"], one.url) as (east, west):
+        devices = [Device(east, f"d-{n}") for n in range(lost)]
+        assert until(lambda: [point["connections"] for point in east.ask("GET", "/v1/trend")["points"]][-5:] == [lost] * 5)
+        for each in devices:
+            device.reset(each.sock)
+        alarm = until(lambda: next((alarm["id"] for alarm in east.ask("GET", "/v1/alarms")["active"]
+                                    if alarm["alarm"] == "population_drop"), None))
+        assert alarm, east.tail()
+
+        def members():
+            return east.ask("GET", f"/v1/alarms/{alarm}?limit=0")["members"]
+
+        assert until(lambda: members()["listed"] >= lost - 2) and members()["back"] == 0
+        devices = [Device(west, f"d-{n}") for n in range(lost)]
+        assert until(lambda: members()["back"] == members()["listed"]), members()
+        for each in devices:
+            each.close()
+
+
 def test_a_device_that_moves_is_superseded_at_once_and_never_shown_offline(server):
     with gateways(["east", "west"], server.url) as fleet, server.client() as client:
         east, west = fleet

@@ -30,6 +30,7 @@ public:
         for (const MemberState& member : members) detail.back += member.back ? 1 : 0;
         return detail;
     }
+    std::vector<AlarmOfDevice> alarms_of(std::string_view) override { return of_device; }
     bool acknowledge(std::uint64_t id, std::optional<std::string> note) override {
         const std::lock_guard lock(mutex);
         Alarm* const found = board.find(id);
@@ -52,7 +53,8 @@ public:
     std::mutex mutex;  // guards the members below
     TrendAnswer points{.step = std::chrono::seconds(1), .points = {}};
     AlarmBoard board;
-    std::vector<MemberState> members;  // of each alarm
+    std::vector<MemberState> members;      // of each alarm
+    std::vector<AlarmOfDevice> of_device;  // of each device
     std::optional<Reconciliation> latest;
     Reconciliation next;
     std::vector<TrendQuery> queries;
