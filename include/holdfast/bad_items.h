@@ -33,15 +33,18 @@ struct BadItemRow : BadItemFacts {
 /// Selects bad items.
 struct BadItemQuery {
     std::optional<Prefix> peer;
-    std::optional<std::string> id;        ///< the device's id, compared exactly
+    std::optional<std::string> id;        ///< the device's id, or the beginning of it and a '*'
     std::optional<std::string> listener;  ///< its name
     std::optional<BadItem> kind;
+    std::optional<EventTime> since;
+    std::optional<EventTime> until;
     std::uint64_t after = 0;  ///< only those with a larger number
     std::size_t limit = 100;
 };
 
 struct BadItemPage {
     std::vector<BadItemRow> rows;  ///< newest first
+    std::size_t total = 0;         ///< rows that match, also beyond `limit`
     std::uint64_t newest = 0;      ///< number of the latest that was kept; 0: none
     std::uint64_t left_out = 0;    ///< bad items since the start that were counted only: there were too many a second
 };

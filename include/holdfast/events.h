@@ -119,6 +119,16 @@ struct BadItemFacts {
     EventTime at;
 };
 
+/// Reports an item that is not valid. A connection reports at most ten a second, and a reactor 500; `closed` counts
+/// all. Views are valid during the call only.
+struct BadItemEvent : BadItemFacts {
+    ConnectionId conn;
+    std::string_view listener;
+    Endpoint peer;
+    DeviceName device = {};
+    std::uint64_t items = 0;  ///< of the connection before it
+};
+
 /// The bad items of one connection.
 struct BadItems {
     std::array<std::uint64_t, bad_item_count> counts{};  ///< by BadItem
@@ -197,6 +207,7 @@ public:
     virtual void on_closed(const ClosedEvent& event) = 0;
     virtual void on_identified(const IdentifiedEvent&) {}
     virtual void on_refused(const RefusedItem&) {}
+    virtual void on_bad_item(const BadItemEvent&) {}
 
     /// Ends a turn of calls: the place to pass a batch on.
     virtual void on_turn_end() {}

@@ -90,7 +90,7 @@ int tail_verb(const TailFlags& flags) {
 Verb make_tail_verb() {
     const auto flags = std::make_shared<TailFlags>();
     Arguments filters = flags->api.of("GET", api_path::events);
-    flags->api.set("kinds", "alarm,connected,item,closed");
+    flags->api.set("kinds", "alarm,connected,item,bad_item,closed");
     for (Argument& filter : filters) {
         if (filter.name == "--kinds") filter.name = "--kind";
     }

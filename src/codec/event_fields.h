@@ -244,7 +244,7 @@ inline constexpr EventField size{"bytes", FieldType::count,
                                  "5",     [](const BadItemFacts& facts) { return facts.bytes; }};
 inline constexpr EventField head{
     "head",       FieldType::text,
-    always,       "First 64 bytes of the bad item; bytes that are not printable UTF-8 are escaped as `\\xff`.",
+    always,       "First 64 bytes; bytes that are not printable UTF-8 are escaped as `\\xff`.",
     R"("hello")", [](const BadItemFacts& facts) { return printable_bytes(facts.head.view()); }};
 inline constexpr EventField recognized{"detail",
                                        FieldType::text,
@@ -272,6 +272,10 @@ inline constexpr EventKind identified_kind{
 inline constexpr EventKind item_kind{
     "item", "item", "The device has sent an item.",
     std::tuple_cat(field::origin, std::tuple(field::seq, field::n, field::key, field::item, field::at))};
+inline constexpr EventKind bad_item_event_kind{
+    "bad_item", "bad_item", "With `sink.bad_items`: an item that is not valid.",
+    std::tuple(field::conn, field::listener, field::peer, field::id, field::session, field::authenticated, field::items,
+               field::bad_item_kind, field::byte_position, field::size, field::head, field::recognized, field::at)};
 inline constexpr EventKind closed_kind{
     "closed", "closed", "A connection ended.",
     std::tuple_cat(field::origin, std::tuple(field::liveness, field::reason, field::kind, field::error, field::detail,
@@ -316,6 +320,7 @@ void visit_event_kinds(const Visit& visit) {
     visit(connected_kind);
     visit(identified_kind);
     visit(item_kind);
+    visit(bad_item_event_kind);
     visit(closed_kind);
     visit(lost_kind);
     visit(lost_elsewhere_kind);

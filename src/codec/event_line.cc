@@ -13,10 +13,11 @@ namespace {
 constexpr std::string_view head = R"({"event":")";
 constexpr std::string_view between = R"(","conn":")";
 
-constexpr std::array<std::pair<std::string_view, LifeEvent>, 4> events{{
+constexpr std::array<std::pair<std::string_view, LifeEvent>, 5> events{{
     {connected_kind.word, LifeEvent::connected},
     {identified_kind.word, LifeEvent::identified},
     {item_kind.word, LifeEvent::item},
+    {bad_item_event_kind.word, LifeEvent::bad_item},
     {closed_kind.word, LifeEvent::closed},
 }};
 

@@ -7,7 +7,7 @@
 namespace holdfast {
 
 /// Kinds of events in the life of a connection.
-enum class LifeEvent : std::uint8_t { none, connected, identified, item, closed };
+enum class LifeEvent : std::uint8_t { none, connected, identified, item, bad_item, closed };
 
 /// Returns the word in the field `event`; "item" for none.
 [[nodiscard]] std::string_view to_string(LifeEvent event);

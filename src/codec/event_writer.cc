@@ -303,6 +303,11 @@ void EventWriter::append_identified(std::string& out, const IdentifiedEvent& eve
     append_timed<identified_kind>(out, event, tail_);
 }
 
+void EventWriter::append_bad_item(std::string& out, const BadItemEvent& event) {
+    if (at_ != event.at) remember_time(event.at);
+    append_timed<bad_item_event_kind>(out, event, tail_);
+}
+
 void EventWriter::append_item(std::string& out, const ItemEvent& event) {
     if (!remembers(event)) remember_connection(event);
     if (at_ != event.at) remember_time(event.at);

@@ -25,6 +25,7 @@ public:
     void append_item(std::string& out, const ItemEvent& event);
     void append_closed(std::string& out, const ClosedEvent& event);
     void append_identified(std::string& out, const IdentifiedEvent& event);
+    void append_bad_item(std::string& out, const BadItemEvent& event);
 
 private:
     [[nodiscard]] bool remembers(const ItemEvent& event) const;

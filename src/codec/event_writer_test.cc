@@ -90,6 +90,25 @@ TEST(EventWriter, Identified) {
         "\"id\":\"device-17\",\"session\":\"boot-42\",\"authenticated\":false,\"at\":\"2026-11-22T08:00:00.123Z\"}\n");
 }
 
+TEST(EventWriter, BadItem) {
+    BadItemEvent event{
+        {.kind = BadItem::not_json, .position = 49, .bytes = 9, .head = {}, .detail = "an array", .at = at},
+        conn,
+        "devices",
+        peer(),
+        {"device-17", ""},
+        3};
+    event.head.assign("[\"a\"\x1b\xff");
+    std::string out;
+    EventWriter().append_bad_item(out, event);
+    EXPECT_EQ(out,
+              R"({"event":"bad_item","conn":"7f2c-1","listener":"devices","peer":"10.2.0.9:51514","id":"device-17",)"
+              R"("authenticated":false,"items":3,"kind":"not_json","position":49,"bytes":9,"head":"[\"a\"\\x1b\\xff",)"
+              R"("detail":"an array","at":"2026-11-22T08:00:00.123Z"})"
+              "\n");
+    EXPECT_EQ(life_line(out).event, LifeEvent::bad_item);
+}
+
 TEST(EventWriter, AnItemOfTheSameNameWithoutProofSaysSo) {
     EventWriter writer;
     ItemEvent item = item_event("{}", 7);

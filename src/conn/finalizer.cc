@@ -43,6 +43,7 @@ void Finalizer::finalize(const Core::Closed& closed) {
         info = {.reason = parting.reason, .error = 0, .detail = parting.detail, .evidence = info.evidence};
     }
     if (const auto ended = core_.half_closed.extract(core_.number_of(connection))) info = ended.mapped();
+    if (connection.encrypted) info.decrypted_unread = core_.tls.of(connection.fd).decrypted_unread();
     if (connection.paused && connection.unfinished)
         core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::gateway);
     if (connection.parting && !connection.peer_ended) drainer_.cut_off(connection);

@@ -134,6 +134,7 @@ ReadResult Receiver::parse(Connection& connection, std::span<const char> window)
         taken = core_.handler.on_bytes(connection, core_.number_of(connection), window, scan, core_.time());
     } catch (const std::bad_alloc&) {
         taken.end = CloseReason::out_of_memory;
+        taken.detail = "no memory for an item";
     }
     return taken;
 }
@@ -157,6 +158,7 @@ bool Receiver::take(Connection& connection, std::size_t arrived) {
     const Tick began = taken.same_item && connection.unfinished ? connection.unfinished->began : core_.time().tick;
     if (!keep_unfinished(connection, same_item ? rest.last(arrived) : rest, same_item)) {
         core_.admission.buffers().exhausted();
+        core_.counters_of(connection).left_over_bytes.add(same_item ? arrived : rest.size());
         core_.close(connection, CloseReason::out_of_memory, "no memory for the bytes of an unfinished item");
         return false;
     }

@@ -27,6 +27,7 @@ struct CloseInfo {
     int error = 0;
     std::string_view detail;  ///< static text, or empty
     Evidence evidence;
+    std::size_t decrypted_unread = 0;  ///< bytes of TLS records that were decrypted and not read
 };
 
 /// Result of passing a window of bytes to the handler.

@@ -61,6 +61,12 @@ public:
                  FeedSubject{event.device.id, {}, event.peer.address});
     }
     void on_refused(const RefusedItem& item) override { inner_->on_refused(item); }
+    void on_bad_item(const BadItemEvent& event) override {
+        inner_->on_bad_item(event);
+        if (hub_.wanted(FeedKind::bad_item)) [[unlikely]]
+            show(FeedKind::bad_item, event, &EventWriter::append_bad_item,
+                 FeedSubject{event.device.id, {}, event.peer.address});
+    }
     void on_turn_end() override {
         inner_->on_turn_end();
         if (skipping_) [[unlikely]]
@@ -88,7 +94,7 @@ private:
     }
 
     void report_skipped() {
-        for (const FeedKind kind : {FeedKind::connected, FeedKind::item, FeedKind::closed}) {
+        for (const FeedKind kind : {FeedKind::connected, FeedKind::item, FeedKind::bad_item, FeedKind::closed}) {
             const auto place = static_cast<std::size_t>(kind);
             if (const auto skipped = any_[place].take_skipped()) hub_.skip(kind, skipped);
             if (const auto skipped = chosen_[place].take_skipped())

@@ -18,6 +18,7 @@ struct Written {
     std::vector<std::string> lines;
     int turns = 0;
     int refused = 0;
+    int bad = 0;
     bool ready = true;
 };
 
@@ -33,6 +34,7 @@ public:
         writer_.append_identified(to_.lines.emplace_back(), event);
     }
     void on_refused(const RefusedItem&) override { ++to_.refused; }
+    void on_bad_item(const BadItemEvent&) override { ++to_.bad; }
     void on_turn_end() override { ++to_.turns; }
     bool ready() override { return to_.ready; }
     Durable* durable() override { return this; }
@@ -75,6 +77,9 @@ protected:
         return hub_.subscribe(all);
     }
 
+    void bad_item() {
+        tap_->on_bad_item({{.kind = BadItem::no_key, .head = {}, .detail = {}, .at = at_}, conn_, "devices", peer_});
+    }
     void identified() { tap_->on_identified({conn_, "devices", peer_, {"device-17", "boot-42"}, at_}); }
 
     EventHub hub_;
@@ -91,8 +96,10 @@ TEST_F(EventTapTest, EveryCallReachesTheSinksHandler) {
     closed();
     identified();
     tap_->on_refused({conn_, {"device-17", "boot-42"}, 3});
+    bad_item();
     tap_->on_turn_end();
     EXPECT_EQ(written_.lines.size(), 4U);
+    EXPECT_EQ(written_.bad, 1);
     EXPECT_EQ(written_.refused, 1);
     EXPECT_NE(dynamic_cast<WritingHandler*>(tap_->durable()), nullptr);
     EXPECT_EQ(written_.turns, 1);
@@ -117,6 +124,16 @@ TEST_F(EventTapTest, ShowsTheSinksVeryLines) {
         written_.lines.erase(written_.lines.begin());
     }
     EXPECT_FALSE(feed->next());
+}
+
+TEST_F(EventTapTest, ShowsABadItemThatTheSinkDoesNotWrite) {
+    const auto feed = follow({FeedKind::bad_item});
+    bad_item();
+    const auto message = feed->next();
+    ASSERT_TRUE(message);
+    EXPECT_NE(message->json.find(R"({"event":"bad_item","conn":"7f2c91a0-1")"), std::string::npos) << message->json;
+    EXPECT_NE(message->json.find(R"("kind":"no_key")"), std::string::npos) << message->json;
+    EXPECT_TRUE(written_.lines.empty());
 }
 
 TEST_F(EventTapTest, ShowsAnIdentifiedDeviceAmongTheConnected) {

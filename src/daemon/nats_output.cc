@@ -77,6 +77,7 @@ Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkCo
     }
     ForwarderOptions options;
     options.stream = config.stream;
+    options.bad_items = config.bad_items;
     options.replicas = config.replicas;
     options.batch = config.batch;
     options.window = config.window;

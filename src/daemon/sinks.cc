@@ -47,6 +47,7 @@ std::optional<Error> Sinks::start_stream(const SinkConfig& config) {
     options.path = config.type == SinkType::file ? config.path : std::string();
     options.descriptor = STDOUT_FILENO;
     options.queue_bytes = config.queue_bytes;
+    options.bad_items = config.bad_items;
     if (options.path.empty() && ::isatty(STDOUT_FILENO) == 1) options.rewrite = printable_json;
     options.on_trouble = [this](const std::string& error) { log_.error(error); };
     options.on_recovered = [this] { log_.info("writing to the sink resumed"); };
@@ -86,7 +87,7 @@ std::optional<Error> Sinks::start_spool(const SinkConfig& config, std::size_t ma
     auto spool = Spool::open(spool_options(config));
     if (!spool) return spool.error();
     spool_ = std::move(spool).value();
-    sink_ = std::make_unique<SpoolSink>(*spool_, config.queue_bytes);
+    sink_ = std::make_unique<SpoolSink>(*spool_, config.queue_bytes, config.bad_items);
     const SpoolStatus status = spool_->status();
     log_.info("spool", {{"path", config.path}, {"id", status.id}, {"last_position", std::to_string(status.last)}});
     end_lost_connections(status, lost_after);

@@ -28,6 +28,7 @@ public:
     }
     void on_item(const ItemEvent& event) override { inner_->on_item(event); }
     void on_refused(const RefusedItem& item) override { inner_->on_refused(item); }
+    void on_bad_item(const BadItemEvent& event) override { inner_->on_bad_item(event); }
     void on_turn_end() override {
         inner_->on_turn_end();
         if (!notes_.empty()) news_.push(notes_);

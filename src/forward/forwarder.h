@@ -111,7 +111,8 @@ public:
           options_(std::move(options)),
           spool_id_(spool.status().id),
           report_(options_),
-          check_(link, {options_.stream, event_subjects(options_.prefix), options_.replicas}, spool_id_),
+          check_(link, {options_.stream, event_subjects(options_.prefix, options_.bad_items), options_.replicas},
+                 spool_id_),
           reader_(spool, options_.on_skipped),
           thread_([this] { run(); }) {}
     Forwarder(const Forwarder&) = delete;

@@ -18,6 +18,7 @@ struct ForwarderOptions {
     unsigned replicas = 0;                         ///< of a stream that it creates; 0: 3 in a cluster, else 1
     std::size_t batch = 1;                         ///< events per message; 1: each event has its own message and
                                                    ///< subject
+    bool bad_items = false;                        ///< the stream has a subject for their events
     std::size_t window = 1024;                     ///< messages that may be unacknowledged
     std::chrono::milliseconds ack_timeout{5'000};  ///< timeout of an acknowledgement: then all is published again
     std::string group = "nats";                    ///< group of the spool that stores the position: required

@@ -51,7 +51,8 @@ void Forwarder::begin(NatsLink::Lease lease, const StreamFacts& stream) {
     target_ = {lease_.connection, spool_id_, options_.stream, stream.max_msg_size};
     const auto max_bytes = static_cast<std::size_t>(natsConnection_GetMaxPayload(lease_.connection));
     maker_.emplace(options_.prefix, spool_id_, options_.batch,
-                   std::min(max_bytes_in_a_batch, max_bytes - std::min(max_bytes, room_for_headers)));
+                   std::min(max_bytes_in_a_batch, max_bytes - std::min(max_bytes, room_for_headers)),
+                   options_.bad_items);
     const std::string guarantee = guarantee_text(stream, link_.facts());
     report_.guarantee(guarantee);
     const bool is_new = std::exchange(reported_ready_, lease_.number) != lease_.number;

@@ -68,6 +68,11 @@ constexpr std::size_t max_field_bytes = 1'024;  // of a dead letter: an id has 1
 constexpr std::array<std::string_view, 4> kinds{connected_kind.word, identified_kind.word, item_kind.word,
                                                 closed_kind.word};
 
+bool has_subject(std::string_view kind, bool bad_items) {
+    return std::find(kinds.begin(), kinds.end(), kind) != kinds.end() ||
+           (bad_items && kind == bad_item_event_kind.word);
+}
+
 /// Returns the FNV-1a hash, which is equal in every version, unlike std::hash.
 std::uint64_t hash_of(std::string_view text) {
     std::uint64_t hash = 0xcbf29ce484222325;
@@ -145,11 +150,13 @@ struct MessageMaker::Parser {
     std::string padded;
 };
 
-MessageMaker::MessageMaker(std::string prefix, std::string spool_id, std::size_t max_events, std::size_t max_bytes)
+MessageMaker::MessageMaker(std::string prefix, std::string spool_id, std::size_t max_events, std::size_t max_bytes,
+                           bool bad_items)
     : prefix_(std::move(prefix)),
       spool_id_(std::move(spool_id)),
       max_events_(max_events),
       max_bytes_(max_bytes),
+      bad_items_(bad_items),
       parser_(std::make_unique<Parser>()) {}
 
 MessageMaker::~MessageMaker() = default;
@@ -166,7 +173,7 @@ std::string MessageMaker::subject_of(const SpooledEvent& event, std::optional<bo
         return out + "item._";
     }
     const EventHead head = read_head(object);
-    if (std::find(kinds.begin(), kinds.end(), head.kind) == kinds.end()) return out + "item._";
+    if (!has_subject(head.kind, bad_items_)) return out + "item._";
     if (head.id) authenticated = head.authenticated;
     const auto& name = head.kind == "item" ? head.key : head.id;
     return out + std::string(head.kind) + '.' + (name ? subject_token(*name) : "_");

@@ -42,7 +42,9 @@ class MessageMaker {
 public:
     /// Configures subjects and batches. With `max_events` 1 the subject is "PREFIX.LISTENER.EVENT.KEY", else
     /// "PREFIX.batch.SPOOL"; `max_bytes` ends a batch early.
-    MessageMaker(std::string prefix, std::string spool_id, std::size_t max_events, std::size_t max_bytes);
+    /// With `bad_items`, their events have a subject of their own.
+    MessageMaker(std::string prefix, std::string spool_id, std::size_t max_events, std::size_t max_bytes,
+                 bool bad_items = false);
     ~MessageMaker();
 
     /// Makes a message of the first of `events`, which must not be empty, and following ones that fit, none after
@@ -66,6 +68,7 @@ private:
     const std::string spool_id_;
     const std::size_t max_events_;
     std::size_t max_bytes_;
+    const bool bad_items_;
     const std::unique_ptr<Parser> parser_;
 };
 

@@ -53,6 +53,17 @@ std::string subject(std::string_view line, std::string_view listener = "devices"
     return MessageMaker("holdfast", "id", 1, 1'000).subject_of({1, listener, line, WallTime{}}, authenticated);
 }
 
+TEST(Subject, OfABadItemIsItsOwnIfTheStreamHasIt) {
+    const std::string line =
+        R"({"event":"bad_item","conn":"1-1","id":"d.1","authenticated":true,"kind":"no_key","at":"x"})";
+    EXPECT_EQ(subject(line), "holdfast.devices.item._");
+    std::optional<bool> authenticated;
+    MessageMaker maker("holdfast", "id", 1, 1'000, true);
+    EXPECT_EQ(maker.subject_of({1, "devices", line, WallTime{}}, authenticated), "holdfast.devices.bad_item.d=2E1");
+    EXPECT_EQ(authenticated, true);
+    EXPECT_EQ(event_subjects("holdfast", true).back(), "holdfast.*.bad_item.*");
+}
+
 TEST(Subject, NamesListenerEventAndKey) {
     EXPECT_EQ(subject(R"({"event":"item","conn":"1-1","peer":"10.2.0.9:5","n":1,"key":"10.0.0.1","item":{"key":"x"}})"),
               "holdfast.devices.item.10=2E0=2E0=2E1");

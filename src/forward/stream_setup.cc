@@ -150,9 +150,11 @@ Result<StreamFacts> checked(const Answer& answer, const StreamNeeds& needs) {
 
 }  // namespace
 
-std::vector<std::string> event_subjects(const std::string& prefix) {
-    return {prefix + ".*.connected.*", prefix + ".*.identified.*", prefix + ".*.item.*", prefix + ".*.closed.*",
-            prefix + ".batch.*"};
+std::vector<std::string> event_subjects(const std::string& prefix, bool bad_items) {
+    std::vector<std::string> subjects{prefix + ".*.connected.*", prefix + ".*.identified.*", prefix + ".*.item.*",
+                                      prefix + ".*.closed.*", prefix + ".batch.*"};
+    if (bad_items) subjects.push_back(prefix + ".*.bad_item.*");
+    return subjects;
 }
 
 bool subject_covers(std::string_view wide, std::string_view narrow) {

@@ -48,8 +48,9 @@ struct StreamFacts {
     std::uint64_t deleted = 0;  ///< messages missing between first and last
 };
 
-/// Returns the subjects of everything that a forwarder publishes with that prefix.
-[[nodiscard]] std::vector<std::string> event_subjects(const std::string& prefix);
+/// Returns the subjects of everything that a forwarder publishes with that prefix; those of bad items if they are
+/// events.
+[[nodiscard]] std::vector<std::string> event_subjects(const std::string& prefix, bool bad_items = false);
 
 /// Returns true if `wide` covers all of `narrow`; both may have wildcards. Pure.
 [[nodiscard]] bool subject_covers(std::string_view wide, std::string_view narrow);

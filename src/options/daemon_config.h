@@ -39,6 +39,7 @@ struct SinkConfig {
     SinkType type = SinkType::stdout_;
     std::string path;  ///< file, or directory of a durable sink; load_config() sets a default if empty
     std::size_t queue_bytes = std::size_t{8} << 20;  ///< limit on the sink's queue; reading pauses beyond it
+    bool bad_items = false;                          ///< writes an event for each bad item
     // Keys of `spool` and `nats`.
     std::chrono::milliseconds commit_interval{5};
     std::size_t commit_bytes = std::size_t{256} << 10;

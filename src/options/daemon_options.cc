@@ -40,6 +40,10 @@ constexpr auto daemon_rows = std::to_array<Option>({
     {.section = Section::sink, .key = "queue_bytes", .place = bytes_at<&D::sink, &SinkConfig::queue_bytes>,
      .range = {64 * kib, gib}, .waits = type_switches, .effect = with_type,
      .help = "maximum bytes of events that wait for the sink; then reading pauses", .example = "32MiB"},
+    {.section = Section::sink, .key = "bad_items", .place = at<&D::sink, &SinkConfig::bad_items>,
+     .reload = OnReload::restart, .help = "writes an event `bad_item` for each bad item",
+     .more = "At most ten a second of a connection and 500 of a reactor; `closed` counts all. With `nats`, the stream needs the "
+             "subject `holdfast.*.bad_item.*`.", .example = "true"},
     {.section = Section::sink, .key = "commit_interval", .place = at<&D::sink, &SinkConfig::commit_interval>,
      .range = {1ms, 1s}, .of_sinks = with_spool, .waits = type_switches, .effect = with_type,
      .help = "maximum time between two commits of the spool", .example = "20ms"},

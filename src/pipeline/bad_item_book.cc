@@ -2,15 +2,17 @@
 
 #include <utility>
 
+#include "model/identity.h"
 #include "text/printable.h"
 
 namespace holdfast {
 namespace {
 
 bool matches(const BadItemQuery& query, const BadItemRow& row) {
-    return row.number > query.after && (!query.kind || row.kind == *query.kind) && (!query.id || row.id == *query.id) &&
-           (!query.listener || row.listener == *query.listener) &&
-           (!query.peer || query.peer->contains(row.peer.address));
+    return row.number > query.after && (!query.kind || row.kind == *query.kind) &&
+           (!query.id || matches_id(*query.id, row.id)) && (!query.listener || row.listener == *query.listener) &&
+           (!query.peer || query.peer->contains(row.peer.address)) && (!query.since || row.at >= *query.since) &&
+           (!query.until || row.at <= *query.until);
 }
 
 }  // namespace
@@ -30,9 +32,11 @@ BadItemPage BadItemHistory::find(const BadItemQuery& query) const {
     page.left_out = left_out_.load(std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
     page.newest = newest_;
-    for (std::uint64_t number = newest_; number > newest_ - ring_.size() && page.rows.size() < query.limit; --number) {
+    for (std::uint64_t number = newest_; number > newest_ - ring_.size(); --number) {
         const BadItemRow& row = ring_[(number - 1) % bad_items_kept];
-        if (matches(query, row)) page.rows.push_back(row);
+        if (!matches(query, row)) continue;
+        ++page.total;
+        if (page.rows.size() < query.limit) page.rows.push_back(row);
     }
     return page;
 }

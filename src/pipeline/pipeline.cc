@@ -151,7 +151,7 @@ ReadResult Pipeline::cut(Arrival& arrival, std::span<const char> window, std::ui
                     .same_item = scan.drops && large_at == 0};
         }
         if (frame.kind == Frame::Kind::too_large) large_at = done + frame.begin;
-        const Next next = on_frame(arrival, rest, frame);
+        const Next next = take_frame(arrival, rest, frame);
         if (next == Next::end) {
             leave_over(arrival, rest.subspan(frame.next));
             return {.consumed = done, .scan = 0, .end = arrival.end, .detail = arrival.detail};
@@ -182,6 +182,21 @@ ReadResult Pipeline::on_last_bytes(Connection& connection, Token number, std::sp
 }
 
 /// Advances `frame.next` if the framing's rule skips bytes after a bad item.
+/// Calls on_frame(). Counts the rest of the window if there is no memory for the item.
+Pipeline::Next Pipeline::take_frame(Arrival& arrival, std::span<const char> window, Frame& frame) {
+    struct Rest {
+        Counter& left_over;
+        std::size_t bytes;
+        ~Rest() {
+            if (bytes > 0) [[unlikely]]
+                left_over.add(bytes);
+        }
+    } rest{counters_[arrival.connection.listener]->left_over_bytes, window.size()};
+    const Next next = on_frame(arrival, window, frame);
+    rest.bytes = 0;
+    return next;
+}
+
 Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window, Frame& frame) {
     arrival.rest = window;
     arrival.text = {window.data() + frame.begin, frame.end - frame.begin};

@@ -147,6 +147,7 @@ private:
     [[nodiscard]] Arrival arrive(Connection& connection, Token number, const TurnTime& time);
     [[nodiscard]] ReadResult cut(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
     [[nodiscard]] static bool drops_item(const Connection& connection);
+    [[nodiscard]] Next take_frame(Arrival& arrival, std::span<const char> window, Frame& frame);
     [[nodiscard]] Next on_frame(Arrival& arrival, std::span<const char> window, Frame& frame);
     [[nodiscard]] Next on_bad_frame(Arrival& arrival, Frame::Kind kind);
     [[nodiscard]] Next on_batch(Arrival& arrival, std::string_view array);
@@ -174,7 +175,7 @@ private:
     [[nodiscard]] std::string detail_of(const Connection& connection, Token number, const CloseInfo& info);
     [[nodiscard]] std::string about_bad_items(const Connection& connection, Token number, CloseReason reason) const;
     [[nodiscard]] std::string about_unfinished(const Connection& connection, Token number, const CloseInfo& info);
-    [[nodiscard]] std::string about_unread(const Connection& connection, Token number);
+    [[nodiscard]] std::string about_unread(const Connection& connection, Token number, const CloseInfo& info);
     void give_connected(Connection& connection, Token number, const TurnTime& time);
     void give_identity(Connection& connection, Token number, const TurnTime& time);
     [[nodiscard]] EventTime established(const Connection& connection, const TurnTime& time) const;

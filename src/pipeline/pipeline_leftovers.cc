@@ -31,6 +31,9 @@ void Pipeline::note_bad_item(const Arrival& arrival, BadItem kind) {
     facts.head.assign(without_token(arrival.text.substr(0, BadItemHead::max_size)));
     if (!bad_items_.count(arrival.number, facts, arrival.time.steady)) return;
     const DeviceName name = name_of(connection, arrival.device);
+    ++given_;
+    events_->on_bad_item(
+        {facts, {run_, arrival.number}, arrival.listener.name, connection.peer, name, connection.items});
     BadItemRow row;
     static_cast<BadItemFacts&>(row) = facts;
     row.conn = {run_, arrival.number};
@@ -66,7 +69,7 @@ std::string Pipeline::detail_of(const Connection& connection, Token number, cons
     std::string detail(info.detail);
     append_sentence(detail, about_bad_items(connection, number, info.reason));
     append_sentence(detail, about_unfinished(connection, number, info));
-    append_sentence(detail, about_unread(connection, number));
+    append_sentence(detail, about_unread(connection, number, info));
     return detail;
 }
 
@@ -102,8 +105,8 @@ std::string Pipeline::about_unfinished(const Connection& connection, Token numbe
 }
 
 /// Counts the bytes that arrived and that nothing has read: behind those that ended the connection, and in the kernel.
-std::string Pipeline::about_unread(const Connection& connection, Token number) {
-    const std::uint64_t bytes = bad_items_.left(number) + unread_bytes(connection.fd);
+std::string Pipeline::about_unread(const Connection& connection, Token number, const CloseInfo& info) {
+    const std::uint64_t bytes = bad_items_.left(number) + info.decrypted_unread + unread_bytes(connection.fd);
     if (bytes == 0) return {};
     counters_[connection.listener]->left_over_bytes.add(bytes);
     const std::string_view of_what =

@@ -1,5 +1,6 @@
 #include "pipeline/pipeline.h"
 
+#include <new>
 #include <string>
 #include <vector>
 
@@ -112,6 +113,7 @@ TEST(ClosedHistory, MayBeOff) {
 struct Given {
     std::vector<std::string> items;
     std::vector<std::string> keys;
+    std::vector<std::string> bad;
     std::string detail;
 };
 
@@ -120,9 +122,14 @@ public:
     explicit Recorder(Given& given) : given_(given) {}
     void on_connected(const ConnectedEvent&) override {}
     void on_item(const ItemEvent& event) override {
+        if (event.key == "no memory") throw std::bad_alloc();
         EXPECT_EQ(event.n, given_.items.size() + 1);
         given_.items.emplace_back(event.item);
         given_.keys.emplace_back(event.key);
+    }
+    void on_bad_item(const BadItemEvent& event) override {
+        EXPECT_EQ(event.items, given_.items.size());
+        given_.bad.emplace_back(event.head.view());
     }
     void on_closed(const ClosedEvent& event) override { given_.detail = event.detail; }
 
@@ -326,6 +333,13 @@ TEST_F(PipelineOf, TooManyDroppedItemsEndTheConnection) {
     EXPECT_EQ(read(lines).end, CloseReason::too_many_bad_items);
 }
 
+TEST_F(PipelineOf, CountsTheBytesThatMemoryIsMissingFor) {
+    const std::string lost = "{\"ip\":\"no memory\"}\n{\"ip\":\"b\"}\n";
+    EXPECT_THROW(static_cast<void>(read("{\"ip\":\"a\"}\n" + lost)), std::bad_alloc);
+    EXPECT_EQ(given_.keys, (Texts{"a"}));
+    EXPECT_EQ(counters_.left_over_bytes.get(), lost.size());
+}
+
 TEST_F(PipelineOf, ABadItemIsKeptWithItsPlaceAndItsFirstBytes) {
     EXPECT_FALSE(read("{\"ip\":\"a\"}\n").end);
     connection_.bytes_in = 79;  // this read's bytes included
@@ -340,6 +354,7 @@ TEST_F(PipelineOf, ABadItemIsKeptWithItsPlaceAndItsFirstBytes) {
     const BadItemPage page = bad_items_.find({});
     ASSERT_EQ(page.rows.size(), 2U);
     EXPECT_EQ(page.rows[1].position, 12U);
+    EXPECT_EQ(given_.bad, (Texts{"[1]", "x"}));
     EXPECT_EQ(page.rows[1].head.view(), "[1]");
     EXPECT_NE(page.rows[1].detail.find("array"), std::string_view::npos);
     EXPECT_EQ(page.rows[1].listener, "devices");

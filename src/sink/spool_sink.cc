@@ -50,6 +50,14 @@ public:
         writer_.append_closed(batch_.lines, event);
         count(event.listener);
     }
+    void on_bad_item(const BadItemEvent& event) override {
+        if (!sink_.bad_items_) {
+            ++calls_;
+            return;
+        }
+        writer_.append_bad_item(batch_.lines, event);
+        count(event.listener);
+    }
     void on_refused(const RefusedItem& item) override {
         mark(item.device, item.seq);
         ++calls_;
@@ -118,8 +126,11 @@ private:
     const std::shared_ptr<Told> reported_ = std::make_shared<Told>();
 };
 
-SpoolSink::SpoolSink(Spool& spool, std::size_t queue_bytes)
-    : spool_(spool), queue_bytes_(queue_bytes), bytes_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
+SpoolSink::SpoolSink(Spool& spool, std::size_t queue_bytes, bool bad_items)
+    : spool_(spool),
+      queue_bytes_(queue_bytes),
+      bad_items_(bad_items),
+      bytes_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
 
 SpoolSink::~SpoolSink() = default;
 

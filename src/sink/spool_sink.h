@@ -11,10 +11,11 @@
 namespace holdfast {
 
 /// Appends events to a spool as lines, one batch per turn, and notifies reactors of durable events. When `queue_bytes`
-/// wait, its handlers are not ready, and devices wait. Owns nothing: the spool outlives it.
+/// wait, its handlers are not ready, and devices wait. With `bad_items`, it writes an event for each of them. Owns
+/// nothing: the spool outlives it.
 class SpoolSink final : public Sink {
 public:
-    SpoolSink(Spool& spool, std::size_t queue_bytes);
+    SpoolSink(Spool& spool, std::size_t queue_bytes, bool bad_items = false);
     ~SpoolSink() override;
 
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler() override;
@@ -37,6 +38,7 @@ private:
 
     Spool& spool_;
     std::atomic<std::size_t> queue_bytes_;
+    const bool bad_items_;
     // Durable bytes. Shared, because the spool's thread may use it after the sink has ended.
     const std::shared_ptr<std::atomic<std::uint64_t>> bytes_;
 };

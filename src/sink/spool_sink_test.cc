@@ -129,6 +129,21 @@ TEST_F(SpoolSinkTest, MarksTheLastNumberOfEachSessionRefusedOnesToo) {
     EXPECT_EQ(spool_.batches[1].marks.size(), 1U);
 }
 
+TEST_F(SpoolSinkTest, WritesABadItemIfItShallAndCountsItAlways) {
+    SpoolSink writing(spool_, 1'000, true);
+    const auto writes = writing.make_handler();
+    for (EventHandler* const handler : {handler_.get(), writes.get()}) {
+        std::uint64_t told = 0;
+        handler->durable()->on_durable_change([&](std::uint64_t count) { told = count; });
+        handler->on_bad_item({{.kind = BadItem::no_key}, {1, 2}, "devices", peer_});
+        handler->on_turn_end();
+        spool_.batches.back().durable();
+        EXPECT_EQ(told, 1U);
+        EXPECT_EQ(spool_.batches.back().events, handler == writes.get() ? 1U : 0U);
+        EXPECT_EQ(spool_.batches.back().lines.empty(), handler != writes.get());
+    }
+}
+
 TEST_F(SpoolSinkTest, ReportsHowManyCallsAreDurable) {
     std::vector<std::uint64_t> told;
     handler_->durable()->on_durable_change([&](std::uint64_t count) { told.push_back(count); });

@@ -94,6 +94,11 @@ public:
         writer_.append_closed(batch_.bytes, event);
         ++batch_.events;
     }
+    void on_bad_item(const BadItemEvent& event) override {
+        if (!sink_.options_.bad_items) return;
+        writer_.append_bad_item(batch_.bytes, event);
+        ++batch_.events;
+    }
     void on_turn_end() override {
         if (batch_.events > 0) sink_.hand_over(batch_);
     }

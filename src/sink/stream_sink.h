@@ -29,6 +29,7 @@ public:
         std::string path;     ///< of the file; empty: writes to `descriptor`
         int descriptor = -1;  ///< not owned
         std::size_t queue_bytes = 0;
+        bool bad_items = false;  ///< writes an event for each of them
         /// Returns the lines to write, on the writer's thread. Empty: they stay as they are.
         std::function<std::string(std::string_view)> rewrite;
         /// Called once when writing begins to fail, on the writer's thread.

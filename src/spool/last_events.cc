@@ -81,8 +81,8 @@ void LastEvents::take_line(std::string_view line, Position row) {
     if (found.row == 0) ++found_;
     found.row = row;
     found.event = {.at = std::string(time_of_line(line)), .items = 0};
-    if (life.event != LifeEvent::item) return;
-    const std::string_view n = raw_field(line, field::n.name);
+    if (life.event != LifeEvent::item && life.event != LifeEvent::bad_item) return;
+    const std::string_view n = raw_field(line, life.event == LifeEvent::item ? field::n.name : field::items.name);
     std::uint64_t items = 0;
     const bool good = std::from_chars(n.data(), n.data() + n.size(), items).ec == std::errc() && !n.empty();
     found.event.items = good ? std::optional(items) : std::nullopt;

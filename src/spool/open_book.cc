@@ -33,6 +33,7 @@ void OpenBook::note_line(std::string_view line, bool may_be_stored) {
             close(life.conn, may_be_stored);
             break;
         case LifeEvent::item:
+        case LifeEvent::bad_item:
         case LifeEvent::none:
             break;
     }

@@ -18,7 +18,8 @@ constexpr std::size_t index_of(FeedKind kind) { return static_cast<std::size_t>(
 }  // namespace
 
 const std::array<FeedKind, feed_kind_count> all_feed_kinds{FeedKind::sample, FeedKind::alarm, FeedKind::connected,
-                                                           FeedKind::closed, FeedKind::item,  FeedKind::skipped};
+                                                           FeedKind::closed, FeedKind::item,  FeedKind::bad_item,
+                                                           FeedKind::skipped};
 
 std::string_view to_string(FeedKind kind) noexcept {
     switch (kind) {
@@ -32,6 +33,8 @@ std::string_view to_string(FeedKind kind) noexcept {
             return "closed";
         case FeedKind::item:
             return "item";
+        case FeedKind::bad_item:
+            return "bad_item";
         case FeedKind::skipped:
             return "skipped";
     }

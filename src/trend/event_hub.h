@@ -21,8 +21,8 @@
 namespace holdfast {
 
 /// Kinds of live messages. The words are the `event:` names of the stream.
-enum class FeedKind : std::uint8_t { sample, alarm, connected, closed, item, skipped };
-inline constexpr std::size_t feed_kind_count = 6;
+enum class FeedKind : std::uint8_t { sample, alarm, connected, closed, item, bad_item, skipped };
+inline constexpr std::size_t feed_kind_count = 7;
 extern const std::array<FeedKind, feed_kind_count> all_feed_kinds;
 [[nodiscard]] std::string_view to_string(FeedKind kind) noexcept;
 

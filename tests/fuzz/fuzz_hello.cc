@@ -66,6 +66,10 @@ public:
         HOLDFAST_CHECK(open_.erase(event.conn) == 1);
         log_->on_closed(event);
     }
+    void on_bad_item(const BadItemEvent& event) override {
+        HOLDFAST_CHECK(open_.contains(event.conn));
+        log_->on_bad_item(event);
+    }
     void on_turn_end() override { log_->on_turn_end(); }
     Durable* durable() override { return log_->durable(); }
 

@@ -64,6 +64,7 @@ class Record:
     opened_at: float
     id: str = None  # of the device
     items: list = dataclasses.field(default_factory=list)
+    bad: list = dataclasses.field(default_factory=list)  # its `bad_item` events
     closed: dict = None
     closed_at: float = None
 
@@ -135,8 +136,12 @@ class EventLog:
             record.id = event["id"]
         if record.id != event.get("id"):
             raise ValueError(f"the device was {record.id} before")
-        if kind != "identified":
-            self._take_item(record, line, event) if kind == "item" else self._take_closed(record, event)
+        if kind == "item":
+            self._take_item(record, line, event)
+        elif kind == "bad_item":
+            self._take_bad_item(record, event)
+        elif kind == "closed":
+            self._take_closed(record, event)
 
     def _take_item(self, record, line, event):
         # The key precedes the item and `at` follows it, so the first and the last of these are not the device's.
@@ -145,6 +150,11 @@ class EventLog:
         self.item_count += 1
         if event["n"] != len(record.items):
             raise ValueError(f"item number {event['n']} after {len(record.items) - 1}")
+
+    def _take_bad_item(self, record, event):
+        record.bad.append(event)
+        if event["items"] != len(record.items):
+            raise ValueError(f"a bad item after {event['items']} items, not {len(record.items)}")
 
     def _take_closed(self, record, event):
         record.closed_at = time_of(event)

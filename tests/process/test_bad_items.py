@@ -11,6 +11,7 @@ import tokens
 from certificates import Authority
 from gateway import PATIENCE, SANITIZER_WORDS, Gateway, binary, listener, run, until
 from lab import device
+from sse import Follower
 from test_claims import hello
 
 pytestmark = pytest.mark.asan
@@ -109,6 +110,29 @@ def test_one_device_cannot_displace_the_others_and_all_are_counted():
         assert kept + page["left_out"] == status["bad_items"]["not_json"] and page["left_out"] > 0
         assert page["bad_items"][-1]["head"] == "only one"
         assert len(gateway.log_lines("bad item received")) <= 2, "a line for each device and kind a minute"
+
+
+def test_a_bad_item_is_an_event_if_the_sink_wants_it():
+    with Gateway(config=listener() + "[sink]\nbad_items = true\n") as gateway:
+        sock, record = open_one(gateway)
+        with sock:
+            sock.sendall(hello("device-17") + GOOD + b"hel\x1blo\n")
+        assert until(lambda: record.closed), gateway.tail()
+        bad, = record.bad
+        assert (bad["kind"], bad["id"], bad["items"]) == ("not_json", "device-17", 1)
+        assert bad["head"] == "hel\\x1blo" and bad["position"] == len(hello("device-17") + GOOD)
+        assert record.closed["bad_items"] == {"not_json": 1} and len(record.items) == 1
+
+
+def test_the_live_feed_has_bad_items_without_the_sink():
+    with Gateway(config=listener()) as gateway, Follower(gateway, "bad_item,closed") as follower:
+        sock, record = open_one(gateway)
+        with sock:
+            sock.sendall(b"[1]\n")
+        assert follower.wait(lambda: follower.of("closed"))
+        bad, = follower.of("bad_item")
+        assert (bad["conn"], bad["kind"], bad["head"]) == (record.conn, "not_object", "[1]")
+        assert until(lambda: record.closed) and record.bad == []
 
 
 def test_the_verb_prints_and_follows():
