@@ -126,6 +126,9 @@ ApiAnswer Api::device(const ApiCall& call) {
     JsonWriter json;
     json.begin_object();
     lives.write(json, "lives", query.offset, query.limit);
+    BadItemQuery bad{.id = std::string(call.id), .since = query.since, .until = query.until};
+    write_bad_items(json, "latest_bad_items", gateway_.bad_items(bad).rows);
+    if (options_.watch != nullptr) write_alarms_of_device(json, options_.watch->alarms_of(call.id));
     return json_answer("{" + members + "," + members_of(json.end_object().take()) + "}");
 }
 

@@ -1,140 +1,9 @@
-#include <limits>
-
 #include "api/api.h"
-#include "api/parameter_kinds.h"
+#include "api/endpoint_parameters.h"
 
 namespace holdfast {
-namespace {
 
-using namespace parameter;  // NOLINT(google-build-using-namespace)
-using Type = Parameter::Type;
-
-constexpr std::uint64_t unlimited = std::numeric_limits<std::size_t>::max();
-constexpr std::uint64_t longest_wait_ms = max_probe_timeout.count();
-constexpr std::uint64_t two_days_ms = 2ULL * 24 * 3600 * 1000;
-
-// --- parameters
-
-constexpr Parameter filter_peer = prefix("prefix of the peers, e.g. 10.2.0.0/16");
-constexpr Parameter scope_peer = prefix("prefix of the peers, e.g. 10.2.0.0/16");
-constexpr Parameter device_id = text("id", "DEVICE", "id of the device, or its beginning and a *: shop-*");
-constexpr Parameter limit = count("limit", "maximum number of entries, up to 10000", 0, max_page, "100");
-constexpr Parameter offset = count("offset", "number of entries to skip", 0, unlimited);
-constexpr Parameter timeout = duration("timeout", "maximum time to wait for an answer", 1, longest_wait_ms, "3s");
-
-constexpr Parameter connection_filters[] = {
-    filter_peer,
-    text("key", "KEY", "key of the latest item"),
-    device_id,
-    text("listener", "NAME", "name of the listener"),
-    time_bound("since", "connected at this time or later, e.g. 10m ago as 10m"),
-    time_bound("until", "connected at this time or earlier"),
-    boolean("suspect", "suspects only: probed on suspicion and silent since"),
-    word("sort", "SORT", sort_words, "sort key: age, idle, items, bad_items, bytes_in, bytes_out, peer or key", "age"),
-    switched(word("order", "", order_words, "asc or desc; default: asc for peer and key, else desc"), "--reverse",
-             "reversed order"),
-    limit,
-    offset,
-};
-
-constexpr Parameter closed_filters[] = {
-    word("reason", "REASON", reason_words, "reason of the close, e.g. keepalive_expired"),
-    filter_peer,
-    device_id,
-    time_bound("since", "closed at this time or later, e.g. 10m ago as 10m"),
-    time_bound("until", "closed at this time or earlier"),
-    limit,
-    offset,
-};
-
-constexpr Parameter device_lives[] = {
-    time_bound("since", "closed at this time or later, e.g. 10m ago as 10m"),
-    time_bound("until", "closed at this time or earlier"),
-    limit,
-    offset,
-};
-
-constexpr Parameter bad_item_filters[] = {
-    filter_peer,
-    text("id", "DEVICE", "id of the device"),
-    text("listener", "NAME", "name of the listener"),
-    word("kind", "KIND", bad_item_words, "kind of the bad item, e.g. not_json"),
-    count("after", "number of the latest entry that is known", 0, unlimited),
-    limit,
-};
-
-constexpr Parameter fleet_filters[] = {
-    text("gateway", "NAME", "gateway that holds or held the device"),
-    word("state", "STATE", state_words, "state: online, unknown or closed"),
-    device_id,
-    time_bound("since", "connected, or closed, at this time or later"),
-    time_bound("until", "connected, or closed, at this time or earlier"),
-    limit,
-    offset,
-};
-
-constexpr Parameter close_scope[] = {required(scope_peer)};
-constexpr Parameter probe_timeout[] = {timeout};
-constexpr Parameter probe_scope[] = {scope_peer, boolean("all", "all connections"), timeout};
-constexpr Parameter delivery[] = {
-    duration("wait", "maximum time until the device's kernel acknowledges", 1, longest_wait_ms, "300ms")};
-
-constexpr Parameter prefix_scope[] = {
-    prefix("prefix to divide, e.g. 10.0.0.0/8; default: all addresses"),
-    duration("window", "time span that ends now, of the counted closes", 1000, two_days_ms, "10m"),
-    count("limit", "maximum number of prefixes, up to 10000", 0, max_page, "100"),
-};
-
-constexpr Parameter trend_window[] = {
-    duration("window", "time span that ends now", 1000, two_days_ms, "1h", Type::seconds),
-    duration("step", "time between points; default: the shortest that gives at most 600 points", 1000, two_days_ms, {},
-             Type::seconds),
-    text("listener", "NAME", "name of the listener; default: the sum of all"),
-};
-
-constexpr Parameter member_state =
-    word("state", "STATE", member_words, "members that are back or missing; default: all");
-constexpr Parameter member_page[] = {member_state, limit, offset};
-constexpr Parameter member_export[] = {word("format", "FORMAT", export_words, "format: csv (RFC 4180) or json", "json"),
-                                       member_state};
-constexpr Parameter acknowledgement_fields[] = {
-    required(text("note", "TEXT", "note of at most 500 bytes, e.g. who works on it"))};
-
-constexpr Parameter feed_filters[] = {
-    {.name = "kinds",
-     .type = Type::words,
-     .help = "kinds of events, separated by commas",
-     .value = "KINDS",
-     .default_value = "sample,alarm,connected,closed",
-     .words = feed_words},
-    device_id,
-    filter_peer,
-    text("key", "KEY", "key of the item; of a closed connection, the latest"),
-};
-
-constexpr Parameter drain_fields[] = {
-    duration("over", "time over which the closes are spread", 0, 0, "2m"),
-    filter_peer,
-    text("listener", "NAME", "name of the listener"),
-    word("come_back", "WHEN", come_back_words,
-         "return of the devices; default: later after a drain of all, at_once of a part"),
-    switched(boolean("goodbye", "{\"retry_after_ms\":N} is sent before each close", "true"), "--no-goodbye",
-             "no {\"retry_after_ms\":N} before the close"),
-};
-
-constexpr Parameter spool_page[] = {
-    count("after", "position before the first event", 0, unlimited),
-    count("limit", "maximum number of entries, up to 10000", 1, max_page, "1000"),
-    duration("wait", "maximum time to wait for an event if there is none", 0, longest_wait_ms, "0s"),
-};
-
-constexpr Parameter group_fields[] = {
-    required(count("position", "new position of the group", 0, unlimited)),
-    count("after", "position that the group must have before the move", 0, unlimited),
-    text("consumer", "NAME", "name of the consumer; required with `after`"),
-};
-
-}  // namespace
+using namespace endpoint;  // NOLINT(google-build-using-namespace)
 
 const ApiEndpoint Api::table[] = {
     {.method = "GET",
@@ -227,7 +96,8 @@ const ApiEndpoint Api::table[] = {
     {.method = "GET",
      .path = api_path::device,
      .right = Right::read,
-     .help = "a device: its state, its connection, and its earlier connections at all gateways",
+     .help =
+         "a device: its state, its connection, its earlier connections at all gateways, its bad items and alarms here",
      .handler = &Api::device,
      .parameters = device_lives,
      .verb = "device"},
@@ -291,7 +161,7 @@ const ApiEndpoint Api::table[] = {
      .handler = &Api::bad_items,
      .parameters = bad_item_filters,
      .example =
-         R"({"newest":17,"left_out":0,"bad_items":[{"number":17,"conn":"7f2c91a0-1","listener":"devices","peer":"10.2.0.9:51514","kind":"not_json","position":49,"bytes":5,"head":"hello","at":"2026-11-22T08:00:00.123Z"}]})",
+         R"({"total":1,"newest":17,"left_out":0,"bad_items":[{"number":17,"conn":"7f2c91a0-1","listener":"devices","peer":"10.2.0.9:51514","kind":"not_json","position":49,"bytes":5,"head":"hello","at":"2026-11-22T08:00:00.123Z"}]})",
      .verb = "bad"},
     {.method = "GET",
      .path = api_path::trend,
@@ -307,7 +177,8 @@ const ApiEndpoint Api::table[] = {
      .right = Right::read,
      .help = "active and cleared alarms",
      .handler = &Api::alarms,
-     .example = R"({"active":[],"recent":[]})",
+     .parameters = alarm_times,
+     .example = R"({"total":0,"active":[],"recent":[]})",
      .verb = "alarms"},
     {.method = "GET",
      .path = api_path::alarm,

@@ -40,6 +40,8 @@ BadItemQuery read_bad_item_query(const ApiArguments& given) {
     read.peer = given.get<Prefix>("peer");
     read.id = given.get<std::string>("id");
     read.listener = given.get<std::string>("listener");
+    read.since = given.get<EventTime>("since");
+    read.until = given.get<EventTime>("until");
     if (const auto word = given.get<std::string>("kind")) read.kind = parse_bad_item(*word);
     read.after = given.get<std::uint64_t>("after").value_or(0);
     read.limit = given.value<std::uint64_t>("limit");

@@ -85,8 +85,15 @@ ApiAnswer Api::trend(const ApiCall& call) {
     return json_answer(render_trend(query.window, options_.watch->trend(query)));
 }
 
-ApiAnswer Api::alarms(const ApiCall& /*call*/) {
-    return options_.watch != nullptr ? json_answer(render_alarms(options_.watch->alarms())) : no_watch();
+ApiAnswer Api::alarms(const ApiCall& call) {
+    if (options_.watch == nullptr) return no_watch();
+    const auto since = call.arguments.get<EventTime>("since");
+    const auto until = call.arguments.get<EventTime>("until");
+    AlarmBoard board = options_.watch->alarms();
+    for (std::vector<Alarm>* alarms : {&board.active, &board.recent}) {
+        std::erase_if(*alarms, [&](const Alarm& alarm) { return !is_between(since, alarm.raised_at, until); });
+    }
+    return json_answer(render_alarms(board));
 }
 
 ApiAnswer Api::with_alarm(const ApiCall& call, const std::function<ApiAnswer(const AlarmDetail& detail)>& render) {

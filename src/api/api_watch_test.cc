@@ -55,9 +55,9 @@ TEST_F(ApiWatchTest, TrendHandsTheQueryOn) {
 }
 
 TEST_F(ApiWatchTest, Alarms) {
-    EXPECT_EQ(get("/v1/alarms").body, R"({"active":[],"recent":[]})");
+    EXPECT_EQ(get("/v1/alarms").body, R"({"total":0,"active":[],"recent":[]})");
     watch_.board.active.push_back(example_alarm());
-    EXPECT_THAT(get("/v1/alarms").body, StartsWith(R"({"active":[{"id":1,"alarm":"population_drop",)"));
+    EXPECT_THAT(get("/v1/alarms").body, StartsWith(R"({"total":1,"active":[{"id":1,"alarm":"population_drop",)"));
     EXPECT_THAT(get("/v1/status").body, HasSubstr(R"("alarms_active":1,"registry_drift":null,)"));
     EXPECT_THAT(get("/metrics").body, HasSubstr("holdfast_alarm_active{alarm=\"population_drop\"} 1\n"));
     expect_error(get("/v1/alarms?kind=x"), 400, "bad_query");

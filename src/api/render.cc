@@ -104,18 +104,22 @@ std::string render_closed(const ClosedPage& page) {
     return json.take();
 }
 
-std::string render_bad_items(const BadItemPage& page) {
-    JsonWriter json;
-    json.begin_object().field("newest", page.newest).field("left_out", page.left_out);
-    json.key(field::bad_items.name).begin_array();
-    for (const BadItemRow& each : page.rows) {
+void write_bad_items(JsonWriter& json, std::string_view name, const std::vector<BadItemRow>& rows) {
+    json.key(name).begin_array();
+    for (const BadItemRow& each : rows) {
         std::string row;
         append_bad_item_row(row, each);
         escape_delete(row);
         json.json(row);
     }
-    json.end_array().end_object();
-    return json.take();
+    json.end_array();
+}
+
+std::string render_bad_items(const BadItemPage& page) {
+    JsonWriter json;
+    json.begin_object().field("total", page.total).field("newest", page.newest).field("left_out", page.left_out);
+    write_bad_items(json, field::bad_items.name, page.rows);
+    return json.end_object().take();
 }
 
 std::string render_probe(const ProbeAnswer& answer, std::string_view device) {

@@ -34,6 +34,8 @@ namespace holdfast {
 /// Renders a row of render_closed().
 [[nodiscard]] std::string render_life(const ClosedLife& life);
 [[nodiscard]] std::string render_bad_items(const BadItemPage& page);
+/// Writes the array `name`.
+void write_bad_items(JsonWriter& json, std::string_view name, const std::vector<BadItemRow>& rows);
 [[nodiscard]] std::string render_probe(const ProbeAnswer& answer, std::string_view device = {});
 [[nodiscard]] std::string render_probes(const ProbeSummary& summary);
 
@@ -53,6 +55,8 @@ struct MemberQuery {
 [[nodiscard]] std::string render_trend(std::chrono::seconds window, const TrendAnswer& answer);
 [[nodiscard]] std::string render_alarm(const Alarm& alarm);
 [[nodiscard]] std::string render_alarms(const AlarmBoard& board);
+/// Writes the alarms of one device as the array `alarms`.
+void write_alarms_of_device(JsonWriter& json, const std::vector<AlarmOfDevice>& alarms);
 [[nodiscard]] std::string render_alarm_detail(const AlarmDetail& detail, const MemberQuery& query);
 /// Renders the members as a CSV file (RFC 4180). A leading apostrophe defuses texts that a spreadsheet takes as
 /// formulas.

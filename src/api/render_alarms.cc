@@ -30,6 +30,9 @@ void write_alarm_fields(JsonWriter& json, const Alarm& alarm) {
     write_or_null(json, alarm.cleared_at ? render_time(*alarm.cleared_at) : std::string());
     json.field("count", alarm.count).field("took_s", as_seconds(alarm.took));
     json.field("population_before", alarm.population_before).field("population_now", alarm.population_now);
+    if (alarm.interval) {
+        json.field("first_at", render_time(alarm.interval->from)).field("last_at", render_time(alarm.interval->to));
+    }
     if (alarm.silent) {
         json.field("suspect_since", render_time(alarm.silent->since)).field("suspects", alarm.silent->suspects);
         json.field("recovered", alarm.silent->recovered);
@@ -118,11 +121,25 @@ std::string render_alarm(const Alarm& alarm) {
 
 std::string render_alarms(const AlarmBoard& board) {
     JsonWriter json;
-    json.begin_object();
+    json.begin_object().field("total", board.active.size() + board.recent.size());
     write_alarms(json, "active", board.active);
     write_alarms(json, "recent", board.recent);
     json.end_object();
     return json.take();
+}
+
+void write_alarms_of_device(JsonWriter& json, const std::vector<AlarmOfDevice>& alarms) {
+    json.key("alarms").begin_array();
+    for (const AlarmOfDevice& each : alarms) {
+        json.begin_object().field("id", each.alarm.id).field("alarm", to_string(each.alarm.kind));
+        json.field("raised_at", render_time(each.alarm.raised_at)).key("cleared_at");
+        write_or_null(json, each.alarm.cleared_at ? render_time(*each.alarm.cleared_at) : std::string());
+        json.field("summary", each.alarm.summary).field("conn", to_string(each.member.conn));
+        json.field("at", render_time(each.member.at)).key("reason");
+        write_or_null(json, each.member.reason ? to_string(*each.member.reason) : std::string_view());
+        json.end_object();
+    }
+    json.end_array();
 }
 
 std::string render_alarm_detail(const AlarmDetail& detail, const MemberQuery& query) {

@@ -42,13 +42,14 @@ TEST(RenderWatch, Trend) {
 
 TEST(RenderWatch, Alarms) {
     EXPECT_EQ(render_alarm(example_alarm()), alarm_text);
-    EXPECT_EQ(render_alarms({}), R"({"active":[],"recent":[]})");
+    EXPECT_EQ(render_alarms({}), R"({"total":0,"active":[],"recent":[]})");
     Alarm cleared = example_alarm();
     cleared.listener.clear();
     cleared.cleared_at = cleared.raised_at + 60s;
     cleared.summary = "a\nb\"";
     const std::string all = render_alarms({{example_alarm()}, {cleared}});
-    EXPECT_TRUE(all.starts_with(R"({"active":[)" + std::string(alarm_text) + R"(],"recent":[{"id":1,)")) << all;
+    EXPECT_TRUE(all.starts_with(R"({"total":2,"active":[)" + std::string(alarm_text) + R"(],"recent":[{"id":1,)"))
+        << all;
     EXPECT_NE(all.find(R"("listener":null)"), std::string::npos);
     EXPECT_NE(all.find(R"("cleared_at":"2026-11-22T08:01:00.123Z")"), std::string::npos);
     EXPECT_NE(all.find(R"("summary":"a\nb\"")"), std::string::npos);

@@ -34,17 +34,14 @@ std::string bad_item_line(const AnswerView& row) {
     return out + (row.has("/detail") ? " (" + text("/detail") + ")\n" : "\n");
 }
 
-std::string bad_items_lines(const AnswerView& page, bool oldest_first) {
+std::string oldest_first(const AnswerView& page) {
     std::string out;
-    for (const AnswerView& row : page.list("/bad_items")) {
-        const std::string line = bad_item_line(row);
-        out = oldest_first ? line + out : out + line;
-    }
+    for (const AnswerView& row : page.list("/bad_items")) out.insert(0, bad_item_line(row));
     return out;
 }
 
 std::string bad_text(const AnswerView& page) {
-    std::string out = bad_items_lines(page, false);
+    std::string out = bad_items_text(page, "/bad_items");
     if (out.empty()) out = "no bad item matches\n";
     const std::uint64_t left_out = page.count("/left_out");
     if (left_out == 0) return out;
@@ -59,7 +56,7 @@ int follow(BadFlags& flags) {
         return exit_good;
     };
     const auto wanted = [](const AnswerView& page) { return !page.list("/bad_items").empty(); };
-    const auto text = [](const AnswerView& page) { return bad_items_lines(page, true); };
+    const auto text = [](const AnswerView& page) { return oldest_first(page); };
     if (!flags.api.given("limit")) flags.api.set("limit", first_page);
     while (true) {
         const int code = request_and_show(flags.client, flags.api.question("GET", api_path::bad_items),
@@ -72,6 +69,12 @@ int follow(BadFlags& flags) {
 }
 
 }  // namespace
+
+std::string bad_items_text(const AnswerView& answer, std::string_view list) {
+    std::string out;
+    for (const AnswerView& row : answer.list(list)) out += bad_item_line(row);
+    return out;
+}
 
 Verb make_bad_verb() {
     const auto flags = std::make_shared<BadFlags>();

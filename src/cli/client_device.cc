@@ -87,6 +87,22 @@ std::string lives_text(const AnswerView& answer, std::string_view list) {
     return out;
 }
 
+namespace {
+
+std::string alarms_of_device(const AnswerView& device) {
+    std::string out;
+    for (const AnswerView& alarm : device.list("/alarms")) {
+        const std::string cleared = printable(alarm.text("/cleared_at"));
+        out += (out.empty() ? "\nalarms here:\n" : "") + printable(alarm.text("/raised_at")) + " " +
+               printable(alarm.text("/alarm")) + " " + std::to_string(alarm.count("/id")) +
+               (cleared.empty() ? ", active: " : ", cleared " + cleared + ": ") + printable(alarm.text("/summary")) +
+               "\n";
+    }
+    return out;
+}
+
+}  // namespace
+
 std::string device_text(const AnswerView& device) {
     const std::string state = printable(device.text("/state"));
     std::string out;
@@ -101,8 +117,11 @@ std::string device_text(const AnswerView& device) {
         if (device.has("/trouble")) out += ": " + printable(device.text("/trouble"));
         out += "\n";
     }
-    if (device.count("/total") == 0 && device.list("/silent_gateways").empty()) return out;
-    return out + "\n" + lives_text(device, "/lives");
+    if (device.count("/total") > 0 || !device.list("/silent_gateways").empty())
+        out += "\n" + lives_text(device, "/lives");
+    if (const std::string bad = bad_items_text(device, "/latest_bad_items"); !bad.empty())
+        out += "\nlatest bad items here:\n" + bad;
+    return out + alarms_of_device(device);
 }
 
 int online_verdict(const AnswerView& device) { return device.has("/conn") ? exit_good : exit_answer_is_no; }

@@ -21,6 +21,8 @@ namespace holdfast {
 /// Returns the exit code of a page: whether the device is online.
 [[nodiscard]] int online_verdict(const AnswerView& device);
 /// Returns the closed connections of a list as a table, with a line about those that are missing.
+/// Returns a line for each bad item of the array `list`, in its order.
+[[nodiscard]] std::string bad_items_text(const AnswerView& answer, std::string_view list);
 [[nodiscard]] std::string lives_text(const AnswerView& answer, std::string_view list);
 /// Column in which the contents of an alarm's lines begin.
 constexpr std::size_t alarm_column = 14;

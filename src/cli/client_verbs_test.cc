@@ -219,7 +219,7 @@ TEST_F(ClientVerbs, AlarmsExplainThemselves) {
               "  population  5,900, was 10,000\n"
               "  commands    holdfast closed --reason keepalive_expired --peer 10.2.0.0/16\n");
     EXPECT_EQ(request({"alarms", "--json"}).code, 1);
-    EXPECT_THAT(request({"alarms", "--json"}).out, StartsWith("{\"active\":[{\"id\":1,"));
+    EXPECT_THAT(request({"alarms", "--json"}).out, StartsWith("{\"total\":1,\"active\":[{\"id\":1,"));
     EXPECT_THAT(request({"status"}).out, HasSubstr("! 1 alarm is active; see holdfast alarms\n"));
 }
 

@@ -64,7 +64,7 @@ int alarms_verb(const AlarmsFlags& flags) {
         return board.list("/active").empty() ? exit_good : exit_answer_is_no;
     };
     return request_and_show(
-        flags.client, {.target = std::string(api_path::alarms)},
+        flags.client, flags.api.question("GET", api_path::alarms),
         {.text = [recent](const AnswerView& board) { return alarms_text(board, recent); }, .verdict = verdict});
 }
 
@@ -87,6 +87,7 @@ Verb make_alarms_verb() {
             Arguments{{"ID", &flags->id, "", "id of an alarm, to list its members"},
                       {"--recent", &flags->recent, "", "cleared alarms, too"},
                       {"--csv", &flags->csv, "", "all members as CSV, with an ID"}} +
+                flags->api.of("GET", api_path::alarms, "without an ID, ") +
                 flags->api.of("GET", api_path::alarm, "with an ID, ") +
                 flags->api.of("POST", api_path::alarm_acknowledgement, "with an ID, acknowledges it: ") +
                 Arguments{{"--withdraw", &flags->withdraw, "", "with an ID, withdraws its acknowledgement"}} +

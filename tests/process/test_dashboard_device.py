@@ -52,6 +52,12 @@ def test_the_page_of_a_device(page, gateway):
         assert bars == ["peer", "open"], "one bar for each connection"
         page.click("#device-probe")
         page.wait_text("#device-outcome", "Alive: …")
+        page.click("#device-connection")
+        page.wait_text("#one-state", "open")
+        page.wait_text("#lives-title", f"Closed connections of device {DEVICE}")
+        assert page.texts("#lives-body .reason") == ["peer_reset"]
+        page.driver.back()
+        page.wait_text("#device-state", "online")
         page.click("#device-lives a")
         page.wait_text("#one-state", "closed: peer_reset")
         page.driver.back()

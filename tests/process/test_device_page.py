@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from gateway import PATIENCE, Gateway, binary, listener, run, until
+from lab.device import reset
 from sse import Follower
 from test_devices import Device
 
@@ -45,6 +46,27 @@ def test_a_device_has_one_page(gateway):
     assert until(lambda: run("device", "shop-1", "--admin", gateway.admin_flag()).returncode == 1)
     assert "shop-1 is closed" in run("show", "--id", "shop-1", "--admin", gateway.admin_flag()).stdout
     assert run("device", "nobody", "--admin", gateway.admin_flag()).returncode == 1
+
+
+def test_a_device_page_has_its_bad_items_and_times_bound_them(gateway):
+    device = Device(gateway, "shop-1")
+    other = Device(gateway, "van-1")
+    for one in (device, other):
+        one.socket.sendall(b"[1]\n")
+    assert until(lambda: gateway.ask("GET", "/v1/bad?limit=0")["total"] == 2)
+    found = gateway.ask("GET", "/v1/bad?id=shop-*")
+    row, = found["bad_items"]
+    assert found["total"] == 1 and row["id"] == "shop-1"
+    page = gateway.ask("GET", "/v1/devices/shop-1")
+    assert page["latest_bad_items"] == [row] and page["alarms"] == []
+    assert "latest bad items here:" in run("device", "shop-1", "--admin", gateway.admin_flag()).stdout
+    assert gateway.ask("GET", f"/v1/bad?since={row['at']}&until={row['at']}&id=shop-1")["total"] == 1
+    for bound in ("until=2001-01-01T00:00:00Z", "since=2101-01-01T00:00:00Z"):
+        assert gateway.ask("GET", f"/v1/bad?{bound}")["total"] == 0
+        assert gateway.ask("GET", f"/v1/alarms?{bound}")["total"] == 0
+    assert gateway.ask("GET", "/v1/alarms?since=soon", expect=400)["error"]["code"] == "bad_query"
+    for one in (device, other):
+        one.close()
 
 
 def test_ids_are_found_by_their_beginning_and_times_bound_a_list(gateway):
@@ -117,6 +139,44 @@ def test_a_restart_keeps_the_closed_history_and_the_trend(tmp_path):
         assert [life["conn"] for life in second.ask("GET", "/v1/closed?id=shop-1")["closed"]][1:] == [life["conn"] for life in before]
         assert until(lambda: sum(point["accepted"] for point in second.ask("GET", "/v1/trend")["points"]) == 3)
         assert not [line for line in second.stderr if "state file" in line]
+
+
+def test_a_crash_keeps_the_alarm_with_its_devices_and_note(tmp_path):
+    config = listener() + f'[process]\nstate_file = "{tmp_path}/state"\n'
+    lost = 60
+    with Gateway(config=config) as first:
+        devices = [Device(first, f"shop-{n}") for n in range(lost)]
+        assert until(lambda: first.status()["identified"] == lost)
+        # A drop is judged by a population that was there for some seconds.
+        assert until(lambda: [point["connections"] for point in first.ask("GET", "/v1/trend")["points"]][-5:] == [lost] * 5)
+        for device in devices:
+            device.stream.close()
+            reset(device.socket)
+        assert until(lambda: drop_of(first)), first.tail()
+        alarm = f"/v1/alarms/{drop_of(first)['id']}"
+        # Growth by less than three is told a minute later.
+        assert until(lambda: first.ask("GET", alarm)["members"]["listed"] >= lost - 2)
+        assert first.ask("POST", f"{alarm}/acknowledgement", body={"note": "the door of shop 1"})
+        assert until(lambda: b"=the%20door" in (tmp_path / "state").read_bytes())
+        before = first.ask("GET", alarm)
+        first.kill()
+    with Gateway(config=config) as second:
+        kept = second.ask("GET", alarm)
+        assert kept["alarm"] == "population_drop" and kept["raised_at"] == before["raised_at"] and kept["cleared_at"]
+        assert second.ask("GET", "/v1/alarms?since=1h&until=0s")["total"] >= 1
+        known = second.ask("GET", f"/v1/devices/{kept['members']['rows'][0]['id']}")["alarms"]
+        assert [one["id"] for one in known] == [before["id"]] and known[0]["reason"] == "peer_reset"
+        assert kept["acknowledged"]["note"] == "the door of shop 1"
+        assert "The gateway ended while this alarm was active;" in kept["cause"]
+        devices = {row["id"] for row in kept["members"]["rows"]}
+        assert len(devices) >= lost - 2 and devices <= {f"shop-{n}" for n in range(lost)}
+        assert drop_of(second) is None
+        second.wait_for_log("alarm cleared", f"id={before['id']}")
+
+
+def drop_of(gateway):
+    """Returns the active alarm of a drop, or None."""
+    return next((one for one in gateway.ask("GET", "/v1/alarms")["active"] if one["alarm"] == "population_drop"), None)
 
 
 @pytest.mark.parametrize("bytes, warning", [(b"\x00garbage", "is damaged"), (b"holdfast-state 9 0\n", "has version 9")])

@@ -35,7 +35,7 @@ export const acknowledge = (id, note) => ask(`${alarmPath(id)}/acknowledgement`,
 export const withdraw = (id) => ask(`${alarmPath(id)}/acknowledgement`, {method: 'DELETE'});
 export const membersPath = (id, format) => withQuery(`${alarmPath(id)}/members`, {format});
 export const bad = (query) => ask(withQuery('/v1/bad', query));
-export const device = (id) => ask(devicePath(id));
+export const device = (id, query) => ask(withQuery(devicePath(id), query));
 export const probeDevice = (id) => ask(`${devicePath(id)}/probe?timeout=3s`, {method: 'POST'});
 export const connections = (query) => ask(withQuery('/v1/connections', query));
 export const connection = (id) => ask(onePath(id));

@@ -98,6 +98,7 @@ export function objectFault(text) {
 export class Connection {
   #id = null;
   #peer = null;
+  #device = null;  // its id, if it has one
   #open = false;  // the latest answer had it open
   #known = false;
   #endTold = false;  // the feed has reported its end: no request is needed
@@ -125,6 +126,7 @@ export class Connection {
   enter(id, peer, ended) {
     this.#id = id;
     this.#peer = peer;
+    this.#device = null;
     this.#open = this.#known = false;
     this.#endTold = ended;
     for (const list of ['one-facts', 'one-evidence', 'one-plan']) byId(list).replaceChildren();
@@ -162,6 +164,7 @@ export class Connection {
       const one = await api.connection(id);
       if (id !== this.#id) return;
       this.#peer = one.peer;
+      this.#device = one.id ?? null;
       this.#showOpen(one);
     } catch (error) {
       if (id !== this.#id) return;
@@ -196,11 +199,12 @@ export class Connection {
     this.#known = true;
     this.#enable(false);
     this.#peer = life.peer;
+    this.#device = life.id ?? null;
     say(byId('one-title'), life.peer);
     this.#state(life.kind, `closed: ${life.reason}`);
     this.#outcome('one-outcome', evidenceLine(life) || '\u00a0', '');
     fillFacts(byId('one-facts'), lifeFacts(life));
-    fillFacts(byId('one-evidence'), evidenceFacts(life.evidence, 'before the end'));
+    fillFacts(byId('one-evidence'), life.evidence ? evidenceFacts(life.evidence, 'before the end') : []);
     return true;
   }
 
@@ -212,14 +216,18 @@ export class Connection {
     this.#outcome('one-outcome', 'The connection is unknown: it is neither open nor in the history of closed ones.', 'bad');
   }
 
+  /** An address may be that of many devices, and a device may change it: the id of the device counts. */
   async #fetchLives(id) {
     const address = addressOf(this.#peer);
+    const whose = this.#device === null ? `address ${address}` : `device ${visible(this.#device)}`;
+    const search = this.#device === null ? {peer: address} : {id: this.#device};
     try {
-      const lives = (await api.closed({peer: address, limit: LIVES})).closed.filter((life) => life.conn !== id);
+      const lives = (await api.closed({...search, limit: LIVES})).closed.filter((life) => life.conn !== id);
       if (id !== this.#id) return;
+      say(byId('lives-title'), `Closed connections of ${whose}`);
       fillLives(byId('lives-body'), lives);
       byId('lives-empty').hidden = lives.length > 0;
-      say(byId('lives-empty'), `No other connection from ${address} is in the history of closed ones.`);
+      say(byId('lives-empty'), `No other connection of ${whose} is in the history of closed ones.`);
     } catch {
       return;  // the next try shows it; the feed's state shows that the gateway is away
     }

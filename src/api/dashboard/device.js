@@ -6,13 +6,12 @@ import {evidenceFacts, generalFacts} from './connection.js';
 import {pageOf} from './connections.js';
 import {byId, fillFacts, fillRows, make, say, visible} from './dom.js';
 import {evidenceLine} from './ended.js';
-import {clock, duration, milliseconds, microseconds, number, when, words} from './format.js';
+import {clock, duration, gatewayNow, milliseconds, microseconds, number, when, words} from './format.js';
 import {alarmPage} from './marks.js';
 
 const LIVES = 200;  // in the timeline
 const ROWS = 20;    // in the table
 const BAD = 10;
-const ALARMS = 5;  // the newest alarms that are searched for the device
 
 export const devicePage = (id) => `#/devices/${encodeURIComponent(id)}`;
 
@@ -23,7 +22,7 @@ function spansOf(device) {
     text: `${life.reason}, ${when(life.at)} UTC, lived ${duration(life.duration_s)}`, href: pageOf(life.conn, life.peer, true),
   }));
   if (device.state === 'online') {
-    spans.push({gateway: device.gateway ?? '', from: Date.parse(device.connected_at), to: Date.now(), kind: 'open',
+    spans.push({gateway: device.gateway ?? '', from: Date.parse(device.connected_at), to: gatewayNow(), kind: 'open',
       text: `open since ${when(device.connected_at)} UTC`, href: pageOf(device.conn, device.peer)});
   }
   return spans.sort((a, b) => a.to - b.to);  // a connect is known to a tenth of a second only
@@ -32,7 +31,7 @@ function spansOf(device) {
 /** Fills the timeline: one line for each gateway, one bar for each connection. */
 function fillTimeline(list, spans) {
   const start = Math.min(...spans.map((span) => span.from));
-  const end = Date.now();
+  const end = gatewayNow();
   const gateways = [...new Set(spans.map((span) => span.gateway))];
   const share = (time) => (100 * (time - start)) / Math.max(1, end - start);
   list.replaceChildren(...gateways.map((gateway) => {
@@ -50,34 +49,16 @@ function fillTimeline(list, spans) {
 }
 
 function cellsOf(life) {
-  const evidence = life.evidence ? evidenceLine(life) : life.detail ? visible(life.detail) : '';
+  const evidence = evidenceLine(life);
   return [
     {text: when(life.at), title: life.at, class: 'mono'},
     {text: life.peer, href: pageOf(life.conn, life.peer, true), title: life.peer, class: 'mono'},
     {text: life.gateway ? visible(life.gateway) : '–', class: 'mono'},
     {text: life.reason, kind: life.kind, title: evidence},
     {text: evidence, title: evidence, class: 'detail muted'},
-    {text: duration(life.duration_s), class: 'right wide'},
-    {text: number(life.items), class: 'right wide'},
+    {text: life.evidence ? duration(life.duration_s) : '–', class: 'right wide'},
+    {text: life.evidence ? number(life.items) : '–', class: 'right wide'},
   ];
-}
-
-/** Returns the device with its state and its closed connections. Throws the gateway's error if no gateway knows it. */
-async function load(id) {
-  let device = {id, state: 'closed'};
-  let unknown = null;
-  try {
-    device = {state: 'online', ...await api.device(id)};
-  } catch (error) {
-    if (error.status !== 404) throw error;
-    unknown = error;
-  }
-  if (device.lives === undefined) {
-    const lives = (await api.closed({id, limit: LIVES})).closed;
-    device = {...device, lives, total: lives.length};
-  }
-  if (unknown && device.lives.length === 0) throw unknown;
-  return device;
 }
 
 const STATES = {online: ['open', 'online'], closed: ['gone', 'not connected'], unknown: ['suspect', 'not known']};
@@ -86,13 +67,12 @@ function sentence(device) {
   const last = device.lives[0];
   if (device.trouble) return visible(device.trouble);
   if (device.state === 'unknown') return `Its gateway ${visible(device.gateway ?? '')} has not been heard of lately: the state is not known.`;
-  if (device.state === 'closed' && last) return `Not connected since ${when(last.at)} UTC: ${last.reason}${last.evidence ? `, ${evidenceLine(last)}` : ''}.`;
+  if (device.state === 'closed' && last) return `Not connected since ${when(last.at)} UTC: ${[last.reason, evidenceLine(last)].filter(Boolean).join(', ')}.`;
   return '';
 }
 
 export class DevicePage {
   #id = null;
-  #alarmsOf = null;  // the id whose alarms are shown
   refresh = api.oneAtATime(() => this.#fetch());
 
   constructor() {
@@ -105,7 +85,6 @@ export class DevicePage {
 
   enter(id) {
     this.#id = id;
-    this.#alarmsOf = null;
     say(byId('device-title'), visible(id));
     say(byId('device-state'), '');
     for (const part of ['device-facts', 'device-evidence', 'device-timeline', 'device-lives', 'device-bad-body', 'device-alarms']) byId(part).replaceChildren();
@@ -120,15 +99,15 @@ export class DevicePage {
     if (id === null) return;
     let device;
     try {
-      device = await load(id);
+      device = await api.device(id, {limit: LIVES});
     } catch (error) {
       if (id === this.#id) this.#missing(error);
       return;
     }
     if (id !== this.#id) return;
     this.#show(device);
-    this.#showBad(id);
-    if (this.#alarmsOf !== id) this.#showAlarms(id);
+    this.#showBad(device.latest_bad_items ?? []);
+    this.#showAlarms(device.alarms ?? []);
   }
 
   #missing(error) {
@@ -162,40 +141,18 @@ export class DevicePage {
       + `${silent.length ? `; not known of ${silent.map(visible).join(', ')}, which did not answer` : ''}`);
   }
 
-  async #showBad(id) {
-    try {
-      const answer = await api.bad({id, limit: BAD});
-      if (id !== this.#id) return;
-      fillBad(byId('device-bad-body'), answer.bad_items);
-      byId('device-bad-empty').hidden = answer.bad_items.length > 0;
-      say(byId('device-bad-empty'), 'No bad item of this device is among the latest ones.');
-    } catch (error) {
-      if (id === this.#id) say(byId('device-bad-empty'), error.message);
-    }
+  #showBad(rows) {
+    fillBad(byId('device-bad-body'), rows.slice(0, BAD));
+    byId('device-bad-empty').hidden = rows.length > 0;
+    say(byId('device-bad-empty'), 'No bad item of this device is among the latest ones of this gateway.');
   }
 
-  /** Searches the members of the newest alarms, once for each visit. */
-  async #showAlarms(id) {
-    this.#alarmsOf = id;
-    const found = [];
-    try {
-      const {active, recent} = await api.alarms();
-      const newest = [...active, ...recent].slice(0, ALARMS);
-      for (const {id: alarm} of newest) {
-        const detail = await api.alarm(alarm, {limit: 10000});
-        const member = detail.members.rows.find((row) => row.id === id);
-        if (member) found.push([detail, member]);
-      }
-      if (id !== this.#id) return;
-      byId('device-alarms').replaceChildren(...found.map(([alarm, member]) => make('li', {},
-        make('a', {href: alarmPage(alarm.id)}, `${when(alarm.raised_at)} UTC, ${words(alarm.alarm)}`), ` ${visible(alarm.summary)} · `,
-        member.back ? 'back' : 'missing')));
-      byId('device-alarms-empty').hidden = found.length > 0;
-      say(byId('device-alarms-empty'), newest.length ? `None of the newest ${number(newest.length)} alarms is about this device.`
-        : 'No alarm has been raised since the gateway started.');
-    } catch (error) {
-      if (id === this.#id) say(byId('device-alarms-empty'), error.message);
-    }
+  #showAlarms(alarms) {
+    byId('device-alarms').replaceChildren(...alarms.map((alarm) => make('li', {},
+      make('a', {href: alarmPage(alarm.id)}, `${when(alarm.raised_at)} UTC, ${words(alarm.alarm)}`), ` ${visible(alarm.summary)} · `,
+      `${alarm.reason ?? 'silent'} at ${when(alarm.at)} UTC`)));
+    byId('device-alarms-empty').hidden = alarms.length > 0;
+    say(byId('device-alarms-empty'), 'No alarm of this gateway is about this device.');
   }
 
   async #probe() {

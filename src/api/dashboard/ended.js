@@ -12,9 +12,10 @@ const ROWS = 10;
 /** Returns the address of the closed connections of a search, such as {peer: '10.2.0.0/16'}. */
 export const closedPage = (query) => `#/ended?${new URLSearchParams(query)}`;
 
-/** Returns the evidence in a line, without zeros. */
+/** Returns the evidence in a line, without zeros; of a lost gateway's connection, which has none, the detail. */
 export function evidenceLine(life) {
   const {evidence} = life;
+  if (!evidence) return life.detail ? visible(life.detail) : '';
   const said = [
     life.error, life.detail && visible(life.detail),
     evidence.probes && `${number(evidence.probes)} probes unanswered`,
@@ -28,15 +29,15 @@ export function evidenceLine(life) {
 
 function cellsOf(life) {
   const key = keyOf(life);
-  const evidence = evidenceLine(life);
+  const evidence = [evidenceLine(life), life.gateway && `at ${visible(life.gateway)}`].filter(Boolean).join(', ');
   return [
     {text: when(life.at), title: life.at, class: 'mono'},
     {text: life.peer, href: pageOf(life.conn, life.peer, true), title: life.peer, class: 'mono'},
     {text: key, title: key, class: 'mono id', href: life.id ? devicePage(life.id) : undefined},
     {text: life.reason, kind: life.kind, title: evidence},
     {text: evidence, title: evidence, class: 'detail muted'},
-    {text: duration(life.duration_s), class: 'right wide'},
-    {text: number(life.items), class: 'right wide'},
+    {text: life.evidence ? duration(life.duration_s) : '–', class: 'right wide'},
+    {text: life.evidence ? number(life.items) : '–', class: 'right wide'},
   ];
 }
 
