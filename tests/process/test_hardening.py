@@ -14,7 +14,7 @@ RELEASE = ROOT / "build/release"
 COMMAND = RELEASE / "holdfast"
 LIBRARY = RELEASE / "libholdfast.so"
 # Archives with link-time optimisation: the program's content comes from their LTO sections.
-HOT = ("model", "conn", "codec", "server", "sink")
+HOT = ("model", "conn", "codec", "server", "spool")
 ENDBR64 = b"\xf3\x0f\x1e\xfa"
 
 
