@@ -187,7 +187,7 @@ public:
     virtual ~Durable() = default;
 
     /// Registers `tell`, which is called with `count` when the first `count` calls of this handler's on_... functions
-    /// (except on_turn_end) are durable; any thread, growing. Called once, before the first event.
+    /// (except on_turn_end and on_bad_item) are durable; any thread, growing. Called once, before the first event.
     virtual void on_durable_change(std::function<void(std::uint64_t count)> tell) = 0;
 
     /// Calls `answer` with the last durable number of that session, or 0 if none. The answer follows when everything is

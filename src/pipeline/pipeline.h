@@ -196,7 +196,7 @@ private:
     ItemDecoder decoder_;
     std::vector<ListenerCounters*> counters_;
     Counter events_given_;
-    std::uint64_t given_ = 0;  // calls of the handler's on_... functions
+    std::uint64_t given_ = 0;  // calls of the handler's on_... functions, as Durable counts them
     DeviceSessions devices_;
     BadItemHistory& bad_item_history_;
     BadItemBook bad_items_;

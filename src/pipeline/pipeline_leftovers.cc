@@ -31,7 +31,6 @@ void Pipeline::note_bad_item(const Arrival& arrival, BadItem kind) {
     facts.head.assign(without_token(arrival.text.substr(0, BadItemHead::max_size)));
     if (!bad_items_.count(arrival.number, facts, arrival.time.steady)) return;
     const DeviceName name = name_of(connection, arrival.device);
-    ++given_;
     events_->on_bad_item(
         {facts, {run_, arrival.number}, arrival.listener.name, connection.peer, name, connection.items});
     BadItemRow row;

@@ -51,19 +51,16 @@ public:
         count(event.listener);
     }
     void on_bad_item(const BadItemEvent& event) override {
-        if (!sink_.bad_items_) {
-            ++calls_;
-            return;
-        }
+        if (!sink_.bad_items_) return;
         writer_.append_bad_item(batch_.lines, event);
-        count(event.listener);
+        count_event(event.listener);
     }
     void on_refused(const RefusedItem& item) override {
         mark(item.device, item.seq);
         ++calls_;
     }
     void on_turn_end() override {
-        if (calls_ != handed_over_) hand_over();
+        if (calls_ != handed_over_ || batch_.events > 0) hand_over();
     }
     bool ready() override { return sink_.has_room(batch_.lines.size()); }
     Durable* durable() override { return this; }
@@ -83,6 +80,9 @@ public:
 private:
     void count(std::string_view listener) {
         ++calls_;
+        count_event(listener);
+    }
+    void count_event(std::string_view listener) {
         ++batch_.events;
         if (batch_.listeners.empty() || batch_.listeners.back().first != listener) {
             batch_.listeners.emplace_back(listener, 0);

@@ -70,13 +70,11 @@ public:
         note("refused", item.device.id, std::to_string(item.seq));
         mark(item.device, item.seq);
     }
-    void on_bad_item(const BadItemEvent&) override { ++count_; }
     void on_closed(const ClosedEvent& event) override {
         note("closed", event.device.id, std::string(to_string(event.reason)));
     }
     void on_turn_end() override {
-        if (count_ == handed_) return;
-        handed_ = count_;
+        if (reported_.empty()) return;
         log_.hand_over({.tell = tell_, .count = count_, .marks = std::exchange(marks_, {})},
                        std::exchange(reported_, {}));
     }
@@ -98,7 +96,6 @@ private:
     TestLog& log_;
     std::function<void(std::uint64_t)> tell_;
     std::uint64_t count_ = 0;
-    std::uint64_t handed_ = 0;  // of count_
     std::map<Session, std::uint64_t> marks_;
     std::vector<std::string> reported_;
 };
