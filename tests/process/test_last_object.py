@@ -107,6 +107,61 @@ def test_a_device_that_only_ended_its_own_side_gets_its_answers(tmp_path, items)
         assert row["reason"] == "peer_closed" and row["items"] == items and not row.get("detail"), row
 
 
+class HalfCloser:
+    """A TLS client that can send its close_notify and go on reading, as ssl.SSLSocket cannot."""
+
+    def __init__(self, sock, context):
+        self._sock, self._in, self._out = sock, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._in, self._out, server_hostname="127.0.0.1")
+        while not self._has_shaken_hands():
+            self._fill()
+
+    def _has_shaken_hands(self):
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        finally:
+            self._sock.sendall(self._out.read())
+        return True
+
+    def _fill(self):
+        received = self._sock.recv(65536)
+        self._in.write(received) if received else self._in.write_eof()
+
+    def send_last(self, bytes):
+        self._tls.write(bytes)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self._tls.unwrap()
+        self._sock.sendall(self._out.read())
+
+    def read_all(self):
+        found = b""
+        while True:
+            try:
+                found += self._tls.read(65536)
+            except ssl.SSLWantReadError:
+                self._fill()
+            except ssl.SSLZeroReturnError:  # the gateway's close_notify
+                return found
+
+
+def test_a_tls_device_that_sent_close_notify_gets_its_answers(tmp_path):
+    authority = Authority(tmp_path)
+    certificate, key = authority.sign("gateway", alternative="DNS:localhost,IP:127.0.0.1")
+    config = (listener(tls_certificate=str(certificate), tls_key=str(key), acks=True) +
+              f'[sink]\ntype = "spool"\npath = "{tmp_path}/spool"\n')
+    context = ssl.create_default_context(cafile=str(authority.certificate))
+    with Gateway(config=config) as gateway, device.connect(gateway.address) as sock:
+        client = HalfCloser(sock, context)
+        items = [device.item("10.0.0.1", seq=seq) for seq in range(1, 51)]
+        client.send_last(hello("d", session="s") + b"".join(items))
+        answers = [json.loads(line) for line in client.read_all().splitlines()]
+        assert answers[0] == {"resume": 0} and answers[-1] == {"ack": 50}, answers
+        row, = until(lambda: gateway.ask("GET", "/v1/closed")["closed"])
+        assert row["reason"] == "peer_closed" and row["items"] == 50, row
+
+
 def test_nothing_is_left_over_of_white_space():
     with Gateway(config=listener() + listener("json", framing="json")) as gateway:
         for name in ("devices", "json"):
