@@ -165,7 +165,7 @@ def test_the_trend_counts_events(gateway, devices):
 
 
 def test_no_alarm_on_a_quiet_gateway(gateway):
-    assert gateway.ask("GET", "/v1/alarms") == {"active": [], "recent": []}
+    assert gateway.ask("GET", "/v1/alarms") == {"total": 0, "active": [], "recent": []}
     shown = run("alarms", "--admin", gateway.admin_flag())
     assert (shown.returncode, shown.stdout) == (0, "no alarm is active\n")
     status = gateway.status()
