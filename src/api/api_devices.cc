@@ -59,12 +59,7 @@ Lives Api::lives_in_fleet(ClosedQuery query) {
 
 std::optional<FleetDevice> Api::presence_of(std::string_view device) const {
     if (options_.fleet == nullptr) return std::nullopt;
-    const std::string id(device);
-    FleetPage page = options_.fleet->devices({.id = id, .limit = max_page});
-    for (FleetDevice& found : page.devices) {
-        if (found.id == id) return std::move(found);
-    }
-    return std::nullopt;
+    return find_device(*options_.fleet, std::string(device));
 }
 
 namespace {
@@ -127,7 +122,9 @@ ApiAnswer Api::device(const ApiCall& call) {
     json.begin_object();
     lives.write(json, "lives", query.offset, query.limit);
     BadItemQuery bad{.id = std::string(call.id), .since = query.since, .until = query.until};
-    write_bad_items(json, "latest_bad_items", gateway_.bad_items(bad).rows);
+    std::vector<BadItemRow> rows = gateway_.bad_items(bad).rows;
+    std::erase_if(rows, [&call](const BadItemRow& row) { return row.id != call.id; });  // an id may end with '*'
+    write_bad_items(json, "latest_bad_items", rows);
     if (options_.watch != nullptr) write_alarms_of_device(json, options_.watch->alarms_of(call.id));
     return json_answer("{" + members + "," + members_of(json.end_object().take()) + "}");
 }

@@ -36,7 +36,8 @@ public:
 
     /// Returns true if a gateway of the fleet has the device. Any thread, at any time.
     [[nodiscard]] bool is_online(const std::string& id) const {
-        return started_ && fleet_->devices({.id = id, .state = FleetDeviceState::online, .limit = 1}).total > 0;
+        const auto found = started_ ? find_device(*fleet_, id) : std::nullopt;
+        return found && found->state == FleetDeviceState::online;
     }
     [[nodiscard]] FleetView* view() const { return fleet_.get(); }  ///< for the admin API; null before start()
 

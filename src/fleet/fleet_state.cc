@@ -284,6 +284,14 @@ FleetStatus FleetState::status() const {
     return status;
 }
 
+std::optional<FleetDevice> find_device(const FleetView& fleet, const std::string& id) {
+    constexpr std::size_t most = 10'000;  // with the beginning `id`, if it ends with a '*'
+    FleetPage page = fleet.devices({.id = id, .limit = most});
+    const auto found = std::find_if(page.devices.begin(), page.devices.end(),
+                                    [&id](const FleetDevice& device) { return device.id == id; });
+    return found == page.devices.end() ? std::nullopt : std::optional(std::move(*found));
+}
+
 std::string_view to_string(FleetDeviceState state) noexcept {
     switch (state) {
         case FleetDeviceState::online:

@@ -76,4 +76,7 @@ public:
     [[nodiscard]] virtual FleetPage devices(const FleetQuery& query) const = 0;
 };
 
+/// Returns the device with exactly this id, which may end with a '*', or nullopt.
+[[nodiscard]] std::optional<FleetDevice> find_device(const FleetView& fleet, const std::string& id);
+
 }  // namespace holdfast

@@ -61,6 +61,10 @@ def test_a_device_page_has_its_bad_items_and_times_bound_them(gateway):
     assert page["latest_bad_items"] == [row] and page["alarms"] == []
     assert "latest bad items here:" in run("device", "shop-1", "--admin", gateway.admin_flag()).stdout
     assert gateway.ask("GET", f"/v1/bad?since={row['at']}&until={row['at']}&id=shop-1")["total"] == 1
+    starred = Device(gateway, "sho*")
+    assert until(lambda: gateway.status()["identified"] == 3)
+    assert gateway.ask("GET", "/v1/devices/sho*")["latest_bad_items"] == [], "not those of other ids with that beginning"
+    starred.close()
     for bound in ("until=2001-01-01T00:00:00Z", "since=2101-01-01T00:00:00Z"):
         assert gateway.ask("GET", f"/v1/bad?{bound}")["total"] == 0
         assert gateway.ask("GET", f"/v1/alarms?{bound}")["total"] == 0
