@@ -1,6 +1,5 @@
 #include "daemon/state_alarms.h"
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,8 +9,6 @@
 namespace holdfast {
 namespace {
 
-using std::chrono::milliseconds;
-
 constexpr std::string_view board_word = "alarms";
 constexpr std::string_view alarm_word = "alarm";
 constexpr std::string_view reason_word = "alarm-reason";
@@ -19,18 +16,11 @@ constexpr std::string_view prefix_word = "alarm-prefix";
 constexpr std::string_view member_word = "alarm-member";
 constexpr std::string_view none = "-";
 constexpr std::size_t max_alarms = 1'000;
+constexpr std::uint64_t max_id = std::uint64_t{1} << 53;  // JSON's readers take larger numbers as inexact ones
 
 void write_time(TokenWriter& out, EventTime at) { out.number(at.time_since_epoch().count()); }
 
-/// Returns a duration or time since the epoch, of at most 8,000 years, so that sums stay representable.
-milliseconds read_ms(TokenReader& in) {
-    constexpr std::int64_t max_ms = 253'402'300'799'000;
-    const auto ms = in.number<std::int64_t>();
-    in.ok = in.ok && ms >= 0 && ms <= max_ms;
-    return milliseconds(in.ok ? ms : 0);
-}
-
-EventTime read_time(TokenReader& in) { return EventTime(read_ms(in)); }
+EventTime read_time(TokenReader& in) { return EventTime(in.milliseconds()); }
 
 /// Writes whether there is a value. The caller writes the value behind it.
 template <typename Value>
@@ -68,7 +58,7 @@ void read_optional_parts(TokenReader& in, Alarm& alarm) {
         alarm.silent.emplace().since = read_time(in);
         alarm.silent->suspects = in.number<std::size_t>();
         alarm.silent->recovered = in.number<std::size_t>();
-        alarm.silent->lasted = read_ms(in);
+        alarm.silent->lasted = in.milliseconds();
         alarm.silent->times = in.number<std::size_t>();
     }
     if (read_flag(in)) {
@@ -118,7 +108,7 @@ void AlarmLines::take(std::string_view word, TokenReader& rest) {
     if (word == board_word) {
         const auto last_id = rest.number<std::uint64_t>();
         const EventTime saved_at = read_time(rest);
-        if (!rest.ok) return;
+        if (!rest.ok || last_id > max_id) return;
         history_.board.last_id = last_id;
         history_.saved_at = saved_at;
     }
@@ -136,7 +126,7 @@ void AlarmLines::take_alarm(TokenReader& in) {
     const auto kind = parse_alarm_kind(in.word());
     alarm.raised_at = read_time(in);
     alarm.count = in.number<std::size_t>();
-    alarm.took = read_ms(in);
+    alarm.took = in.milliseconds();
     for (std::size_t* const count : {&alarm.population_before, &alarm.population_now, &alarm.elsewhere}) {
         *count = in.number<std::size_t>();
     }

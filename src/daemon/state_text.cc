@@ -46,7 +46,6 @@ void write_life(TokenWriter& out, const ClosedLife& life) {
 
 /// Returns nullopt if the line is of another form, or names a reason of a newer version.
 std::optional<ClosedLife> read_life(TokenReader& in) {
-    constexpr std::int64_t max_ms = 253'402'300'799'000;  // in the year 9999: sums stay representable
     ClosedLife life;
     const auto conn = parse_connection_id(in.word());
     const auto peer = parse_endpoint(in.word());
@@ -55,20 +54,17 @@ std::optional<ClosedLife> read_life(TokenReader& in) {
     life.items = in.number<std::uint64_t>();
     life.bytes_in = in.number<std::uint64_t>();
     life.bytes_out = in.number<std::uint64_t>();
-    const auto duration = in.number<std::int64_t>();
-    const auto at = in.number<std::int64_t>();
+    life.duration = in.milliseconds();
+    life.at = EventTime(in.milliseconds());
     life.liveness = in.number<int>() == 1 ? LivenessOf::path : LivenessOf::device;
     life.authenticated = in.number<int>() == 1;
     life.observed = in.number<int>() == 1;
     for (std::string* const text : {&life.listener, &life.detail, &life.key, &life.id}) *text = in.text();
     read_evidence(in, life.evidence);
-    const bool fits = std::max(duration, at) <= max_ms && std::min(duration, at) >= 0;
-    if (!in.ok || !conn || !peer || !reason || !fits) return std::nullopt;
+    if (!in.ok || !conn || !peer || !reason) return std::nullopt;
     life.conn = *conn;
     life.peer = peer.value();
     life.reason = *reason;
-    life.duration = std::chrono::milliseconds(duration);
-    life.at = EventTime(std::chrono::milliseconds(at));
     return life;
 }
 

@@ -41,6 +41,13 @@ std::string_view TokenReader::word() {
     return token;
 }
 
+std::chrono::milliseconds TokenReader::milliseconds() {
+    constexpr std::int64_t max = 253'402'300'799'000;  // in the year 9999
+    const auto count = number<std::int64_t>();
+    ok = ok && count >= 0 && count <= max;
+    return std::chrono::milliseconds(ok ? count : 0);
+}
+
 std::string TokenReader::text() {
     std::string_view token = word();
     ok = ok && token.starts_with('=');

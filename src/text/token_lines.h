@@ -1,6 +1,7 @@
 #pragma once
 
 #include <charconv>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +36,8 @@ public:
     [[nodiscard]] bool at_line_end() const { return line_.empty(); }
     [[nodiscard]] std::string_view word();
     [[nodiscard]] std::string text();
+    /// Reads a duration, or a time since 1970, of at most 8,000 years: their sums are representable.
+    [[nodiscard]] std::chrono::milliseconds milliseconds();
     template <std::integral Number>
     [[nodiscard]] Number number() {
         const std::string_view token = word();
