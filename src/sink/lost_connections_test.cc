@@ -142,6 +142,29 @@ TEST_F(LostConnectionsTest, AreClosedOnceWithTheBestEvidence) {
     EXPECT_THAT(lines.find("1-3")->second, Not(HasSubstr("gateway_lost")));
 }
 
+TEST_F(LostConnectionsTest, ABadItemIsAnEventToo) {
+    {
+        const auto spool = open();
+        write(*spool, connected(1) + item(1, 1) + item(1, 2));
+        BadItemEvent bad;
+        bad.conn = {1, 1};
+        bad.listener = "devices";
+        bad.peer = peer_;
+        bad.items = 2;
+        bad.at = at_ + 3s;
+        std::string line;
+        writer_.append_bad_item(line, bad);
+        write(*spool, line);
+        crash();
+    }
+    const auto spool = open();
+    EXPECT_EQ(close_lost(*spool, later, false).closed, 1U);
+    settle(*spool);
+    const auto lines = closed(*spool);
+    EXPECT_THAT(lines.find("1-1")->second, HasSubstr(R"("items":2,)"));
+    EXPECT_THAT(lines.find("1-1")->second, HasSubstr(R"("last_event_at":"2026-11-22T08:00:03.123Z")"));
+}
+
 TEST_F(LostConnectionsTest, WhateverTheTableHadWhenItCrashedAndHoweverOften) {
     std::string all;
     for (std::uint64_t number = 1; number <= 500; ++number) all += connected(number);
