@@ -17,9 +17,9 @@ AlarmMember member_of(const ClosedLife& life) {
 
 }  // namespace
 
-void MemberWatch::restore(AlarmHistory former) {
+void MemberWatch::restore(std::map<std::uint64_t, std::vector<AlarmMember>> former) {
     const std::lock_guard lock(mutex_);
-    for (auto& [alarm, members] : former.members) members_.add(alarm, std::move(members));
+    for (auto& [alarm, members] : former) members_.add(alarm, std::move(members));
 }
 
 AlarmHistory MemberWatch::history(AlarmBoard board, EventTime now) {

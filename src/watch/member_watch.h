@@ -27,7 +27,7 @@ public:
         : server_(server), online_elsewhere_(std::move(online_elsewhere)) {}
 
     /// Takes over the members of an earlier process's alarms.
-    void restore(AlarmHistory former);
+    void restore(std::map<std::uint64_t, std::vector<AlarmMember>> former);
     /// Returns the board's alarms with their members.
     [[nodiscard]] AlarmHistory history(AlarmBoard board, EventTime now);
     /// Returns the alarms of the board that the device is a member of, the active ones first.

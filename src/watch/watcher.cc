@@ -45,9 +45,10 @@ Watcher::Watcher(Server& server, Options options)
               .interface = [this](int index) { return routes_.interface(index); }}),
       members_(server, options_.online_elsewhere) {
     if (!options_.former_trend.empty()) static_cast<void>(trend_.restore(options_.former_trend));
-    engine_.restore(options_.former_alarms.board, options_.former_alarms.saved_at);
+    AlarmHistory former = std::exchange(options_.former_alarms, {});
+    engine_.restore(std::move(former.board), former.saved_at);
     board_ = engine_.board();
-    members_.restore(options_.former_alarms);
+    members_.restore(std::move(former.members));
     watching_ = start_thread("watch", [this] { watch(); });
     try {
         reconciling_ = start_thread("reconcile", [this] { reconcile_regularly(); });

@@ -110,7 +110,7 @@ private:
     [[nodiscard]] bool sleep_until(Time when);
 
     Server& server_;
-    const Options options_;
+    Options options_;  // unchanged after the constructor
     Trend trend_;
 
     std::mutex mutex_;
