@@ -56,11 +56,10 @@ int follow(BadFlags& flags) {
         return exit_good;
     };
     const auto wanted = [](const AnswerView& page) { return !page.list("/bad_items").empty(); };
-    const auto text = [](const AnswerView& page) { return oldest_first(page); };
     if (!flags.api.given("limit")) flags.api.set("limit", first_page);
     while (true) {
         const int code = request_and_show(flags.client, flags.api.question("GET", api_path::bad_items),
-                                          {.text = text, .verdict = take, .wanted = wanted});
+                                          {.text = oldest_first, .verdict = take, .wanted = wanted});
         if (code != exit_good || !std::cout.flush()) return code;
         flags.api.set("limit", std::to_string(max_page));
         flags.api.set("after", std::to_string(newest));
