@@ -161,7 +161,8 @@ def test_a_crash_keeps_the_alarm_with_its_devices_and_note(tmp_path):
         # Growth by less than three is told a minute later.
         assert until(lambda: first.ask("GET", alarm)["members"]["listed"] >= lost - 2)
         assert first.ask("POST", f"{alarm}/acknowledgement", body={"note": "the door of shop 1"})
-        assert until(lambda: b"=the%20door" in (tmp_path / "state").read_bytes())
+        state = tmp_path / "state"
+        assert until(lambda: state.exists() and b"=the%20door" in state.read_bytes())
         before = first.ask("GET", alarm)
         first.kill()
     with Gateway(config=config) as second:
