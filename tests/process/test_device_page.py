@@ -152,7 +152,7 @@ def test_a_crash_keeps_the_alarm_with_its_devices_and_note(tmp_path):
         devices = [Device(first, f"shop-{n}") for n in range(lost)]
         assert until(lambda: first.status()["identified"] == lost)
         # A drop is judged by a population that was there for some seconds.
-        assert until(lambda: [point["connections"] for point in first.ask("GET", "/v1/trend")["points"]][-5:] == [lost] * 5)
+        assert until(lambda: [point["connections"] for point in first.ask("GET", "/v1/trend?window=60s")["points"]][-5:] == [lost] * 5)
         for device in devices:
             device.stream.close()
             reset(device.socket)

@@ -69,7 +69,7 @@ def test_a_member_of_an_alarm_is_back_at_any_gateway(one):
     lost = 60
     with gateways(["east", "west"], one.url) as (east, west):
         devices = [Device(east, f"d-{n}") for n in range(lost)]
-        assert until(lambda: [point["connections"] for point in east.ask("GET", "/v1/trend")["points"]][-5:] == [lost] * 5)
+        assert until(lambda: [point["connections"] for point in east.ask("GET", "/v1/trend?window=60s")["points"]][-5:] == [lost] * 5)
         for each in devices:
             device.reset(each.sock)
         alarm = until(lambda: next((alarm["id"] for alarm in east.ask("GET", "/v1/alarms")["active"]
