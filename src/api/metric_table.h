@@ -51,18 +51,19 @@ struct MetricTable<ServerStatus> {
     static constexpr MetricPart part{.title = "Gateway"};
     static constexpr std::tuple rows = std::tuple_cat(
         reactor_rows<ReactorSum>,
-        std::tuple{json_only(&ServerStatus::events, "events", "Total number of events given to the sink."),
-                   gauge(&ServerStatus::buffer_bytes, "holdfast_buffer_bytes", "buffers.bytes",
-                         "Current number of bytes in unfinished items, downlink queues and TLS sessions."),
-                   gauge(&ServerStatus::buffer_budget, "holdfast_buffer_budget_bytes", "buffers.budget",
-                         "Current limit of holdfast_buffer_bytes (limits.buffer_budget). 0 is no limit."),
-                   gauge(&ServerStatus::buffer_stage, "holdfast_buffer_stage", "buffers.stage",
-                         "Response to memory pressure: 0 none, 1 large items wait, 2 TLS waits, 3 shedding."),
-                   counter(&ServerStatus::memory_exhausted, "holdfast_memory_exhausted_total", "buffers.exhausted",
-                           "Total number of times that the system refused memory. A reload restores the budget."),
-                   gauge([](const ServerStatus&) { return BuildInfo{}; }, "holdfast_build_info", "",
-                         "Always 1. The labels name the version and the compiler.")
-                       .labeled({.name = "version,compiler"})});
+        std::tuple{
+            json_only(&ServerStatus::events, "events", "Total number of events given to the sink, without bad items."),
+            gauge(&ServerStatus::buffer_bytes, "holdfast_buffer_bytes", "buffers.bytes",
+                  "Current number of bytes in unfinished items, downlink queues and TLS sessions."),
+            gauge(&ServerStatus::buffer_budget, "holdfast_buffer_budget_bytes", "buffers.budget",
+                  "Current limit of holdfast_buffer_bytes (limits.buffer_budget). 0 is no limit."),
+            gauge(&ServerStatus::buffer_stage, "holdfast_buffer_stage", "buffers.stage",
+                  "Response to memory pressure: 0 none, 1 large items wait, 2 TLS waits, 3 shedding."),
+            counter(&ServerStatus::memory_exhausted, "holdfast_memory_exhausted_total", "buffers.exhausted",
+                    "Total number of times that the system refused memory. A reload restores the budget."),
+            gauge([](const ServerStatus&) { return BuildInfo{}; }, "holdfast_build_info", "",
+                  "Always 1. The labels name the version and the compiler.")
+                .labeled({.name = "version,compiler"})});
 };
 
 template <>
