@@ -159,7 +159,8 @@ void HttpConnection::arm_timer() {
     waits_for_timer_ = false;
     timer_.expires_at(deadline_);
     timer_.async_wait([self = shared_from_this()](error_code cancelled) {
-        if (cancelled) return;
+        // close() cannot cancel an expired timer, whose handler is queued.
+        if (cancelled || self->stage_ == Stage::closed) return;
         self->waits_for_timer_ = false;
         Steady::now() < self->deadline_ ? self->arm_timer() : self->expire();
     });

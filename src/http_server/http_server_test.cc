@@ -159,6 +159,13 @@ TEST_F(HttpServers, EvictTheOldestClientOfTheSourceThatHasMost) {
     EXPECT_EQ(status, "HTTP/1.1 200 OK");
 }
 
+/// The timer of a client may have expired, with its handler still queued, when the answer of another closes it.
+TEST_F(HttpServers, StopThoughTimersExpireAsTheirClientsAreClosed) {
+    serve({.writers = 1, .body = 1ms});  // this timer stays armed while the answer waits for its reader
+    const auto slow = request(30, "/large");
+    wait_until([this] { return answered_ == 30; });
+}
+
 TEST_F(HttpServers, CloseTheOldestOfThoseThatDoNotReadTheirAnswers) {
     serve({.writers = 1, .unread_bytes = 100 * large});
     const auto slow = request(3, "/large");
