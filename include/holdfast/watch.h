@@ -34,6 +34,7 @@ struct Observation {
     std::chrono::milliseconds answered_after{};  ///< of `answered`; beyond the limit of `overdue` on a slow network
     bool suspect = false;                        ///< of `closed`: it was suspect
     bool bad_items = false;                      ///< of `closed`: its latest item was bad
+    std::uint16_t port = 0;                      ///< of the peer
 };
 
 struct Observations {

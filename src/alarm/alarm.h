@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,8 +54,8 @@ struct ReasonShare {
     friend bool operator==(const ReasonShare&, const ReasonShare&) = default;
 };
 
-/// Interval of the ends that an alarm counts. A connection belongs to the alarm if it was open before `from`, ended
-/// within the interval, and its reason is one of the alarm's.
+/// Interval of the ends that an alarm counts. A connection belongs to the alarm if it ended within the interval, for
+/// one of the alarm's reasons. Also, its peer is one of `peers` or, without a list, it was open before `from`.
 struct AlarmInterval {
     EventTime from;  ///< the first end
     EventTime to;    ///< the last end
@@ -92,9 +93,11 @@ struct Alarm {
     std::size_t count = 0;                       ///< connections that ended, bad items, ...: depends on the kind
     std::chrono::milliseconds took{};            ///< from the first to the last of them
     std::optional<AlarmInterval> interval = {};  ///< of those connections, if they have ended
-    std::size_t population_before = 0;           ///< at the interval's start
-    std::size_t population_now = 0;              ///< updated while the alarm is active
-    std::vector<ReasonShare> reasons;            ///< largest first
+    /// Peers of those connections, sorted, if the interval has other ends with the same reasons; else null.
+    std::shared_ptr<const std::vector<Endpoint>> peers = {};
+    std::size_t population_before = 0;  ///< at the interval's start
+    std::size_t population_now = 0;     ///< updated while the alarm is active
+    std::vector<ReasonShare> reasons;   ///< largest first
     /// The smallest that cover the ended connections, largest share first; at most 8.
     std::vector<PrefixShare> prefixes;
     std::size_t elsewhere = 0;               ///< ended connections in none of `prefixes`

@@ -54,6 +54,14 @@ Alarm& AlarmBook::active(std::uint64_t id) {
     return *found;
 }
 
+void AlarmBook::renew(std::uint64_t id, Alarm alarm) {
+    Alarm& former = active(id);
+    alarm.id = id;
+    alarm.raised_at = former.raised_at;
+    alarm.acknowledged = std::move(former.acknowledged);
+    former = std::move(alarm);
+}
+
 void AlarmBook::changed(std::uint64_t id) {
     if (std::find(news_.begin(), news_.end(), id) == news_.end()) news_.push_back(id);
 }

@@ -27,6 +27,8 @@ public:
     std::uint64_t raise(Alarm alarm);
     /// Returns an active alarm, which must exist.
     [[nodiscard]] Alarm& active(std::uint64_t id);
+    /// Replaces an active alarm's explanation. Its id, time and acknowledgement stay.
+    void renew(std::uint64_t id, Alarm alarm);
     /// Reports the alarm again, since its text has changed.
     void changed(std::uint64_t id);
     void clear(std::uint64_t id);
@@ -56,6 +58,7 @@ public:
         id_ = book.raise(std::move(alarm));
         right_since_.reset();
     }
+    void renew(AlarmBook& book, Alarm alarm) const { book.renew(*id_, std::move(alarm)); }
     /// Reports the state of an active alarm.
     void see(AlarmBook& book, Time now, bool right, std::chrono::milliseconds timeout) {
         if (!right) {

@@ -34,7 +34,7 @@ struct AlarmMember {
 /// Returns true if the alarm is about single connections, which are its members.
 [[nodiscard]] inline bool has_members(const Alarm& alarm) { return alarm.interval || alarm.silent; }
 
-/// Returns true if the end is one of those that the alarm counts: by listener, interval, reason and prefix.
+/// Returns true if the end is one of those that the alarm counts: by listener, interval, reason and peer.
 [[nodiscard]] bool is_member(const Alarm& alarm, const ClosedLife& life);
 
 /// A member and whether its device is connected now.

@@ -97,6 +97,11 @@ TEST(AlarmMembers, SelectsByListenerIntervalAndReason) {
     EXPECT_TRUE(is_member(alarm, life));
     life.duration = 999ms;
     EXPECT_FALSE(is_member(alarm, life)) << "opened after the first end";
+    alarm.peers = std::make_shared<const std::vector<Endpoint>>(1, life.peer);
+    EXPECT_TRUE(is_member(alarm, life)) << "the alarm names its peer";
+    alarm.peers = std::make_shared<const std::vector<Endpoint>>();
+    EXPECT_FALSE(is_member(alarm, life));
+    alarm.peers = nullptr;
     life.duration = 1h;
     life.reason = CloseReason::kicked;
     EXPECT_FALSE(is_member(alarm, life));

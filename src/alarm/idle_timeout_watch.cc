@@ -95,7 +95,7 @@ void IdleTimeoutWatch::note(const Observation& observation) {
     const bool by_peer = kind_of(observation.reason) == ReasonKind::peer;
     if (observation.kind != Observation::Kind::closed || !by_peer) return;
     if (ends_.size() == max_ends) ends_.pop_front();
-    ends_.push_back({observation.peer, observation.at, observation.quiet, observation.reason});
+    ends_.push_back({{observation.peer, observation.port}, observation.at, observation.quiet, observation.reason});
     noted_ = true;
 }
 
@@ -139,10 +139,8 @@ void IdleTimeoutWatch::update(const Sample& sample, const ListenerStep& step, co
         reported_ = fresh.count;
         return episode_.raise(sample.book, std::move(fresh));
     }
-    Alarm& alarm = episode_.alarm(sample.book);
-    fresh.id = alarm.id;
-    fresh.raised_at = alarm.raised_at;
-    alarm = std::move(fresh);
+    episode_.renew(sample.book, std::move(fresh));
+    const Alarm& alarm = episode_.alarm(sample.book);
     if (alarm.count < 2 * reported_) return;
     reported_ = alarm.count;
     sample.book.changed(alarm.id);
@@ -150,7 +148,9 @@ void IdleTimeoutWatch::update(const Sample& sample, const ListenerStep& step, co
 
 Alarm IdleTimeoutWatch::explained(const Sample& sample, const ListenerStep& step, const SameSilence& same) const {
     std::vector<CloseRecord> closes;
-    for (const SilentEnd& end : same.ends) closes.push_back({end.peer, end.at, end.at, end.reason, step.number});
+    for (const SilentEnd& end : same.ends) {
+        closes.push_back({end.peer.address, end.at, end.at, end.reason, step.number, end.peer.port});
+    }
     Losses ends = losses_of(closes, step.number, {});
     ends.before = step.history.at(ends.from);
     ends.now = step.population;
@@ -158,7 +158,7 @@ Alarm IdleTimeoutWatch::explained(const Sample& sample, const ListenerStep& step
     alarm.kind = AlarmKind::idle_timeout;
     alarm.listener = step.name;
     put(alarm, ends, sample);
-    alarm.interval.reset();  // devices return between their ends, and so are no members as those of a drop are
+    put_members(alarm, closes);
     alarm.prefixes.clear();
     alarm.elsewhere = alarm.count;
     explain_timeout(alarm, same, ends_.size(), step.plan);

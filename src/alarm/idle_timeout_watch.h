@@ -13,7 +13,7 @@ namespace holdfast {
 
 /// An end by the peer or by something on the path, and the silence before it.
 struct SilentEnd {
-    IpAddress peer;
+    Endpoint peer;
     std::chrono::steady_clock::time_point at;
     std::chrono::milliseconds silence{};  ///< since the latest item, or since the accept
     CloseReason reason{};

@@ -1,10 +1,12 @@
 #include "alarm/idle_timeout_watch.h"
 
 #include <random>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "alarm/alarm_commands.h"
 #include "testing/alarm_gateway.h"
 #include "testing/seed.h"
 
@@ -13,6 +15,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
@@ -31,6 +34,7 @@ protected:
         for (int i = 0; i < count; ++i) {
             const std::size_t index = random_() % gateway_.living.size();
             const IpAddress peer = gateway_.living[index].peer;
+            ended_ = {peer, gateway_.living[index].port};
             const milliseconds more(random_() % static_cast<std::uint64_t>(spread.count() + 1));
             gateway_.end_at(index, reason, milliseconds(0), false, from + more);
             gateway_.come(peer);
@@ -44,6 +48,7 @@ protected:
     }
 
     AlarmGateway gateway_;
+    Endpoint ended_;  // the latest
     std::mt19937_64 random_;
 };
 
@@ -66,6 +71,25 @@ TEST_F(IdleTimeout, IsToldWithItsSecondsAndTheRightBound) {
     EXPECT_LE(told, 5U);
     gateway_.seconds(600);
     EXPECT_THAT(active(), IsEmpty());
+}
+
+TEST_F(IdleTimeout, ItsMembersAreTheEndsAfterThatSilence) {
+    use(std::chrono::minutes(30));
+    end_some(20, seconds(1), seconds(200));
+    std::set<Endpoint> silent;
+    for (int i = 0; i < 480; ++i) {
+        end_some(1, seconds(240), seconds(4));
+        silent.insert(ended_);
+        if (i == 380) gateway_.engine.acknowledge(active().at(0).id, Acknowledgement{.at = {}, .note = "the carrier"});
+    }
+    gateway_.seconds(10);
+    ASSERT_THAT(active(), SizeIs(1));
+    const Alarm alarm = active()[0];
+    ASSERT_TRUE(alarm.interval && alarm.acknowledged) << "a renewed alarm keeps its note";
+    ASSERT_EQ(alarm.count, 480U);
+    ASSERT_NE(alarm.peers, nullptr);
+    EXPECT_EQ(std::set<Endpoint>(alarm.peers->begin(), alarm.peers->end()), silent);
+    EXPECT_THAT(commands_of(alarm), Contains("holdfast alarms " + std::to_string(alarm.id) + " --state missing"));
 }
 
 TEST_F(IdleTimeout, OfAProxyIsNotChangedByProbes) {

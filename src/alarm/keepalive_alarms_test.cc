@@ -43,6 +43,8 @@ TEST_F(KeepaliveAlarms, KeepaliveThatSomethingElseAnswers) {
               "30 in 10 min ended by read_idle or late retransmission, 0 found by keep-alive: another machine answers "
               "for the devices");
     EXPECT_THAT(only().cause, HasSubstr("A proxy, NAT or balancer answers"));
+    ASSERT_NE(only().peers, nullptr);
+    EXPECT_THAT(*only().peers, SizeIs(30)) << "its members";
     gateway_.seconds(480);
     EXPECT_THAT(gateway_.active(), SizeIs(1));
     gateway_.seconds(240);

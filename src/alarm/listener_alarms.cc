@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "alarm/explain.h"
+#include "alarm/losses.h"
 
 namespace holdfast {
 namespace {
@@ -135,6 +136,7 @@ void ItemWatch::explain(const Sample& sample, Alarm& alarm) const {
 }
 
 void KeepaliveWatch::note(const Observation& observation, const LivenessPlan& plan) {
+    const std::uint64_t missed_before = missed_in(noted_);
     switch (observation.reason) {
         case CloseReason::keepalive_expired:
         case CloseReason::unreachable:
@@ -151,11 +153,18 @@ void KeepaliveWatch::note(const Observation& observation, const LivenessPlan& pl
         default:
             break;
     }
+    if (missed_in(noted_) == missed_before) return;
+    if (missed_ends_.size() == max_ends) missed_ends_.pop_front();
+    missed_ends_.push_back(
+        {observation.peer, observation.at, observation.at, observation.reason, observation.listener, observation.port});
 }
 
-std::uint64_t KeepaliveWatch::missed() const {
-    const auto& sums = window_.sums();
-    return sums[answered_for] + sums[read_idle_unheard] + sums[retransmit_late] + sums[only_bad_items];
+std::uint64_t KeepaliveWatch::missed_in(const WindowSum<5>::Counts& counts) {
+    return counts[answered_for] + counts[read_idle_unheard] + counts[retransmit_late] + counts[only_bad_items];
+}
+
+void KeepaliveWatch::forget_ends(CloseLog::Time before) {
+    while (!missed_ends_.empty() && missed_ends_.front().at < before) missed_ends_.pop_front();
 }
 
 /// Returns whether one in a hundred of the population within ten minutes, and more than keep-alive finds, ended so.
@@ -168,23 +177,26 @@ bool KeepaliveWatch::above(const Sample& sample, const ListenerStep& step, doubl
 
 void KeepaliveWatch::evaluate(const Sample& sample, const ListenerStep& step) {
     window_.forget_until(sample.now - window);
+    forget_ends(sample.now - window);
     window_.add(sample.now, std::exchange(noted_, {}));
     if (episode_.active()) {
         Alarm& alarm = episode_.alarm(sample.book);
         alarm.population_now = step.population;
-        if (missed() > alarm.count) explain(step, alarm);
+        if (missed() > alarm.count) explain(sample, step, alarm);
         episode_.see(sample.book, sample.now, !above(sample, step, 0.5), std::chrono::minutes(1));
     } else if (missed() >= sample.settings.drop_least && above(sample, step, 1)) {
         Alarm alarm = alarm_of(AlarmKind::keepalive_ineffective, step);
-        explain(step, alarm);
+        explain(sample, step, alarm);
         episode_.raise(sample.book, std::move(alarm));
     }
 }
 
-void KeepaliveWatch::explain(const ListenerStep& step, Alarm& alarm) const {
+void KeepaliveWatch::explain(const Sample& sample, const ListenerStep& step, Alarm& alarm) const {
     const auto& sums = window_.sums();
     alarm.count = missed();
     alarm.took = window;
+    alarm.interval = AlarmInterval{sample.wall - window, sample.wall};
+    put_members(alarm, {missed_ends_.begin(), missed_ends_.end()});
     alarm.reasons.clear();
     const std::size_t idle = sums[answered_for] + sums[read_idle_unheard] + sums[only_bad_items];
     if (idle > 0) alarm.reasons.push_back({CloseReason::read_idle, idle});

@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 
 #include <holdfast/status.h>
 
@@ -45,10 +46,14 @@ public:
 private:
     enum Count : std::size_t { found, answered_for, read_idle_unheard, retransmit_late, only_bad_items };
     [[nodiscard]] bool above(const Sample& sample, const ListenerStep& step, double factor) const;
-    [[nodiscard]] std::uint64_t missed() const;
-    void explain(const ListenerStep& step, Alarm& alarm) const;
+    [[nodiscard]] static std::uint64_t missed_in(const WindowSum<5>::Counts& counts);
+    [[nodiscard]] std::uint64_t missed() const { return missed_in(window_.sums()); }
+    static constexpr std::size_t max_ends = 4'096;
+    void forget_ends(CloseLog::Time before);
+    void explain(const Sample& sample, const ListenerStep& step, Alarm& alarm) const;
     void explain_cause(const ListenerStep& step, Alarm& alarm) const;
 
+    std::deque<CloseRecord> missed_ends_;  // the latest within the window
     WindowSum<5> window_;
     WindowSum<5>::Counts noted_{};
     Episode episode_;

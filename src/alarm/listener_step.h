@@ -28,6 +28,7 @@ struct CloseRecord {
     std::chrono::steady_clock::time_point opened;
     CloseReason reason{};
     std::uint8_t listener = 0;  ///< ListenerStatus::number
+    std::uint16_t port = 0;     ///< of the peer
 };
 
 /// Stores the latest ended connections with their addresses, at most `max` (10 MB), oldest first. The counters also

@@ -120,4 +120,12 @@ void put(Alarm& alarm, const Losses& losses, const Sample& sample) {
     alarm.elsewhere = losses.cover.elsewhere;
 }
 
+void put_members(Alarm& alarm, const std::vector<CloseRecord>& closes) {
+    std::vector<Endpoint> peers;
+    peers.reserve(closes.size());
+    for (const CloseRecord& closed : closes) peers.push_back({closed.peer, closed.port});
+    std::sort(peers.begin(), peers.end());
+    alarm.peers = std::make_shared<const std::vector<Endpoint>>(std::move(peers));
+}
+
 }  // namespace holdfast

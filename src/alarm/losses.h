@@ -50,5 +50,7 @@ struct Losses {
 
 /// Fills the alarm's figures from the losses.
 void put(Alarm& alarm, const Losses& losses, const Sample& sample);
+/// Limits the alarm's members to these ends: its interval has others with the same reasons.
+void put_members(Alarm& alarm, const std::vector<CloseRecord>& closes);
 
 }  // namespace holdfast

@@ -148,7 +148,7 @@ Alarm StormWatch::explained(const Sample& sample, const ListenerStep& step, cons
     alarm.kind = AlarmKind::reconnect_storm;
     alarm.listener = step.name;
     put(alarm, facts, sample);
-    alarm.interval.reset();  // returns began within it, and so are no members as those of a drop are
+    put_members(alarm, returns.closes);
     alarm.summary = with_commas(alarm.count) + " connections of returning devices disconnected in " +
                     in_words(alarm.took) + " of a population of " + with_commas(alarm.population_before) +
                     storm_phrase(facts);

@@ -73,6 +73,9 @@ TEST_F(Storm, TakeoversAreOne) {
     EXPECT_THAT(storm.summary, HasSubstr("of a population of 200, 100 % superseded, most of them from 10.2.0.0/24"));
     EXPECT_EQ(storm.reasons.front(), (ReasonShare{CloseReason::superseded, storm.count}));
     EXPECT_THAT(storm.cause, HasSubstr("while their connection still exists"));
+    ASSERT_NE(storm.peers, nullptr);
+    EXPECT_TRUE(storm.interval);
+    EXPECT_THAT(*storm.peers, SizeIs(storm.count)) << "its members are the returns";
     gateway_.seconds(300);
     EXPECT_THAT(gateway_.active(), IsEmpty());
 }

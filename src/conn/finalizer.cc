@@ -75,7 +75,8 @@ void Finalizer::report(Connection& connection, const CloseInfo& info) {
                             .lived = lived,
                             .quiet = core_.time().tick.since(connection.last_item),
                             .suspect = connection.suspect,
-                            .bad_items = connection.bad_items_in_row > 0});
+                            .bad_items = connection.bad_items_in_row > 0,
+                            .port = connection.peer.port});
     core_.handler.on_close(connection, core_.number_of(connection), info, core_.time());
 }
 

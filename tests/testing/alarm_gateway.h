@@ -28,7 +28,7 @@ public:
     ListenerStatus& listener() { return status.listeners.front(); }
 
     void come(const IpAddress& peer) {
-        living.push_back({listener().number, peer, now});
+        living.push_back({listener().number, peer, now, false, ++ports_});
         ++listener().accepted;
         listener().connections = living.size();
     }
@@ -51,6 +51,7 @@ public:
         seen.reason = reason;
         seen.listener = listener().number;
         seen.peer = living[index].peer;
+        seen.port = living[index].port;
         seen.at = now;
         seen.lived = std::chrono::duration_cast<std::chrono::milliseconds>(now - living[index].opened);
         seen.last_heard = last_heard;
@@ -106,6 +107,9 @@ public:
     std::vector<Alarm> told;  ///< all results of the evaluations
     Time now{std::chrono::hours(1'000)};
     std::chrono::milliseconds stepped{};  ///< by which the wall clock was set
+
+private:
+    std::uint16_t ports_ = 0;  // of peers so far
 };
 
 }  // namespace holdfast
