@@ -158,7 +158,7 @@ std::optional<Error> Daemon::start_server() {
     server_ = std::move(server).value();
     server_short_of_memory_ = server_.get();
     control_ = std::make_unique<ServerControl>(*server_);
-    SavedState former = state_.restore();
+    SavedState former = state_.restore(sink_.spool());
     std::reverse(former.closed.begin(), former.closed.end());
     server_->restore_closed(std::move(former.closed));
     watch_ = std::make_unique<PopulationWatch>(
@@ -249,7 +249,9 @@ std::optional<Error> Daemon::start() {
     log_warnings();
     report_addresses();
     admin_.report_addresses();
-    state_.start([this] { return state_to_save(*server_, *watch_); });  // a gateway that cannot start writes nothing
+    state_.start([this] {
+        return state_to_save(*server_, *watch_, sink_.spool());
+    });  // a gateway that cannot start writes nothing
     return std::nullopt;
 }
 

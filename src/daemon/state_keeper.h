@@ -14,8 +14,8 @@
 
 namespace holdfast {
 
-/// Returns what outlives the process.
-[[nodiscard]] SavedState state_to_save(Server& server, PopulationWatch& watch);
+/// Returns what outlives the process. `spool` is null without one.
+[[nodiscard]] SavedState state_to_save(Server& server, PopulationWatch& watch, Spool* spool);
 
 /// Writes the state to its file every minute, soon after a request, and at the end. Owns a thread, which alone waits
 /// for the disk. A failure is logged when it begins and when it ends. Ends by stop().
@@ -30,8 +30,9 @@ public:
     StateKeeper& operator=(const StateKeeper&) = delete;
     ~StateKeeper() { stop(); }
 
-    /// Returns the state of the earlier process.
-    [[nodiscard]] SavedState restore();
+    /// Returns the state of the earlier process, with the connections that the spool knows to have ended after the last
+    /// save. `spool` is null without one. Blocks for the disk, about a second at most.
+    [[nodiscard]] SavedState restore(Spool* spool);
     /// Begins to save what `collect` returns; `collect` runs on the thread of this object.
     void start(std::function<SavedState()> collect);
     /// Saves as soon as the latest save is five seconds old. Does not wait. Any thread.

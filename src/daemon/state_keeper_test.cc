@@ -36,11 +36,21 @@ ClosedLife made_life(std::uint64_t number) {
     life.id = "shop 1";
     life.authenticated = number % 2 == 0;
     life.observed = number != 3;
+    if (number == 2) {
+        auto bad = std::make_shared<BadItems>();
+        bad->counts = {1, 0, 2};
+        bad->last = {.kind = BadItem::not_object, .position = 7, .bytes = 9, .detail = "a detail", .at = life.at};
+        bad->last.head.assign(std::string_view("\0 a\n", 4));
+        life.bad_items = bad;
+    }
     return life;
 }
 
 TEST(StateText, IsReadBackUnchanged) {
-    const SavedState state{.closed = {made_life(1), made_life(2), made_life(3)}, .trend = "all\nring 1\n"};
+    const SavedState state{.spool = "0123456789abcdef",
+                           .position = 7,
+                           .closed = {made_life(1), made_life(2), made_life(3)},
+                           .trend = "all\nring 1\n"};
     const std::string text = to_state_text(state);
     const SavedState read = read_state_text(text);
     EXPECT_EQ(read.trend, state.trend);
@@ -49,6 +59,9 @@ TEST(StateText, IsReadBackUnchanged) {
     EXPECT_EQ(read.closed[1].evidence, state.closed[1].evidence);
     EXPECT_EQ(read.closed[0].key, state.closed[0].key);
     EXPECT_FALSE(read.closed[2].observed);
+    EXPECT_EQ(read.position, 7U);
+    ASSERT_NE(read.closed[1].bad_items, nullptr);
+    EXPECT_EQ(read.closed[1].bad_items->last.detail, "a detail");
 }
 
 Alarm made_alarm(std::uint64_t id) {
@@ -141,7 +154,7 @@ TEST(StateKeeper, LogsTheBeginningAndTheEndOfAFailure) {
     EXPECT_THAT(lines, HasSubstr("cannot be created"));
     EXPECT_THAT(lines, HasSubstr("the state is saved again"));
     StateKeeper next(place + "/state", log);
-    EXPECT_EQ(next.restore().closed.size(), 1U);
+    EXPECT_EQ(next.restore(nullptr).closed.size(), 1U);
 }
 
 TEST(StateKeeper, SavesAsSoonAsItIsAsked) {

@@ -1,9 +1,14 @@
 #include "daemon/state_text.h"
 
 #include <algorithm>
+#include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 
+#include <holdfast/bad_items.h>
 #include <holdfast/reason.h>
 
 #include "daemon/state_alarms.h"
@@ -13,6 +18,8 @@ namespace holdfast {
 namespace {
 
 constexpr std::string_view life_word = "life";
+constexpr std::string_view bad_word = "bad";  // the bad items of the life before it
+constexpr std::string_view spool_word = "spool";
 constexpr std::string_view trend_word = "trend";
 constexpr std::size_t max_lives = 100'000;
 
@@ -44,6 +51,40 @@ void write_life(TokenWriter& out, const ClosedLife& life) {
     out.end_line();
 }
 
+void write_bad_items(TokenWriter& out, const BadItems& bad) {
+    out.word(bad_word);
+    for (const std::uint64_t count : bad.counts) out.number(count);
+    out.word(to_string(bad.last.kind)).number(bad.last.position).number(bad.last.bytes);
+    out.number(bad.last.at.time_since_epoch().count()).text(bad.last.head.view()).text(bad.last.detail);
+    out.end_line();
+}
+
+/// Returns a copy that lives as long as the process. Empty if there are already more texts than the codec has.
+std::string_view interned(std::string text) {
+    constexpr std::size_t max_texts = 256;
+    static std::mutex mutex;
+    static std::set<std::string> texts;
+    const std::lock_guard lock(mutex);
+    if (texts.size() >= max_texts && !texts.contains(text)) return {};
+    return *texts.insert(std::move(text)).first;
+}
+
+/// Returns nullptr if the line is of another form, or names a kind of a newer version.
+std::shared_ptr<const BadItems> read_bad_items(TokenReader& in) {
+    BadItems bad;
+    for (std::uint64_t& count : bad.counts) count = in.number<std::uint64_t>();
+    const auto kind = parse_bad_item(in.word());
+    bad.last.position = in.number<std::uint64_t>();
+    bad.last.bytes = in.number<std::uint64_t>();
+    bad.last.at = EventTime(in.milliseconds());
+    bad.last.head.assign(in.text());
+    std::string detail = in.text();
+    if (!in.ok || !in.at_line_end() || !kind) return nullptr;
+    bad.last.kind = *kind;
+    bad.last.detail = interned(std::move(detail));
+    return std::make_shared<const BadItems>(bad);
+}
+
 /// Returns nullopt if the line is of another form, or names a reason of a newer version.
 std::optional<ClosedLife> read_life(TokenReader& in) {
     ClosedLife life;
@@ -68,11 +109,42 @@ std::optional<ClosedLife> read_life(TokenReader& in) {
     return life;
 }
 
+/// Reads the lines of closed connections, in order.
+class LifeLines {
+public:
+    void take(std::string_view word, TokenReader& rest) {
+        if (word == bad_word) {
+            if (has_latest_) lives_.back().bad_items = read_bad_items(rest);
+        } else if (word == life_word) {
+            auto life = lives_.size() < max_lives ? read_life(rest) : std::nullopt;
+            has_latest_ = life.has_value();
+            if (life) lives_.push_back(std::move(*life));
+        }
+    }
+    [[nodiscard]] std::vector<ClosedLife> lives() && { return std::move(lives_); }
+
+private:
+    std::vector<ClosedLife> lives_;
+    bool has_latest_ = false;  // the latest line of a life was read
+};
+
+void take_spool(TokenReader& in, SavedState& state) {
+    std::string spool = in.text();
+    const auto position = in.number<Position>();
+    if (!in.ok) return;
+    state.spool = std::move(spool);
+    state.position = position;
+}
+
 }  // namespace
 
 std::string to_state_text(const SavedState& state) {
     TokenWriter out;
-    for (const ClosedLife& life : state.closed) write_life(out, life);
+    if (!state.spool.empty()) out.word(spool_word).text(state.spool).number(state.position).end_line();
+    for (const ClosedLife& life : state.closed) {
+        write_life(out, life);
+        if (life.bad_items != nullptr) write_bad_items(out, *life.bad_items);
+    }
     write_alarms(out, state.alarms);
     out.word(trend_word).end_line();
     return out.take() + state.trend;
@@ -81,6 +153,7 @@ std::string to_state_text(const SavedState& state) {
 SavedState read_state_text(std::string_view body) {
     SavedState state;
     AlarmLines alarms;
+    LifeLines lives;
     for (std::size_t begin = 0; begin < body.size();) {
         const std::string_view line = body.substr(begin, body.find('\n', begin) - begin);
         begin += line.size() + 1;
@@ -91,10 +164,11 @@ SavedState read_state_text(std::string_view body) {
             state.trend = body.substr(std::min(begin, body.size()));
             break;
         }
-        if (word != life_word) alarms.take(word, in);
-        if (word != life_word || state.closed.size() >= max_lives) continue;
-        if (auto life = read_life(in)) state.closed.push_back(std::move(*life));
+        if (word == spool_word) take_spool(in, state);
+        lives.take(word, in);
+        alarms.take(word, in);
     }
+    state.closed = std::move(lives).lives();
     state.alarms = std::move(alarms).history();
     return state;
 }

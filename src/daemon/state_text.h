@@ -7,11 +7,14 @@
 #include <holdfast/events.h>
 
 #include "alarm/alarm_members.h"
+#include "spool/spool.h"
 
 namespace holdfast {
 
 /// State that outlives a process besides its events.
 struct SavedState {
+    std::string spool = {};          ///< its id; empty: the gateway has none
+    Position position = 0;           ///< newest event of the spool; a later `closed` may be missing from `closed`
     std::vector<ClosedLife> closed;  ///< the newest first
     AlarmHistory alarms;             ///< with at most AlarmMembers::max_in_all members
     std::string trend;               ///< Trend::saved()

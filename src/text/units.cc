@@ -277,4 +277,13 @@ std::string error_name(int error) {
     return name != nullptr ? name : "errno " + std::to_string(error);
 }
 
+int parse_error_name(std::string_view name) {
+    constexpr int max_errno = 4095;  // MAX_ERRNO of Linux
+    if (name.empty()) return 0;
+    for (int error = 1; error <= max_errno; ++error) {
+        if (error_name(error) == name) return error;
+    }
+    return 0;
+}
+
 }  // namespace holdfast

@@ -44,5 +44,7 @@ namespace holdfast {
 
 /// Returns "ETIMEDOUT", "errno 4095" for an errno without a name, or an empty text for 0.
 [[nodiscard]] std::string error_name(int error);
+/// Returns the errno of such a text; 0 for another text.
+[[nodiscard]] int parse_error_name(std::string_view name);
 
 }  // namespace holdfast

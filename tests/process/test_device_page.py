@@ -7,6 +7,7 @@ import pytest
 
 from gateway import PATIENCE, Gateway, binary, listener, run, until
 from lab.device import reset
+from oracle import spool_sink
 from sse import Follower
 from test_devices import Device
 
@@ -143,6 +144,27 @@ def test_a_restart_keeps_the_closed_history_and_the_trend(tmp_path):
         assert [life["conn"] for life in second.ask("GET", "/v1/closed?id=shop-1")["closed"]][1:] == [life["conn"] for life in before]
         assert until(lambda: sum(point["accepted"] for point in second.ask("GET", "/v1/trend")["points"]) == 3)
         assert not [line for line in second.stderr if "state file" in line]
+
+
+def test_a_crash_keeps_the_connections_that_ended_since_the_last_save(tmp_path):
+    config = listener() + spool_sink(tmp_path)
+    with Gateway(config=config) as first:
+        ends(first, "shop-1", 2)
+    with Gateway(config=config) as second:
+        ends(second, "shop-1", 1)
+        open_device = Device(second, "shop-2")
+        before = second.ask("GET", "/v1/closed?id=shop-1")["closed"]
+        assert until(lambda: second.ask("GET", "/v1/connections?id=shop-2")["total"])
+        assert until(lambda: second.status()["sink"]["spool"]["waiting_bytes"] == 0)
+        second.kill()
+        open_device.close()
+    with Gateway(config=config) as third:
+        after = third.ask("GET", "/v1/closed?id=shop-1")["closed"]
+        fields = ("conn", "peer", "id", "reason", "kind", "error", "items", "bytes_in", "bytes_out", "at", "authenticated")
+        assert [[life[field] for field in fields] for life in after] == [[life[field] for field in fields] for life in before]
+        assert third.ask("GET", "/v1/closed")["total"] == 4
+        lost, = third.ask("GET", "/v1/closed?id=shop-2")["closed"]
+        assert lost["reason"] == "gateway_lost" and lost["evidence"] is None and lost["connected_at"]
 
 
 def test_a_crash_keeps_the_alarm_with_its_devices_and_note(tmp_path):
