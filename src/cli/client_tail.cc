@@ -19,6 +19,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::chrono::seconds between_tries{1};
+constexpr std::chrono::seconds max_silence{45};  // a feed has a byte every 15 s: the gateway has vanished
 
 struct TailFlags {
     ClientFlags client;
@@ -36,6 +37,7 @@ public:
         EventStream stream([this](const StreamedEvent& event) { return take(event); });
         AdminQuestion question = flags_.api.question("GET", api_path::events);
         question.timeout = std::chrono::milliseconds(0);
+        question.silence = max_silence;
         if (!last_id_.empty()) question.headers.push_back("Last-Event-ID: " + last_id_);
         question.on_piece = [&stream](std::string_view piece) { return stream.take(piece); };
         const auto answer = call_admin(flags_.client.admin, question);

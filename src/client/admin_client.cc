@@ -166,6 +166,7 @@ Result<AdminAnswer> AdminClient::request(const AdminQuestion& question) {
                                       .headers = std::move(headers),
                                       .body = question.body,
                                       .timeout = question.timeout,
+                                      .silence = question.silence,
                                       .on_piece = question.on_piece});
     if (const auto* failure = std::get_if<HttpFailure>(&said)) return why_(*failure);
     const auto& answer = std::get<HttpAnswer>(said);

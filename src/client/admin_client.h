@@ -28,6 +28,7 @@ struct AdminQuestion {
     std::string target;  ///< percent-encoded, e.g. "/v1/closed?reason=kicked"
     std::string body = {};
     std::chrono::milliseconds timeout{10'000};  ///< of the whole request; 0: no limit
+    std::chrono::milliseconds silence{0};       ///< without a byte of the answer; 0: no limit
     std::vector<std::string> headers = {};      ///< "Name: value"
     /// Takes the body of a 200 as it arrives (HttpQuestion).
     std::function<bool(std::string_view piece)> on_piece = {};

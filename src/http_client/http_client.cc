@@ -77,6 +77,7 @@ struct Taking {
     CURL* easy = nullptr;
     bool head_ended = false;
     bool no_memory = false;
+    std::chrono::steady_clock::time_point latest = std::chrono::steady_clock::now();  // byte of the response
 };
 
 // Callbacks of libcurl, through which no exception may pass; a result below `size` aborts the transfer.
@@ -84,13 +85,16 @@ struct Taking {
 /// Takes one header line. Lines of a 1xx response may precede the final response.
 std::size_t take_line(const char* bytes, std::size_t, std::size_t size, void* to) noexcept {
     const std::string_view line(bytes, size);
-    bool& ended = static_cast<Taking*>(to)->head_ended;
+    auto& taking = *static_cast<Taking*>(to);
+    taking.latest = std::chrono::steady_clock::now();
+    bool& ended = taking.head_ended;
     ended = (ended || line == "\r\n" || line == "\n") && !line.starts_with("HTTP/");
     return size;
 }
 
 std::size_t take_body(const char* bytes, std::size_t, std::size_t size, void* to) noexcept {
     auto& taking = *static_cast<Taking*>(to);
+    taking.latest = std::chrono::steady_clock::now();
     long status = 0;
     if (*taking.on_piece && curl_easy_getinfo(taking.easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
         status == 200)
@@ -134,9 +138,10 @@ private:
     void set_peer();
     void set_question(const HttpQuestion& question);
     void add_header(const std::string& line);
-    [[nodiscard]] std::optional<CURLcode> run();
+    [[nodiscard]] std::optional<CURLcode> run(const Taking& taking, std::chrono::milliseconds silence);
     [[nodiscard]] std::variant<HttpAnswer, HttpFailure> outcome(std::optional<CURLcode> end, Taking taking,
                                                                 const HttpQuestion& question) const;
+    [[nodiscard]] HttpFailure timed_out(const HttpQuestion& question) const;
     [[nodiscard]] HttpFailure failure_of(CURLcode code, const HttpQuestion& question) const;
     /// Returns true if a connection existed: a kept one, or one whose TLS handshake failed.
     [[nodiscard]] bool was_connected() const {
@@ -201,14 +206,17 @@ void HttpClient::Transfer::set_question(const HttpQuestion& question) {
 }
 
 /// Runs the transfer to its end. Returns nullopt if it was cancelled.
-std::optional<CURLcode> HttpClient::Transfer::run() {
-    constexpr int longest_sleep_ms = 1'000;
+std::optional<CURLcode> HttpClient::Transfer::run(const Taking& taking, std::chrono::milliseconds silence) {
+    constexpr std::chrono::milliseconds longest_sleep{1'000};
+    const auto sleep = silence.count() > 0 ? std::min(silence, longest_sleep) : longest_sleep;
     int running = 1;
     while (true) {
         if (broken_off_) return std::nullopt;
         if (curl_multi_perform(multi_.get(), &running) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
         if (running == 0) break;
-        if (curl_multi_poll(multi_.get(), nullptr, 0, longest_sleep_ms, nullptr) != CURLM_OK)
+        const bool is_silent = silence.count() > 0 && std::chrono::steady_clock::now() - taking.latest >= silence;
+        if (is_silent) return CURLE_OPERATION_TIMEDOUT;
+        if (curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(sleep.count()), nullptr) != CURLM_OK)
             return CURLE_OUT_OF_MEMORY;
     }
     int left = 0;
@@ -216,6 +224,17 @@ std::optional<CURLcode> HttpClient::Transfer::run() {
         if (message->msg == CURLMSG_DONE) return message->data.result;
     }
     return CURLE_OUT_OF_MEMORY;
+}
+
+HttpFailure HttpClient::Transfer::timed_out(const HttpQuestion& question) const {
+    using Kind = HttpFailure::Kind;
+    const auto timeout = question.timeout.count() > 0 ? question.timeout : question.silence;
+    if (!was_connected()) return {Kind::no_connection, std::strerror(ETIMEDOUT)};
+    if (peer_.tls && fact<curl_off_t>(CURLINFO_PRETRANSFER_TIME_T) == 0) {
+        const auto limit = timeout.count() > 0 ? std::min(peer_.connect_timeout, timeout) : peer_.connect_timeout;
+        return {Kind::no_tls, "the TLS handshake did not end within " + format_duration(limit)};
+    }
+    return {Kind::too_slow, "no answer within " + format_duration(timeout)};
 }
 
 HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& question) const {
@@ -228,12 +247,7 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
             return {Kind::no_connection, error == 0 ? "the connection failed" : std::strerror(static_cast<int>(error))};
         }
         case CURLE_OPERATION_TIMEDOUT:
-            if (!was_connected()) return {Kind::no_connection, std::strerror(ETIMEDOUT)};
-            if (peer_.tls && fact<curl_off_t>(CURLINFO_PRETRANSFER_TIME_T) == 0) {
-                const auto limit = std::min(peer_.connect_timeout, question.timeout);
-                return {Kind::no_tls, "the TLS handshake did not end within " + format_duration(limit)};
-            }
-            return {Kind::too_slow, "no answer within " + format_duration(question.timeout)};
+            return timed_out(question);
         case CURLE_SSL_CONNECT_ERROR:
             return {Kind::no_tls, "the TLS handshake failed"};
         case CURLE_PEER_FAILED_VERIFICATION:
@@ -266,7 +280,7 @@ std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::request(const HttpQu
     if (!prepared_ || curl_multi_add_handle(multi_.get(), easy_.get()) != CURLM_OK) return no_memory;
     const auto take_out = [this](CURL* easy) noexcept { curl_multi_remove_handle(multi_.get(), easy); };
     const std::unique_ptr<CURL, decltype(take_out)> added(easy_.get(), take_out);
-    const auto end = run();
+    const auto end = run(taking, question.silence);
     return outcome(end, std::move(taking), question);
 }
 

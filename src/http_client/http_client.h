@@ -30,6 +30,8 @@ struct HttpQuestion {
     std::string body = {};                  ///< JSON
     /// For the whole request, from connecting to the last byte of the response; 0: no limit.
     std::chrono::milliseconds timeout{10'000};
+    /// For the time without a byte of the response: finds a server that has vanished; 0: no limit.
+    std::chrono::milliseconds silence{0};
     /// Takes the body of a 200 piece by piece, as it arrives; false ends the request. Empty: the answer has the body.
     std::function<bool(std::string_view piece)> on_piece = {};
     std::size_t max_body = std::size_t{16} * 1024 * 1024;  ///< limit of the response body; more is not read

@@ -1,5 +1,7 @@
 #include "http_client/http_client.h"
 
+#include <sys/socket.h>
+
 #include <chrono>
 #include <optional>
 #include <semaphore>
@@ -189,6 +191,33 @@ TEST(HttpClient, OfABodyThatDoesNotEndTheBeginningIsRead) {
     const RawServer server(stays_open);
     HttpClient client(at(server.port()));
     EXPECT_TRUE(answer_of(client, {}).whole) << "a 204 has no body to wait for";
+}
+
+/// Sends these bytes, and is silent until the client has closed.
+RawServer::Answer then_silent(const std::string& begin) {
+    return [begin](const RawServer::Request&, int connection) {
+        if (!begin.empty()) RawServer::say(connection, begin);
+        char byte = 0;
+        while (::recv(connection, &byte, 1, 0) > 0) continue;
+        return false;
+    };
+}
+
+TEST(HttpClient, AServerThatFallsSilentEndsTheRequest) {
+    const RawServer server(then_silent("HTTP/1.1 200 OK\r\n\r\n: one\n\n"));
+    HttpClient client(at(server.port()));
+    std::string taken;
+    const HttpAnswer answer =
+        answer_of(client, {.timeout = 0ms, .silence = 50ms, .on_piece = [&](std::string_view piece) {
+                               taken += piece;
+                               return true;
+                           }});
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_FALSE(answer.whole);
+    EXPECT_EQ(taken, ": one\n\n");
+    const HttpFailure failure = failure_of(then_silent(""), {.timeout = 0ms, .silence = 50ms});
+    EXPECT_EQ(failure.kind, Kind::too_slow);
+    EXPECT_EQ(failure.cause, "no answer within 50ms");
 }
 
 TEST(HttpClient, FollowsNoRedirect) {
