@@ -123,8 +123,11 @@ void StormWatch::evaluate(const Sample& sample, const ListenerStep& step) {
     if (sample.minute_ended) {
         for (Usual& usual : usual_) usual.end_minute();
     }
+    const double least = 2.0 * static_cast<double>(sample.settings.drop_least);
+    if (!episode_.active() && !beyond(sample, least, storm_times_usual))
+        return;  // before max_since(), which costs more
     const auto max = static_cast<double>(step.history.max_since(sample.now - sample.settings.window));
-    const double min = std::max(storm_share * max, 2.0 * static_cast<double>(sample.settings.drop_least));
+    const double min = std::max(storm_share * max, least);
     const bool many = episode_.active() ? beyond(sample, min / 2, 1.5) : beyond(sample, min, storm_times_usual);
     if (many && sample.now - looked_at_ >= look_every) {
         looked_at_ = sample.now;

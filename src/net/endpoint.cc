@@ -34,10 +34,11 @@ bool IpAddress::is_v4() const noexcept {
 }
 
 IpAddress masked(const IpAddress& address, unsigned bits) noexcept {
-    IpAddress result = address;
-    for (unsigned i = 0; i < result.bytes.size(); ++i) {
-        const unsigned keep = std::min(8U, bits > i * 8 ? bits - i * 8 : 0U);
-        result.bytes[i] = static_cast<std::uint8_t>(result.bytes[i] & (0xff00U >> keep));
+    IpAddress result;
+    const std::size_t whole = std::min<std::size_t>(bits / 8, result.bytes.size());
+    std::copy_n(address.bytes.begin(), whole, result.bytes.begin());
+    if (whole < result.bytes.size()) {
+        result.bytes[whole] = static_cast<std::uint8_t>(address.bytes[whole] & (0xff00U >> (bits % 8)));
     }
     return result;
 }
