@@ -28,6 +28,12 @@ if(HOLDFAST_SANITIZE)
   target_link_options(holdfast_shared PRIVATE -fsanitize=${HOLDFAST_SANITIZE})
 endif()
 
+# Programs of docs/tasks/embed.md, which the process tests build and run.
+foreach(example device_manager relay)
+  add_executable(${example} EXCLUDE_FROM_ALL examples/${example}.cc)
+  target_link_libraries(${example} PRIVATE holdfast holdfast_flags)
+endforeach()
+
 install(DIRECTORY include/holdfast DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 install(TARGETS holdfast EXPORT holdfast ARCHIVE COMPONENT development)
 install(TARGETS holdfast_shared EXPORT holdfast LIBRARY COMPONENT library NAMELINK_COMPONENT development)

@@ -151,7 +151,7 @@ def names_in_two_headers(paths):
     places = collections.defaultdict(set)
     for path in paths:
         if path.suffix == ".h" and not path.stem.endswith("_test") and path.relative_to(ROOT).parts[0] in ("src", "include"):
-            for name in re.findall(r"^(?:class|struct|enum class) (\w+)[^;{]*\{", path.read_text(), re.M):
+            for name in re.findall(r"^(?:class|struct|enum class) (\w+)\b(?!::)[^;{]*\{", path.read_text(), re.M):
                 places[name].add(str(path.relative_to(ROOT)))
     for name, where in sorted(places.items()):
         if len(where) > 1:

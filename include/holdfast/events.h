@@ -153,6 +153,7 @@ struct ConnectionEnd {
     EventTime at;
     LivenessOf liveness = LivenessOf::device;
     std::shared_ptr<const BadItems> bad_items = {};  ///< null: none
+    std::uint32_t code = 0;                          ///< of CloseOrder; 0: none
 };
 
 struct ClosedEvent : ConnectionEnd {
@@ -195,6 +196,8 @@ public:
     virtual void look_up(const DeviceName& device, std::function<void(std::uint64_t seq)> answer) = 0;
 };
 
+class ReactorContext;
+
 /// Receives the events of one reactor: connected, then items, then exactly one closed for each connection. Called on
 /// that reactor's thread; must neither block nor throw. The server owns it and destroys it after the reactor's thread
 /// has ended.
@@ -202,6 +205,8 @@ class EventHandler {
 public:
     virtual ~EventHandler() = default;
 
+    /// Passes the means to act on connections, before the first event. They live as long as this handler.
+    virtual void on_start(ReactorContext&) {}
     virtual void on_connected(const ConnectedEvent& event) = 0;
     virtual void on_item(const ItemEvent& event) = 0;
     virtual void on_closed(const ClosedEvent& event) = 0;

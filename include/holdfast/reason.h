@@ -22,6 +22,7 @@ enum class CloseReason : std::uint8_t {
     read_idle,             ///< no complete item within `read_idle`
     item_deadline,         ///< an item was not completed within `item_deadline`
     kicked,                ///< an operator or the embedding program closed it
+    application,           ///< the embedding program closed it for a reason of its own: see CloseOrder::code
     superseded,            ///< a newer connection of the same device replaced it
     unauthenticated,       ///< it did not authenticate in time
     item_too_large,        ///< an item exceeded `item.max_bytes`

@@ -15,6 +15,7 @@
 #include <holdfast/drain.h>
 #include <holdfast/endpoint.h>
 #include <holdfast/events.h>
+#include <holdfast/reactor_context.h>
 #include <holdfast/reason.h>
 #include <holdfast/result.h>
 #include <holdfast/status.h>
@@ -23,12 +24,13 @@
 
 namespace holdfast HOLDFAST_PUBLIC {
 
-/// The gateway: reactors that hold connections, and queries about them. Every member function may be called from any
-/// thread except an EventHandler's. Functions that query reactors block until they have answered (a turn or two; a
-/// probe up to its timeout). The destructor stops at once.
+/// The gateway: reactors that hold connections, and queries about them. Functions that query reactors block until they
+/// have answered (a turn or two; a probe up to its timeout). On a reactor's thread, thus in an EventHandler, they throw
+/// Misuse: use the ReactorContext there. Any other thread may call every function. The destructor stops at once.
 class Server {
 public:
-    /// Creates the handler of reactor number `reactor` (from 0). Called in start(), one reactor after another.
+    /// Creates the handler of reactor number `reactor` (from 0). Called in start(), one reactor after another. Nullptr
+    /// or an exception ends the start with an error.
     using HandlerFactory = std::function<std::unique_ptr<EventHandler>(unsigned reactor)>;
 
     /// Checks the configuration, binds, proves on an accepted loopback socket that the kernel keeps the plan, and
@@ -41,7 +43,7 @@ public:
 
     /// Stops accepting, delivers received bytes, closes every connection as `shutdown`. Returns at once.
     void drain();
-    /// Waits until every reactor has ended after drain() or stop_now().
+    /// Waits until every reactor has ended after drain() or stop_now(). Several threads may wait.
     void wait();
     /// Ends at once; connections still get their `closed` events. Returns at once.
     void stop_now();
@@ -101,11 +103,21 @@ public:
     /// Records an id that connections of several gateways take from each other: see ServerStatus::duplicates.
     void note_duplicate(const DuplicateDevice& duplicate);
 
-    /// Closes the connection as `kicked`, or for another reason of kind policy; `detail` is static text for its
-    /// `closed` event. Returns false if the connection does not exist.
-    bool close(ConnectionId id, CloseReason reason = CloseReason::kicked, std::string_view detail = {});
+    /// Closes the connection. Returns false if it does not exist or is already closing. Throws Misuse for a reason of
+    /// another kind than policy.
+    bool close(ConnectionId id, const CloseOrder& order);
+    bool close(ConnectionId id, CloseReason reason = CloseReason::kicked, std::string_view detail = {}) {
+        return close(id, CloseOrder{.reason = reason, .detail = detail});
+    }
     /// Closes all connections with a peer in `peer`. Returns their number.
     std::size_t close_all(const Prefix& peer);
+
+    /// Runs `work` on the reactor that holds the connection. Never waits; also on a reactor's thread. Returns false if
+    /// the id is of another run, or its reactor has ended.
+    bool post(ConnectionId id, ReactorContext::Work work);
+    /// Sends the same bytes to many connections. Never waits, and skips connections that have ended or whose queue is
+    /// full; also on a reactor's thread.
+    void send_many(std::span<const ConnectionId> ids, std::string_view bytes);
 
     /// Sends one JSON object, which the caller has validated, in the listener's framing.
     [[nodiscard]] SendOutcome send(ConnectionId id, std::string_view json_object);

@@ -117,6 +117,13 @@ inline constexpr EventField detail{"detail",
                                    "Sentence about the cause.",
                                    R"("an unfinished item of 21 bytes was left over")",
                                    [](const auto& event) { return unless_empty(std::string_view(event.detail)); }};
+inline constexpr EventField code{
+    "code",
+    FieldType::count,
+    "if the embedding program gave one",
+    "The program's number of its reason `application`.",
+    "402",
+    [](const auto& event) { return event.code == 0 ? std::nullopt : std::optional<std::uint64_t>(event.code); }};
 inline constexpr EventField evidence{"evidence", FieldType::evidence,
                                      always,     "State of the kernel's socket (TCP_INFO) at the close.",
                                      "",         [](const auto& event) { return EventEvidence{event.evidence}; }};
@@ -278,9 +285,10 @@ inline constexpr EventKind bad_item_event_kind{
                field::bad_item_kind, field::byte_position, field::size, field::head, field::recognized, field::at)};
 inline constexpr EventKind closed_kind{
     "closed", "closed", "A connection ended.",
-    std::tuple_cat(field::origin, std::tuple(field::liveness, field::reason, field::kind, field::error, field::detail,
-                                             field::evidence, field::items, field::bad_items, field::last_bad_item,
-                                             field::bytes_in, field::bytes_out, field::duration_s, field::at))};
+    std::tuple_cat(field::origin,
+                   std::tuple(field::liveness, field::reason, field::kind, field::error, field::code, field::detail,
+                              field::evidence, field::items, field::bad_items, field::last_bad_item, field::bytes_in,
+                              field::bytes_out, field::duration_s, field::at))};
 inline constexpr EventKind lost_kind{
     "closed", "closed_after_restart",
     "A connection whose process ended without closing it. Its gateway writes the event at its next start.",
@@ -359,7 +367,8 @@ inline constexpr EventKind closed_life_kind{
                    field::with(field::key,
                                [](const ClosedLife& life) { return field::unless_empty(std::string_view(life.key)); }),
                    "always; null without an item"),
-               field::reason, field::kind, field::error, field::nullable(field::detail, "always; null without one"),
+               field::reason, field::kind, field::error, field::code,
+               field::nullable(field::detail, "always; null without one"),
                if_observed(field::evidence, [](const ClosedLife& life) { return life.evidence; }),
                if_observed(field::items), field::bad_items, field::last_bad_item, if_observed(field::bytes_in),
                if_observed(field::bytes_out),

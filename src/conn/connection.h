@@ -142,6 +142,7 @@ struct Connection : SlotHeader {
     // State of the stream handler.
     bool connected_pending : 1 = false;  ///< `connected` event not emitted yet
     bool spoke : 1 = false;              ///< first item, valid or not, received
+    bool held : 1 = false;               ///< the embedding program holds it: as `paused`, until release_held()
     /// Tenths of a second from the TCP handshake to `opened`; max_backlog_wait means at least that. See AcceptTime.
     std::uint8_t backlog_wait : 7 = 0;
 
@@ -151,6 +152,8 @@ struct Connection : SlotHeader {
 
     [[nodiscard]] bool is_opening() const noexcept { return stage == Stage::preamble; }
     [[nodiscard]] bool is_closing() const noexcept { return stage == Stage::closing; }
+    /// Returns true if it is not read and keeps its bytes.
+    [[nodiscard]] bool is_paused() const noexcept { return paused || held; }
     [[nodiscard]] bool is_identified() const noexcept { return identity != Identity::none; }
     /// Records that the device is identified; in the preamble, its certificate identifies it.
     void identify(Identity as) noexcept {

@@ -58,6 +58,10 @@ struct Core {
     ReceiveBuffer buffer;
     /// Connections that wait for their answers after the peer's FIN, with the close information of the FIN.
     std::unordered_map<Token, CloseInfo> half_closed;
+    /// Details of closes that the embedding program ordered, until the connections are finalized.
+    std::unordered_map<Token, std::string> details;
+    /// Connections that end once their queue is sent, with the information of the order.
+    std::unordered_map<Token, CloseInfo> ends_after_flush;
 
     std::optional<SteadyTime> stop_deadline;  ///< in attended time; set when the shard begins to stop
     bool stopped = false;                     ///< true once every connection is finalized in a stop

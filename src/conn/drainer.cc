@@ -59,7 +59,7 @@ bool Drainer::is_read_for_drain(Connection& connection, const DrainRun& run) {
     const auto missed = core_.reactor.attended_time().missed_since(run.began());
     if (core_.reactor.now() >= run.deadline() + missed) return true;
     receiver_.read(connection, ReadUntil::end);
-    return connection.is_closing() || !(connection.read_again || connection.throttled || connection.paused);
+    return connection.is_closing() || !(connection.read_again || connection.throttled || connection.is_paused());
 }
 
 void Drainer::end_in_drain(Connection& connection, const std::shared_ptr<DrainRun>& run) {
@@ -67,7 +67,7 @@ void Drainer::end_in_drain(Connection& connection, const std::shared_ptr<DrainRu
     if (connection.is_closing()) return;
     const std::string goodbye = run->goodbye(connection, core_.reactor.now());
     if (!goodbye.empty()) static_cast<void>(sender_.send(connection, goodbye));
-    part(connection, CloseReason::drained, "an operator drained the gateway",
+    part(connection, {.reason = CloseReason::drained, .detail = "an operator drained the gateway", .evidence = {}},
          core_.reactor.attended_time().at(run->deadline()), run);
 }
 
@@ -115,11 +115,11 @@ void Drainer::end_in_stop(Connection& connection) {
     end_hold(connection);
     if (connection.is_closing()) return;
     const bool is_unauthenticated = core_.is_unauthenticated(connection);
-    if (stop_.goodbye && !connection.paused && !connection.peer_ended && !is_unauthenticated) {
+    if (stop_.goodbye && !connection.is_paused() && !connection.peer_ended && !is_unauthenticated) {
         const std::string goodbye = stop_.goodbye(connection, retry_after(stop_, stop_.told++));
         static_cast<void>(sender_.send(connection, goodbye));
     }
-    part(connection, CloseReason::shutdown, {}, *core_.stop_deadline);
+    part(connection, {.reason = CloseReason::shutdown, .detail = {}, .evidence = {}}, *core_.stop_deadline);
 }
 
 void Drainer::remove_listener(std::uint8_t number, SteadyTime deadline) {
@@ -151,7 +151,7 @@ void Drainer::end_if_removed(Connection& connection) {
     if (connection.parting) return;
     receiver_.read(connection, ReadUntil::end);
     if (connection.read_again) return;  // more bytes wait, or the handler is not ready
-    part(connection, CloseReason::drained, detail, found->deadline);
+    part(connection, {.reason = CloseReason::drained, .detail = detail, .evidence = {}}, found->deadline);
 }
 
 void Drainer::forget_removed() {

@@ -34,6 +34,11 @@ public:
     /// Cancels the removal of a listener; its remaining connections stay.
     void keep_listener(std::uint8_t number);
 
+    /// Ends a connection once its queue is sent: sends FIN, and reads until the peer's.
+    void end_after_flush(Connection& connection, const CloseInfo& order);
+    /// Continues such an end after the connection's queue was written.
+    void check_flushed(Connection& connection);
+
     /// Continues the stop and the removals for a share of the turn.
     void step();
     /// Forgets removed listeners that have no connections left.
@@ -60,7 +65,8 @@ private:
     [[nodiscard]] bool has_late() const;
 
     // drainer_parting.cc
-    void part(Connection& connection, CloseReason reason, std::string_view detail, SteadyTime deadline,
+    void close(Connection& connection, CloseInfo end);
+    void part(Connection& connection, const CloseInfo& end, SteadyTime deadline,
               std::shared_ptr<const void> order = nullptr);
     void end_hold(Connection& connection);
     void set_timer();

@@ -11,6 +11,7 @@
 #include "conn/receiver.h"
 #include "tcp/peer_state.h"
 #include "tcp/socket_options.h"
+#include "tcp/tcp_info.h"
 
 namespace holdfast {
 
@@ -23,20 +24,41 @@ constexpr int last_reads = 4;  // reads of one receive buffer, as many as in a t
 /// Releases a held connection that is about to end, so that the bytes that have arrived are read. A device that waits
 /// for its numbers stays held, since it sends its items again.
 void Drainer::end_hold(Connection& connection) {
-    if (!connection.paused || connection.is_closing()) return;
+    if (!connection.is_paused() || connection.is_closing()) return;
     core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::gateway);
 }
 
-/// Sends FIN and closes the connection as `reason` once its peer has stopped sending. Keeps `order` until then.
-void Drainer::part(Connection& connection, CloseReason reason, std::string_view detail, SteadyTime deadline,
+/// Closes the connection with the kernel's evidence of this moment.
+void Drainer::close(Connection& connection, CloseInfo end) {
+    if (const auto facts = read_tcp_facts(connection.fd)) end.evidence = facts->evidence;
+    core_.close(connection, end);
+}
+
+void Drainer::end_after_flush(Connection& connection, const CloseInfo& order) {
+    const bool waits = connection.downlink && connection.downlink->waiting() > 0;
+    if (waits) {
+        core_.ends_after_flush.emplace(core_.number_of(connection), order);
+    } else {
+        part(connection, order, core_.reactor.attended() + 2 * Partings::longest);
+    }
+}
+
+void Drainer::check_flushed(Connection& connection) {
+    if (connection.is_closing() || !connection.downlink || connection.downlink->waiting() > 0) return;
+    const auto order = core_.ends_after_flush.extract(core_.number_of(connection));
+    if (order) part(connection, order.mapped(), core_.reactor.attended() + 2 * Partings::longest);
+}
+
+/// Sends FIN and closes the connection as `end` says once its peer has stopped sending. Keeps `order` until then.
+void Drainer::part(Connection& connection, const CloseInfo& end, SteadyTime deadline,
                    std::shared_ptr<const void> order) {
     if (connection.is_closing() || connection.parting) return;
     end_hold(connection);
     if (connection.is_closing()) return;
-    if (connection.is_opening() || connection.paused || connection.peer_ended || connection.pending_error != 0)
-        return core_.close(connection, reason, detail);
+    if (connection.is_opening() || connection.is_paused() || connection.peer_ended || connection.pending_error != 0)
+        return close(connection, end);
     if (connection.encrypted) core_.tls.of(connection.fd).farewell();
-    if (kernel::shutdown(connection.fd, SHUT_WR) != 0) return core_.close(connection, reason, detail);
+    if (kernel::shutdown(connection.fd, SHUT_WR) != 0) return close(connection, end);
     if (connection.downlink) {
         const MemoryPressure::Note note(memory_, connection);
         connection.downlink->queue = std::string();  // nothing is sent after FIN
@@ -46,8 +68,9 @@ void Drainer::part(Connection& connection, CloseReason reason, std::string_view 
     connection.parting = true;
     core_.partings.add(core_.number_of(connection),
                        {.listener = connection.listener,
-                        .reason = reason,
-                        .detail = detail,
+                        .reason = end.reason,
+                        .detail = end.detail,
+                        .code = end.code,
                         .began = core_.time().tick,
                         .deadline = deadline,
                         .max_reading = std::min(Partings::longest, left / 2),
@@ -91,7 +114,7 @@ void Drainer::check_parting(Connection& connection) {
 /// Behind a proxy it arms none, since the proxy may still hold bytes for the device.
 void Drainer::cut_off(Connection& connection) {
     const bool late = core_.reactor.attended() >= core_.partings.find(core_.number_of(connection))->deadline;
-    const bool is_read = !late && !connection.paused && !connection.encrypted && receiver_.may_read();
+    const bool is_read = !late && !connection.is_paused() && !connection.encrypted && receiver_.may_read();
     for (int reads = 0; is_read && reads < last_reads; ++reads) {
         const std::span<char> landing = core_.buffer.landing();
         const ssize_t arrived = kernel::recv(connection.fd, landing.data(), landing.size(), 0);

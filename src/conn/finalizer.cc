@@ -25,14 +25,14 @@ void Finalizer::finalize_closed() {
     const TimeShare share = core_.reactor.share_from_now();
     std::size_t finalized = 0;
     while (finalized < core_.closed.size() && (finalized == 0 || !share.is_spent()))
-        finalize(core_.closed[finalized++]);
-    // The handler may not close connections, so none was added in the loop.
+        finalize(Core::Closed(core_.closed[finalized++]));  // a copy: the handler may close other connections
     core_.closed.erase(core_.closed.begin(), core_.closed.begin() + static_cast<std::ptrdiff_t>(finalized));
 }
 
 void Finalizer::finalize_latest() {
-    finalize(core_.closed.back());
+    const Core::Closed latest = core_.closed.back();
     core_.closed.pop_back();
+    finalize(latest);
 }
 
 void Finalizer::finalize(const Core::Closed& closed) {
@@ -40,11 +40,15 @@ void Finalizer::finalize(const Core::Closed& closed) {
     CloseInfo info = closed.info;
     if (connection.parting) {  // the first reason wins
         const Partings::Parting& parting = *core_.partings.find(core_.number_of(connection));
-        info = {.reason = parting.reason, .error = 0, .detail = parting.detail, .evidence = info.evidence};
+        info = {.reason = parting.reason,
+                .error = 0,
+                .detail = parting.detail,
+                .evidence = info.evidence,
+                .code = parting.code};
     }
     if (const auto ended = core_.half_closed.extract(core_.number_of(connection))) info = ended.mapped();
     if (connection.encrypted) info.decrypted_unread = core_.tls.of(connection.fd).decrypted_unread();
-    if (connection.paused && connection.unfinished)
+    if (connection.is_paused() && connection.unfinished)
         core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::gateway);
     if (connection.parting && !connection.peer_ended) drainer_.cut_off(connection);
     if (closed.stage == Stage::preamble) {
@@ -103,6 +107,8 @@ void Finalizer::free(Connection& connection, const CloseInfo& info) {
                               {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
     sweeper_.forget(connection);
     core_.resumed_reads.forget(number);
+    if (!core_.details.empty()) core_.details.erase(number);
+    if (!core_.ends_after_flush.empty()) core_.ends_after_flush.erase(number);
     core_.registry.erase(connection);
 }
 

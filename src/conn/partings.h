@@ -53,7 +53,8 @@ public:
     struct Parting {
         std::uint8_t listener = 0;
         CloseReason reason{};
-        std::string_view detail;                  ///< static text, or empty
+        std::string_view detail;                  ///< static text, a text of Core::details, or empty
+        std::uint32_t code = 0;                   ///< as in CloseInfo
         Tick began;                               ///< time at which FIN was sent
         SteadyTime deadline;                      ///< end of reading, in attended time
         std::chrono::milliseconds max_reading{};  ///< limit that follows from `longest`

@@ -49,14 +49,14 @@ void Receiver::read_or_later(Connection& connection, ReadUntil until) {
 
 void Receiver::read(Connection& connection, ReadUntil until) {
     if (connection.is_closing()) return;
-    if (connection.is_opening() || connection.paused || connection.encrypted) [[unlikely]]
+    if (connection.is_opening() || connection.is_paused() || connection.encrypted) [[unlikely]]
         return read_unusual(connection, until);
     read_plain(connection, until);
 }
 
 void Receiver::read_unusual(Connection& connection, ReadUntil until) {
     if (connection.is_opening()) return preamble_.step(connection, until);
-    if (!connection.paused) read_encrypted(connection, until);
+    if (!connection.is_paused()) read_encrypted(connection, until);
 }
 
 void Receiver::read_plain(Connection& connection, ReadUntil until) {
@@ -147,37 +147,38 @@ bool Receiver::take(Connection& connection, std::size_t arrived) {
     core_.counters_of(connection).bytes_in.add(arrived);
     const auto kept = connection.unfinished ? connection.unfinished->bytes() : std::span<const char>();
     const auto window = core_.buffer.window(kept, arrived);
+    const bool is_cut_off = connection.is_closing();  // its last bytes are taken behind its close
     const ReadResult taken = parse(connection, window);
-    if (taken.end) {
-        refuse(connection, *taken.end, taken.detail);
+    if (taken.end) refuse(connection, *taken.end, taken.detail);
+    if (!is_cut_off && connection.is_closing()) [[unlikely]] {  // the handler has counted the rest
+        connection.unfinished.reset();
         return false;
     }
+    if (taken.end) return false;
     if (connection.items != items) core_.resumed_reads.forget(core_.number_of(connection));
     const auto rest = window.subspan(taken.consumed);
     const bool same_item = taken.consumed == 0 && connection.unfinished;
     const Tick began = taken.same_item && connection.unfinished ? connection.unfinished->began : core_.time().tick;
-    if (!keep_unfinished(connection, same_item ? rest.last(arrived) : rest, same_item)) {
-        core_.admission.buffers().exhausted();
-        core_.counters_of(connection).left_over_bytes.add(same_item ? arrived : rest.size());
-        core_.close(connection, CloseReason::out_of_memory, "no memory for the bytes of an unfinished item");
-        return false;
-    }
+    if (!keep_unfinished(connection, same_item ? rest.last(arrived) : rest, same_item)) return false;
     if (connection.unfinished) connection.unfinished->scan = taken.scan;
     if (connection.unfinished && !same_item) connection.unfinished->began = began;
     connection.paused = taken.hold;
     memory_.charge(connection, connection.items - items, arrived);
     memory_.check(connection);
-    return !taken.hold && !connection.throttled;
+    return !connection.is_paused() && !connection.throttled;
 }
 
 bool Receiver::keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item) {
     if (!same_item) connection.unfinished.reset();
-    if (rest.empty()) return true;
-    return append(connection.unfinished, rest);
+    if (rest.empty() || append(connection.unfinished, rest)) return true;
+    core_.admission.buffers().exhausted();
+    core_.counters_of(connection).left_over_bytes.add(rest.size());
+    core_.close(connection, CloseReason::out_of_memory, "no memory for the bytes of an unfinished item");
+    return false;
 }
 
 void Receiver::take_last_bytes(Connection& connection) {
-    if (!connection.unfinished || connection.paused) return;
+    if (!connection.unfinished || connection.is_paused()) return;
     const MemoryPressure::Note note(memory_, connection);
     const auto window = core_.buffer.window(connection.unfinished->bytes(), 0);
     ReadResult taken;
@@ -218,6 +219,16 @@ void Receiver::answer_first(Connection& connection) {
 void Receiver::release(Connection& connection) {
     if (!connection.paused) return;
     connection.paused = false;
+    if (!connection.held) resume(connection);
+}
+
+void Receiver::release_held(Connection& connection) {
+    if (!connection.held) return;
+    connection.held = false;
+    if (!connection.paused) resume(connection);
+}
+
+void Receiver::resume(Connection& connection) {
     connection.last_item = core_.time().tick;  // the device did not cause the wait
     if (connection.unfinished) {
         connection.unfinished->began = core_.time().tick;
@@ -292,7 +303,7 @@ void Receiver::recheck_soon() {
 // item under memory pressure, and a handler that accepts nothing. The end of a paused connection is still detected.
 
 bool Receiver::is_waiting(const Connection& connection) const {
-    if (connection.is_opening() || connection.paused || connection.throttled || connection.read_again) return true;
+    if (connection.is_opening() || connection.is_paused() || connection.throttled || connection.read_again) return true;
     return paused_ || core_.half_closed.contains(core_.number_of(connection));
 }
 
@@ -306,8 +317,9 @@ void Receiver::see_end(Connection& connection, std::uint32_t events) {
     const bool is_dead = (events & (EPOLLERR | EPOLLHUP)) != 0;
     const auto waiting = core_.half_closed.find(core_.number_of(connection));
     if (is_dead && waiting != core_.half_closed.end()) return core_.close(connection, waiting->second);
-    if (connection.paused) core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::peer);
-    if (connection.paused) {
+    if (connection.is_paused()) core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::peer);
+    if (is_dead) release_held(connection);
+    if (connection.is_paused()) {
         if (is_dead) return end_unread(connection);
         ended_and_waiting_.emplace_back(core_.number_of(connection), core_.reactor.attended() + longest_wait_after_end);
     } else if (is_dead && !may_read() && !may_hold_some && unread_bytes(connection.fd) == 0) {
@@ -335,7 +347,8 @@ void Receiver::end_long_waits() {
         ended_and_waiting_.pop_front();
         Connection* connection = core_.registry.find(number);
         if (connection == nullptr) continue;
-        if (connection->paused) end_unread(*connection);
+        release_held(*connection);
+        if (connection->is_paused()) end_unread(*connection);
         const auto waiting = core_.half_closed.find(number);
         if (waiting == core_.half_closed.end()) continue;
         waiting->second.detail = unanswered;
@@ -344,7 +357,7 @@ void Receiver::end_long_waits() {
 }
 
 void Receiver::read_last_bytes(Connection& connection) {
-    if (connection.is_opening() || connection.paused || paused_) return;
+    if (connection.is_opening() || connection.is_paused() || paused_) return;
     connection.throttled = false;
     connection.peer_ended = true;
     read(connection, ReadUntil::end);

@@ -42,6 +42,8 @@ public:
     void take_last_bytes(Connection& connection);
     /// Ends the hold that ReadResult::hold began: passes the kept bytes to the handler again and resumes reading.
     void release(Connection& connection);
+    /// Ends the hold of the embedding program (Connection::held) in the same way.
+    void release_held(Connection& connection);
     /// Reads what has arrived, then closes the connection.
     void close_after_reading(Connection& connection, CloseReason reason, std::string_view detail);
     /// Closes the connection and drops the bytes that the handler has not taken: they do not count as left over.
@@ -71,6 +73,7 @@ private:
     void read_unusual(Connection& connection, ReadUntil until);
     void read_encrypted(Connection& connection, ReadUntil until);
     void read_plain(Connection& connection, ReadUntil until);
+    void resume(Connection& connection);
     [[nodiscard]] ReadResult parse(Connection& connection, std::span<const char> window);
     [[nodiscard]] bool keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item);
     void end_by_peer(Connection& connection);

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "tcp/socket_options.h"
+#include "tcp/tcp_info.h"
 
 namespace holdfast {
 
@@ -25,8 +26,23 @@ void Shard::on_ready(Token token, std::uint32_t events) {
     if (Listener::is_listener(token)) return parts_.listeners.on_ready(Listener::index_of(token));
     Connection* connection = core().registry.find(token);
     if (connection == nullptr) return;  // the connection was closed earlier
-    if ((events & EPOLLOUT) != 0) parts_.sender.flush(*connection);
+    if ((events & EPOLLOUT) != 0) flush(*connection);
     parts_.receiver.on_ready(*connection, events);
+}
+
+void Shard::flush(Connection& connection) {
+    parts_.sender.flush(connection);
+    if (!core().ends_after_flush.empty()) [[unlikely]]
+        parts_.drainer.check_flushed(connection);
+}
+
+bool Shard::close(Connection& connection, CloseInfo order, std::string_view detail, bool flush) {
+    const Token number = core().registry.number_of(connection);
+    if (connection.is_closing() || is_ending(connection)) return false;
+    if (!detail.empty()) order.detail = core().details.insert_or_assign(number, std::string(detail)).first->second;
+    if (const auto facts = read_tcp_facts(connection.fd)) order.evidence = facts->evidence;
+    flush ? parts_.drainer.end_after_flush(connection, order) : core().close(connection, order);
+    return true;
 }
 
 bool Shard::on_turn_end() {
@@ -46,7 +62,7 @@ bool Shard::on_turn_end() {
     if (core().stop_deadline) finish_if_stopped();
     return parts_.memory.blocks_reading() || parts_.receiver.has_waiting() || parts_.drainer.is_due() ||
            parts_.preamble.has_handshakes_left() || parts_.sweeper.is_due() || parts_.walks.is_due() ||
-           !core().closed.empty();
+           !core().closed.empty() || !after_turn_.empty();
 }
 
 void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {

@@ -83,6 +83,15 @@ public:
     void close(Connection& connection, CloseReason reason, std::string_view detail = {}) {
         core().close(connection, reason, detail);
     }
+    /// Closes the connection as the embedding program orders, with a copy of `detail`; with `flush`, after its queue is
+    /// sent. Returns false if its end has begun already.
+    bool close(Connection& connection, CloseInfo order, std::string_view detail, bool flush);
+    /// Returns true if the end of a living connection has been ordered.
+    [[nodiscard]] bool is_ending(const Connection& connection) const {
+        const Core& core = parts_.core;
+        return connection.parting ||
+               (!core.ends_after_flush.empty() && core.ends_after_flush.contains(core.number_of(connection)));
+    }
     void close_after_reading(Connection& connection, CloseReason reason, std::string_view detail = {}) {
         parts_.receiver.close_after_reading(connection, reason, detail);
     }
@@ -90,6 +99,9 @@ public:
         parts_.receiver.refuse(connection, reason, detail);
     }
     void release(Connection& connection) { parts_.receiver.release(connection); }
+    /// Stops reading from the connection until release_held().
+    void hold(Connection& connection) { connection.held = true; }
+    void release_held(Connection& connection) { parts_.receiver.release_held(connection); }
     void answered(Connection& connection) { parts_.receiver.answered(connection); }
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed) {
         return parts_.sender.send(connection, framed);
@@ -126,6 +138,7 @@ public:
 private:
     [[nodiscard]] Core& core() noexcept { return parts_.core; }
     void finish_if_stopped();
+    void flush(Connection& connection);
 
     Parts parts_;
     std::vector<std::function<void()>> after_turn_;

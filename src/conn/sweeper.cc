@@ -106,7 +106,7 @@ std::optional<Sweeper::Overdue> Sweeper::find_overdue(const Connection& connecti
 /// deadline ends a connection before its bytes in the kernel and the TLS session are read.
 void Sweeper::check_deadlines(Connection& connection) {
     const auto is_read = [&] {
-        return !receiver_.is_paused() && !connection.is_opening() && !connection.paused && !connection.throttled;
+        return !receiver_.is_paused() && !connection.is_opening() && !connection.is_paused() && !connection.throttled;
     };
     if (!is_read() || !find_overdue(connection, 1)) return;
     receiver_.read(connection, ReadUntil::end);

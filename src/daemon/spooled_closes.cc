@@ -67,6 +67,7 @@ void read_rest(const EventObject& event, ClosedLife& life) {
     life.liveness =
         text_at(event, field::liveness.name) == to_string(LivenessOf::path) ? LivenessOf::path : LivenessOf::device;
     life.error = parse_error_name(text_at(event, field::error.name));
+    life.code = number_at<std::uint32_t>(event, field::code.name);
     life.items = number_at<std::uint64_t>(event, field::items.name);
     life.bytes_in = number_at<std::uint64_t>(event, field::bytes_in.name);
     life.bytes_out = number_at<std::uint64_t>(event, field::bytes_out.name);

@@ -144,20 +144,19 @@ ReadResult Pipeline::cut(Arrival& arrival, std::span<const char> window, std::ui
         const auto rest = window.subspan(done);
         Frame frame = next_frame(rules, rest, scan, max_item_bytes_);
         if (frame.kind == Frame::Kind::partial) {
-            return {.consumed = done + frame.next,
-                    .scan = std::bit_cast<std::uint64_t>(scan),
-                    .end = {},
-                    .detail = {},
-                    .same_item = scan.drops && large_at == 0};
+            const bool same_item = scan.drops && large_at == 0;
+            return {done + frame.next, std::bit_cast<std::uint64_t>(scan), std::nullopt, {}, false, same_item};
         }
         if (frame.kind == Frame::Kind::too_large) large_at = done + frame.begin;
         const Next next = take_frame(arrival, rest, frame);
-        if (next == Next::end) {
+        if (next == Next::end || next == Next::closed) {
             leave_over(arrival, rest.subspan(frame.next));
-            return {.consumed = done, .scan = 0, .end = arrival.end, .detail = arrival.detail};
+            const auto end = next == Next::end ? std::optional(arrival.end) : std::nullopt;
+            return {.consumed = done, .scan = 0, .end = end, .detail = arrival.detail};
         }
         done += frame.next;
-        if (next == Next::hold) return {.consumed = done, .scan = 0, .end = {}, .detail = {}, .hold = true};
+        if (next == Next::hold || next == Next::held)
+            return {.consumed = done, .scan = 0, .end = {}, .detail = {}, .hold = next == Next::hold};
     }
     return {.consumed = done, .scan = 0, .end = {}, .detail = {}};
 }
@@ -192,9 +191,13 @@ Pipeline::Next Pipeline::take_frame(Arrival& arrival, std::span<const char> wind
                 left_over.add(bytes);
         }
     } rest{counters_[arrival.connection.listener]->left_over_bytes, window.size()};
+    const bool was_closing = arrival.connection.is_closing();
     const Next next = on_frame(arrival, window, frame);
     rest.bytes = 0;
-    return next;
+    if (next == Next::end || next == Next::hold) return next;
+    if (!was_closing && arrival.connection.is_closing()) [[unlikely]]
+        return Next::closed;
+    return arrival.connection.held ? Next::held : next;
 }
 
 Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window, Frame& frame) {
@@ -329,6 +332,11 @@ EventTime Pipeline::established(const Connection& connection, const TurnTime& ti
     return connection.encrypted ? std::min(by_kernel, by_slot + error) : by_kernel;
 }
 
+void Pipeline::on_end_while_held(Connection& connection, Token number, EndedBy by) {
+    devices_.end_wait(connection, number, by);
+    if (by == EndedBy::gateway && !connection.is_closing()) shard_->release_held(connection);
+}
+
 void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& info, const TurnTime& time) {
     if (connection.connected_pending) give_connected(connection, number, time);
     const Device* device = connection.is_identified() ? devices_.find(number) : nullptr;
@@ -345,7 +353,8 @@ void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& i
                             .duration = time.tick.since(connection.opened),
                             .at = time.wall,
                             .liveness = listeners_[connection.listener].liveness,
-                            .bad_items = bad_items_.take(number)};
+                            .bad_items = bad_items_.take(number),
+                            .code = info.code};
     const std::string& listener = listeners_[connection.listener].name;
     const DeviceName name = name_of(connection, device);
     note_given();

@@ -106,14 +106,14 @@ public:
                                       std::uint64_t scan, const TurnTime& time) override;
     [[nodiscard]] ReadResult on_last_bytes(Connection& connection, Token number, std::span<const char> window,
                                            const TurnTime& time) override;
-    void on_end_while_held(Connection& connection, Token number, EndedBy by) override {
-        devices_.end_wait(connection, number, by);
-    }
+    void on_end_while_held(Connection& connection, Token number, EndedBy by) override;
     [[nodiscard]] bool owes_answers(const Connection& connection, Token number) override {
         return connection.is_identified() && devices_.owes_acks(number);
     }
     void on_connected_pending(Connection& connection, Token number, const TurnTime& time) override;
     void on_close(Connection& connection, Token number, const CloseInfo& info, const TurnTime& time) override;
+    /// Passes the means to act on connections to the handler, before the reactor's first turn.
+    void start(ReactorContext& context) { events_->on_start(context); }
     void on_turn_end() override {
         events_->on_turn_end();
         devices_.on_turn_end(given_);
@@ -127,9 +127,11 @@ private:
     /// Result of one frame.
     enum class Next : std::uint8_t {
         go_on,
-        bad,   ///< likewise, but it was a bad item
-        hold,  ///< later bytes wait for Shard::release
-        end,   ///< the connection ends with the arrival's reason
+        bad,     ///< likewise, but it was a bad item
+        hold,    ///< later bytes wait for Shard::release
+        end,     ///< the connection ends with the arrival's reason
+        held,    ///< the embedding program holds it
+        closed,  ///< the embedding program has closed it
     };
     /// One window of a connection's bytes on its way through the steps.
     struct Arrival {

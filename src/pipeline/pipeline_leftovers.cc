@@ -94,8 +94,8 @@ std::string Pipeline::about_unfinished(const Connection& connection, Token numbe
     counters_[connection.listener]->unfinished_items.increment();
     counters_[connection.listener]->left_over_bytes.add(left.end - left.begin);
     const std::string bytes = std::to_string(left.end - left.begin) + " bytes";
-    std::string text = connection.paused ? bytes + " after the hello were left over"
-                                         : "an unfinished item of " + bytes + " was left over";
+    std::string text = connection.is_paused() ? bytes + " after the hello were left over"
+                                              : "an unfinished item of " + bytes + " was left over";
     if (info.detail.empty() && bad_items_.protocol(number).empty()) {
         const std::string_view why = why_unfinished(connection);
         if (!why.empty()) text.append(": ").append(why);

@@ -33,8 +33,15 @@ std::function<void(std::function<void()>)> ReactorThread::line() {
     };
 }
 
+void ReactorThread::wait() {
+    const std::lock_guard lock(joining_);
+    if (thread_.joinable()) thread_.join();
+}
+
 void ReactorThread::start(unsigned number) {
     thread_ = start_thread("reactor-" + std::to_string(number), [this] {
+        context_->impl_->start();
+        pipeline_->start(*context_);
         shard_.start();
         reactor_.run(shard_);
     });

@@ -16,6 +16,7 @@
 #include "conn/shard.h"
 #include "pipeline/pipeline.h"
 #include "reactor/reactor.h"
+#include "server/reactor_context.h"
 
 namespace holdfast {
 
@@ -32,14 +33,25 @@ public:
     [[nodiscard]] Shard& shard() { return shard_; }            ///< before start(), or its counters
     [[nodiscard]] Pipeline& pipeline() { return *pipeline_; }  ///< on its thread, except events_given()
 
-    void start(unsigned number);
-    void wait() {
-        if (thread_.joinable()) thread_.join();
+    /// Sets what the context needs of the server; once before start().
+    void know_server(ContextParts parts) {
+        run_ = parts.run;
+        context_ = std::make_unique<ReactorContext>(std::make_unique<ReactorContext::Impl>(std::move(parts)));
     }
+    /// Throws Misuse on a reactor's thread of this server: a wait for another reactor might never end.
+    void refuse_reactors() const { refuse_on_reactor(run_); }
+    void start(unsigned number);
+    /// Waits for the end of the thread. Any other thread, also several.
+    void wait();
 
     /// Runs `work` on the reactor's thread. Returns false if it has ended. Any thread.
     bool post(std::function<void(Shard&)> work) {
         return reactor_.post([this, run = std::move(work)] { run(shard_); });
+    }
+
+    /// Runs the embedding program's work there. Returns false if the reactor has ended. Any thread.
+    bool post_work(ReactorContext::Work work) {
+        return reactor_.post([this, run = std::move(work)] { run(*context_); });
     }
 
     /// Returns how long the reactor has owed the answer to an earlier call. If it owes none, pings it and returns zero.
@@ -64,6 +76,9 @@ private:
     std::mutex pulse_mutex_;
     SteadyTime questioned_at_;  // guarded by pulse_mutex_
     std::atomic<bool> owes_answer_{false};
+    std::uint32_t run_ = 0;
+    std::mutex joining_;
+    std::unique_ptr<ReactorContext> context_;  // outlives the handler in pipeline_
     std::unique_ptr<Pipeline> pipeline_;
     Reactor reactor_;
     Shard shard_;
@@ -81,9 +96,11 @@ private:
     std::shared_ptr<std::promise<T>> promise_ = std::make_shared<std::promise<T>>();
 };
 
-/// Queries `thread` and returns the future answer, or T{} if the reactor has ended.
+/// Queries `thread` and returns the future answer, or T{} if the reactor has ended. Throws Misuse on a reactor's
+/// thread.
 template <typename T>
 [[nodiscard]] std::future<T> query(ReactorThread& thread, std::function<void(Shard&, Reply<T>)> question) {
+    thread.refuse_reactors();
     const Reply<T> reply;
     auto answer = reply.future();
     if (!thread.post([question = std::move(question), reply](Shard& shard) { question(shard, reply); })) reply(T{});

@@ -1,14 +1,15 @@
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <mutex>
 #include <new>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include <holdfast/server.h>
 
-#include "base/check.h"
 #include "base/memory_reserve.h"
 #include "base/system_failure.h"
 #include "base/wall_line.h"
@@ -21,6 +22,7 @@
 #include "server/listeners.h"
 #include "server/reactor_thread.h"
 #include "server/reconfiguration.h"
+#include "server/server_impl.h"
 #include "server/validate.h"
 
 namespace holdfast {
@@ -44,80 +46,22 @@ ShardOptions shard_options(unsigned reactor, const ServerConfig& config, const s
             .rates = {config.limits.items_per_second, config.limits.bytes_per_second}};
 }
 
+/// Calls the program's factory, which may fail in any way.
+Result<std::unique_ptr<EventHandler>> made_handler(const Server::HandlerFactory& make_handler, unsigned reactor) {
+    const std::string whose = " the handler of reactor " + std::to_string(reactor);
+    if (!make_handler) return Error{"cannot make" + whose + ": the factory is empty; pass a function that returns one"};
+    try {
+        auto handler = make_handler(reactor);
+        if (handler == nullptr) return Error{"cannot make" + whose + ": the factory returned nullptr"};
+        return handler;
+    } catch (const std::exception& failure) {
+        return Error{"cannot make" + whose + ": the factory failed: " + failure.what()};
+    } catch (...) {
+        return Error{"cannot make" + whose + ": the factory threw something that is no std::exception"};
+    }
+}
+
 }  // namespace
-
-/// Owns the parts in the order of their dependencies, and destroys them in reverse.
-class Server::Impl {
-public:
-    explicit Impl(Running first)
-        : run_(draw_run()),
-          admission_(effective_max_connections(first.config.limits)),
-          history_(first.config.closed_history),
-          notices_(first.config.on_notice),
-          reconciler_(clock_, reconcile_sources()),
-          running_(std::move(first)) {
-        const LimitsConfig limits = running_.get()->config.limits;
-        admission_.set(limits, effective_max_connections(limits));
-    }
-    Impl(const Impl&) = delete;
-    Impl& operator=(const Impl&) = delete;
-    ~Impl() { drain_until(SteadyTime{}); }
-
-    [[nodiscard]] std::optional<Error> start(unsigned reactors, std::vector<BoundListener> bound,
-                                             const HandlerFactory& make_handler);
-    void report_certificates();
-    void introduce(ReactorThread& thread);
-    void drain_until(SteadyTime deadline) {
-        draining_.store(true, std::memory_order_relaxed);
-        for (const auto& thread : threads_) {
-            StopTask task{.deadline = deadline};
-            if (deadline > clock_.steady()) report_stop(task, thread->pipeline(), running_.get()->config.drain_time);
-            thread->post([task = std::move(task)](Shard& shard) { shard.drain(task); });
-        }
-    }
-    void wait() {
-        for (const auto& thread : threads_) thread->wait();
-    }
-
-    [[nodiscard]] ServerStatus status() const;
-    [[nodiscard]] const Device* device_of(const Connection& connection, Shard& shard) const;
-    [[nodiscard]] bool is_listed(const Connection& connection, Shard& shard, const ConnectionQuery& query) const;
-    [[nodiscard]] const Pipeline& pipeline_of(Shard& shard) const {
-        return threads_[shard.registry().reactor()]->pipeline();
-    }
-    [[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard) const {
-        return holdfast::row_of(connection, shard, pipeline_of(shard), device_of(connection, shard), run_);
-    }
-    /// Returns the thread that holds the connection, or nullptr if the id is of another run.
-    [[nodiscard]] ReactorThread* thread_of(ConnectionId id) const {
-        const unsigned reactor = Registry::reactor_of(id.number);
-        return id.run == run_ && reactor < threads_.size() ? threads_[reactor].get() : nullptr;
-    }
-    [[nodiscard]] Reconciler::Sources reconcile_sources();
-    [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId id) const;
-    [[nodiscard]] std::optional<Discrepancy> about(Token number);
-    /// Queries the connection's reactor; returns `absent` if it has ended. `question` runs on that reactor's thread and
-    /// must reply once.
-    template <typename T>
-    [[nodiscard]] T query_connection(ConnectionId id, T absent,
-                                     std::function<void(Shard&, Connection&, Reply<T>)> question) const;
-
-    const SystemClock clock_;
-    const std::uint32_t run_;
-    const SteadyTime started_ = clock_.steady();
-    const WallTime started_at_ = clock_.wall();
-    Admission admission_;
-    ClosedHistory history_;
-    BadItemHistory bad_items_;
-    DeviceIndex directory_;
-    NoticeLimiter notices_;
-    Reconciler reconciler_;
-    std::atomic<bool> draining_{false};
-    ActiveConfig running_;
-    std::mutex applying_;  // held while a new configuration is applied
-    std::vector<std::unique_ptr<ReactorThread>> threads_;
-    Drains drains_{clock_, threads_};
-};
 
 std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundListener> bound,
                                          const HandlerFactory& make_handler) {
@@ -130,9 +74,11 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
         listeners.push_back(pipeline_listener(listener.config, listener.tokens));
     }
     for (unsigned i = 0; i < reactors; ++i) {
+        auto handler = made_handler(make_handler, i);
+        if (!handler) return handler.error();
         auto pipeline = std::make_unique<Pipeline>(
             Pipeline::Options{.run = run_, .listeners = listeners, .item = config.item, .clock = &clock_},
-            make_handler(i), Pipeline::Shared{history_, bad_items_, notices_});
+            std::move(handler).value(), Pipeline::Shared{history_, bad_items_, notices_});
         threads_.push_back(std::make_unique<ReactorThread>(clock_, admission_, shard_options(i, config, policies),
                                                            std::move(pipeline)));
         Shard& shard = threads_.back()->shard();
@@ -158,8 +104,15 @@ void Server::Impl::report_certificates() {
     }
 }
 
-/// Connects the thread's pipeline with the device index, before the thread runs.
+/// Connects the thread with the server and the device index, before the thread runs.
 void Server::Impl::introduce(ReactorThread& thread) {
+    thread.know_server(
+        {.shard = thread.shard(),
+         .pipeline = thread.pipeline(),
+         .run = run_,
+         .post = [this](ConnectionId id, ReactorContext::Work work) { return post(id, std::move(work)); },
+         .send_many = [this](std::span<const ConnectionId> ids, std::string_view bytes) { send_many(ids, bytes); },
+         .find = [this](std::string_view device) { return find(device); }});
     thread.pipeline().know_devices(
         {.directory = &directory_,
          .shard = &thread.shard(),
@@ -224,22 +177,6 @@ std::optional<Discrepancy> Server::Impl::about(Token number) {
     if (!found) return std::nullopt;
     const ConnectionRow& row = found->row;
     return Discrepancy{.kind = {}, .listener = row.listener, .peer = row.peer, .conn = row.conn, .descriptor = -1};
-}
-
-template <typename T>
-T Server::Impl::query_connection(ConnectionId id, T absent,
-                                 std::function<void(Shard&, Connection&, Reply<T>)> question) const {
-    ReactorThread* thread = thread_of(id);
-    if (thread == nullptr) return absent;
-    const Reply<T> reply;
-    auto answer = reply.future();
-    const bool taken = thread->post([&absent, &question, number = id.number, reply](Shard& shard) {
-        Connection* connection = shard.registry().find(number);
-        if (connection != nullptr && !connection->is_opening()) return question(shard, *connection, reply);
-        shard.counters().stale_commands.increment();
-        reply(absent);
-    });
-    return taken ? answer.get() : absent;
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -322,43 +259,6 @@ std::optional<ConnectionDetail> Server::Impl::show(ConnectionId id) const {
 
 std::optional<ConnectionDetail> Server::show(ConnectionId id) const { return impl_->show(id); }
 
-std::optional<ProbeAnswer> Server::probe(ConnectionId id, milliseconds timeout) {
-    using Answer = std::optional<ProbeAnswer>;
-    return impl_->query_connection<Answer>(id, std::nullopt,
-                                           [id, timeout](Shard& shard, Connection& connection, Reply<Answer> reply) {
-                                               shard.probe(connection, timeout, [id, reply](ProbeFindings findings) {
-                                                   findings.last.conn = id;
-                                                   reply(findings.last);
-                                               });
-                                           });
-}
-
-ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds timeout, OnSilent on_silent,
-                               std::optional<std::uint8_t> listener) {
-    const SteadyTime began = impl_->clock_.steady();
-    const auto findings = query_all<ProbeFindings>(
-        impl_->threads_, [&peer, timeout, on_silent, listener](Shard& shard, Reply<ProbeFindings> reply) {
-            const bool marks = on_silent == OnSilent::suspect;
-            const auto wanted = [peer, listener, marks](const Connection& connection) {
-                return (!peer || peer->contains(connection.peer.address)) &&
-                       (!listener || *listener == connection.listener) && !(marks && connection.suspect);
-            };
-            const auto just_heard = marks ? ProbeRun::JustHeard::probe_soon : ProbeRun::JustHeard::is_alive;
-            shard.probe_all(wanted, timeout, just_heard, [reply, timeout, marks, &shard](ProbeFindings found) {
-                if (marks) shard.mark_suspects(found.silent, timeout);
-                reply(std::move(found));
-            });
-        });
-    ProbeSummary summary;
-    for (const ProbeFindings& found : findings) {
-        summary.asked += found.probed;
-        summary.alive += found.alive;
-        for (const Token number : found.silent) summary.silent.push_back({impl_->run_, number});
-    }
-    summary.waited = std::chrono::floor<milliseconds>(impl_->clock_.steady() - began);
-    return summary;
-}
-
 Reconciliation Server::reconcile() { return impl_->reconciler_.run(); }
 Observations Server::observe() { return take_observations(impl_->threads_); }
 std::vector<CensusEntry> Server::census() const { return take_census(impl_->threads_); }
@@ -367,6 +267,7 @@ std::vector<IpAddress> Server::sample_peers(std::size_t max) const {
 }
 
 Result<ApplyReport> Server::apply(ServerConfig config) {
+    refuse_on_reactor(impl_->run_);
     const std::lock_guard lock(impl_->applying_);
     if (impl_->draining_.load(std::memory_order_relaxed)) {
         return Error{"cannot apply the configuration: the gateway is stopping"};
@@ -380,69 +281,18 @@ Result<ApplyReport> Server::apply(ServerConfig config) {
 }
 
 Result<DrainStatus> Server::drain_over(const DrainOrder& order) {
+    refuse_on_reactor(impl_->run_);
     if (impl_->draining_.load(std::memory_order_relaxed))
         return Error{"cannot drain: the gateway is stopping, and all connections end"};
     return impl_->drains_.begin(order, *impl_->running_.get());
 }
 
-std::optional<DrainStatus> Server::cancel_drain() { return impl_->drains_.cancel(); }
-
-std::optional<ConnectionId> Server::find(std::string_view device) const {
-    const auto number = impl_->directory_.find(device);
-    return number ? std::optional(ConnectionId{impl_->run_, *number}) : std::nullopt;
+std::optional<DrainStatus> Server::cancel_drain() {
+    refuse_on_reactor(impl_->run_);
+    return impl_->drains_.cancel();
 }
 
-bool Server::close(ConnectionId id, CloseReason reason, std::string_view detail) {
-    HOLDFAST_CHECK(kind_of(reason) == ReasonKind::policy);
-    return impl_->query_connection<bool>(
-        id, false, [reason, detail](Shard& shard, Connection& connection, const Reply<bool>& reply) {
-            shard.close(connection, reason, detail);
-            reply(true);
-        });
-}
-
-std::size_t Server::close_all(const Prefix& peer) {
-    const auto counts = query_all<std::size_t>(impl_->threads_, [&peer](Shard& shard, Reply<std::size_t> reply) {
-        auto count = std::make_shared<std::size_t>(0);
-        shard.walk(
-            [peer, count, &shard](Connection& connection) {
-                if (!peer.contains(connection.peer.address)) return;
-                shard.close(connection, CloseReason::kicked);
-                ++*count;
-            },
-            [count, reply] { reply(*count); });
-    });
-    std::size_t sum = 0;
-    for (const std::size_t count : counts) sum += count;
-    return sum;
-}
-
-SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
-    return impl_->query_connection<SendOutcome>(
-        id, SendOutcome::no_such_connection,
-        [this, json_object](Shard& shard, Connection& connection, const Reply<SendOutcome>& reply) {
-            if (shard.is_unauthenticated(connection)) return reply(SendOutcome::no_such_connection);
-            std::string framed;
-            append_framed(framed, impl_->pipeline_of(shard).listener(connection.listener).rules(), json_object);
-            reply(shard.send(connection, framed));
-        });
-}
-
-Delivery Server::deliver(ConnectionId id, std::string_view json_object, milliseconds timeout) {
-    return impl_->query_connection<Delivery>(
-        id, Delivery::absent,
-        [this, json_object, timeout](Shard& shard, Connection& connection, const Reply<Delivery>& reply) {
-            if (shard.is_unauthenticated(connection)) return reply(Delivery::absent);
-            std::string framed;
-            append_framed(framed, impl_->pipeline_of(shard).listener(connection.listener).rules(), json_object);
-            const SendOutcome outcome = shard.send(connection, framed);
-            if (outcome == SendOutcome::no_such_connection) return reply(Delivery::absent);
-            if (outcome == SendOutcome::queue_full) return reply(Delivery::queue_full);
-            shard.when_acknowledged(
-                shard.registry().number_of(connection), shard.time().steady + timeout,
-                [reply](bool acknowledged) { reply(acknowledged ? Delivery::acked : Delivery::sent); });
-        });
-}
+std::optional<ConnectionId> Server::find(std::string_view device) const { return impl_->find(device); }
 
 std::string_view version() noexcept { return HOLDFAST_VERSION; }
 

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <condition_variable>
@@ -140,6 +141,16 @@ public:
             if (got <= 0) return "";
             received_.append(bytes.data(), static_cast<std::size_t>(got));
         }
+    }
+    /// Returns the next bytes from the gateway, empty at the end.
+    [[nodiscard]] std::string receive() {
+        std::string bytes(std::size_t{64} << 10, '\0');
+        pollfd waiting{socket_.get(), POLLIN, 0};
+        const auto timeout = static_cast<int>(std::chrono::milliseconds(test_timeout).count());
+        if (::poll(&waiting, 1, timeout) != 1) return "";
+        bytes.resize(
+            static_cast<std::size_t>(std::max<ssize_t>(::recv(socket_.get(), bytes.data(), bytes.size(), 0), 0)));
+        return bytes;
     }
     /// Waits until the gateway ends the connection. Returns false after the timeout.
     [[nodiscard]] bool ended() const {

@@ -1,0 +1,176 @@
+#include "server/reactor_context.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "codec/framing.h"
+#include "text/printable.h"
+
+namespace holdfast {
+namespace {
+
+thread_local std::optional<std::uint32_t> run_of_thread;
+
+}  // namespace
+
+void mark_reactor_thread(std::uint32_t run) noexcept { run_of_thread = run; }
+
+void refuse_on_reactor(std::uint32_t run) {
+    if (run_of_thread != run) return;
+    throw Misuse(
+        "cannot wait for the reactors on a reactor's thread; use its ReactorContext, or call Server on a thread of "
+        "your own");
+}
+
+CloseInfo close_info(const CloseOrder& order) {
+    if (kind_of(order.reason) != ReasonKind::policy) {
+        throw Misuse("cannot close a connection as " + std::string(to_string(order.reason)) +
+                     ", which only the gateway finds out; give a reason of kind policy, such as application");
+    }
+    return {.reason = order.reason, .detail = {}, .evidence = {}, .code = order.code};
+}
+
+std::string kept_detail(std::string_view detail) {
+    std::string text = printable(detail);
+    std::size_t size = std::min(text.size(), CloseOrder::max_detail);
+    while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
+    text.resize(size);
+    return text;
+}
+
+void send_to(Shard& shard, const std::vector<Token>& numbers, std::string_view bytes) {
+    for (const Token number : numbers) {
+        Connection* const connection = shard.registry().find(number);
+        if (connection == nullptr || connection->is_opening() || shard.is_ending(*connection)) continue;
+        if (!shard.is_unauthenticated(*connection)) static_cast<void>(shard.send(*connection, bytes));
+    }
+}
+
+void ReactorContext::Impl::check_thread() const {
+    if (thread_ == std::this_thread::get_id()) return;
+    throw Misuse("a ReactorContext was used on another thread than its reactor's; use post()");
+}
+
+Connection* ReactorContext::Impl::find(ConnectionId id) const {
+    check_thread();
+    if (id.run != parts_.run) return nullptr;
+    Connection* const connection = parts_.shard.registry().find(id.number);
+    const bool is_there = connection != nullptr && !connection->is_opening() && !parts_.shard.is_ending(*connection);
+    return is_there ? connection : nullptr;
+}
+
+SendOutcome ReactorContext::Impl::send(ConnectionId id, std::string_view json_object) {
+    Connection* const connection = find(id);
+    if (connection == nullptr || parts_.shard.is_unauthenticated(*connection)) return SendOutcome::no_such_connection;
+    framed_.clear();
+    append_framed(framed_, parts_.pipeline.listener(connection->listener).rules(), json_object);
+    return parts_.shard.send(*connection, framed_);
+}
+
+TimerId ReactorContext::Impl::run_after(std::chrono::milliseconds delay, std::function<void()> work) {
+    check_thread();
+    const std::uint64_t id = ++last_timer_;
+    timers_.emplace(id, std::move(work));
+    parts_.shard.run_at(parts_.shard.time().steady + delay, [this, id] {
+        if (auto timer = timers_.extract(id)) timer.mapped()();
+    });
+    return TimerId{id};
+}
+
+bool ReactorContext::Impl::cancel(TimerId timer) {
+    check_thread();
+    return timers_.erase(static_cast<std::uint64_t>(timer)) > 0;
+}
+
+void ReactorContext::Impl::set_data(const Connection& connection, Token number, void* data) {
+    const std::uint32_t slot = parts_.shard.registry().slot_of(connection);
+    if (words_.size() <= slot) words_.resize(std::max<std::size_t>(slot + 1, 2 * words_.size()));
+    words_[slot] = {number, data};
+}
+
+void* ReactorContext::Impl::data(ConnectionId id) const {
+    check_thread();
+    const std::size_t slot = id.number & Registry::slot_mask;
+    const bool is_known = id.run == parts_.run && slot < words_.size() && words_[slot].number == id.number;
+    return is_known ? words_[slot].data : nullptr;
+}
+
+void ReactorContext::Impl::hold(Connection& connection, Token number) {
+    parts_.shard.hold(connection);
+    releases_.erase(number);
+}
+
+/// Releases at the end of the turn: within on_item(), the receive buffer is in use.
+void ReactorContext::Impl::release(Token number) {
+    if (!releases_.insert(number).second) return;
+    parts_.shard.after_turn([this, number] {
+        Connection* const connection = parts_.shard.registry().find(number);
+        if (releases_.erase(number) > 0 && connection != nullptr) parts_.shard.release_held(*connection);
+    });
+}
+
+ReactorContext::ReactorContext(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+ReactorContext::~ReactorContext() = default;
+
+unsigned ReactorContext::reactor() const noexcept { return impl_->shard().registry().reactor(); }
+
+SendOutcome ReactorContext::send(ConnectionId id, std::string_view json_object) { return impl_->send(id, json_object); }
+
+SendOutcome ReactorContext::send_bytes(ConnectionId id, std::string_view bytes) {
+    Connection* const connection = impl_->find(id);
+    const bool may = connection != nullptr && !impl_->shard().is_unauthenticated(*connection);
+    return may ? impl_->shard().send(*connection, bytes) : SendOutcome::no_such_connection;
+}
+
+bool ReactorContext::close(ConnectionId id, const CloseOrder& order) {
+    const CloseInfo info = close_info(order);
+    Connection* const connection = impl_->find(id);
+    return connection != nullptr && impl_->shard().close(*connection, info, kept_detail(order.detail), order.flush);
+}
+
+bool ReactorContext::probe(ConnectionId id, std::chrono::milliseconds timeout,
+                           std::function<void(const ProbeAnswer&)> done) {
+    Connection* const connection = impl_->find(id);
+    if (connection == nullptr) return false;
+    impl_->shard().probe(*connection, timeout, [id, done = std::move(done)](ProbeFindings findings) {
+        findings.last.conn = id;
+        done(findings.last);
+    });
+    return true;
+}
+
+TimerId ReactorContext::run_after(std::chrono::milliseconds delay, std::function<void()> work) {
+    return impl_->run_after(delay, std::move(work));
+}
+bool ReactorContext::cancel(TimerId timer) { return impl_->cancel(timer); }
+
+bool ReactorContext::set_data(ConnectionId id, void* data) {
+    const Connection* const connection = impl_->find(id);
+    if (connection != nullptr) impl_->set_data(*connection, id.number, data);
+    return connection != nullptr;
+}
+void* ReactorContext::data(ConnectionId id) const { return impl_->data(id); }
+
+bool ReactorContext::hold(ConnectionId id) {
+    Connection* const connection = impl_->find(id);
+    if (connection != nullptr) impl_->hold(*connection, id.number);
+    return connection != nullptr;
+}
+
+bool ReactorContext::release(ConnectionId id) {
+    const bool is_there = impl_->find(id) != nullptr;
+    if (is_there) impl_->release(id.number);
+    return is_there;
+}
+
+std::optional<ConnectionId> ReactorContext::find(std::string_view device) const { return impl_->parts().find(device); }
+
+bool ReactorContext::post(ConnectionId id, Work work) const { return impl_->parts().post(id, std::move(work)); }
+
+void ReactorContext::send_many(std::span<const ConnectionId> ids, std::string_view bytes) const {
+    impl_->parts().send_many(ids, bytes);
+}
+
+}  // namespace holdfast

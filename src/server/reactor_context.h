@@ -1,0 +1,87 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <holdfast/reactor_context.h>
+
+#include "conn/shard.h"
+#include "pipeline/pipeline.h"
+
+namespace holdfast {
+
+/// Throws Misuse if a blocking function is called on a reactor's thread of this run.
+void refuse_on_reactor(std::uint32_t run);
+/// Marks the calling thread as a reactor's of this run.
+void mark_reactor_thread(std::uint32_t run) noexcept;
+
+/// Parts that a context acts on, and functions of the server for any thread. They outlive its reactor's thread.
+struct ContextParts {
+    Shard& shard;
+    const Pipeline& pipeline;
+    std::uint32_t run = 0;
+    std::function<bool(ConnectionId id, ReactorContext::Work work)> post;
+    std::function<void(std::span<const ConnectionId> ids, std::string_view bytes)> send_many;
+    std::function<std::optional<ConnectionId>(std::string_view device)> find;
+};
+
+/// State of a context: its timers, the program's words by connection, and releases of this turn. The reactor's thread,
+/// except parts().
+class ReactorContext::Impl {
+public:
+    explicit Impl(ContextParts parts) : parts_(std::move(parts)) {}
+
+    /// Binds the context to the calling thread.
+    void start() {
+        thread_ = std::this_thread::get_id();
+        mark_reactor_thread(parts_.run);
+    }
+    [[nodiscard]] Shard& shard() const { return parts_.shard; }
+    [[nodiscard]] const ContextParts& parts() const { return parts_; }
+    /// Returns nullptr if the connection does not exist here, or its end has been ordered. Throws Misuse on another
+    /// thread than the reactor's, as all further functions do.
+    [[nodiscard]] Connection* find(ConnectionId id) const;
+    [[nodiscard]] SendOutcome send(ConnectionId id, std::string_view json_object);
+    [[nodiscard]] TimerId run_after(std::chrono::milliseconds delay, std::function<void()> work);
+    [[nodiscard]] bool cancel(TimerId timer);
+    void set_data(const Connection& connection, Token number, void* data);
+    [[nodiscard]] void* data(ConnectionId id) const;
+    void hold(Connection& connection, Token number);
+    void release(Token number);
+
+private:
+    struct Word {
+        Token number = 0;  ///< of its connection: the word of an ended one is not the next one's
+        void* data = nullptr;
+    };
+
+    void check_thread() const;
+
+    const ContextParts parts_;
+    std::thread::id thread_;
+    std::string framed_;
+    std::map<std::uint64_t, std::function<void()>> timers_;
+    std::uint64_t last_timer_ = 0;
+    std::vector<Word> words_;  // by slot; empty until the first set_data()
+    std::set<Token> releases_;
+};
+
+/// Returns the order as the shard takes it. Throws Misuse for a reason that a program may not give.
+[[nodiscard]] CloseInfo close_info(const CloseOrder& order);
+/// Returns the detail as valid UTF-8 of at most CloseOrder::max_detail bytes.
+[[nodiscard]] std::string kept_detail(std::string_view detail);
+
+/// Sends the bytes to those of the connections that exist. The shard's thread.
+void send_to(Shard& shard, const std::vector<Token>& numbers, std::string_view bytes);
+
+}  // namespace holdfast
