@@ -151,6 +151,9 @@ struct TurnStatus {
     std::uint64_t long_turns = 0;             ///< turns of 100 ms and more
 };
 
+/// The ids that ServerStatus::duplicates holds at once.
+inline constexpr std::size_t max_duplicates = 64;
+
 /// An id that several devices seem to share: its connections supersede each other so often that takeovers are delayed.
 struct DuplicateDevice {
     std::string id;
@@ -172,7 +175,7 @@ struct ServerStatus : ReactorFigures<std::uint64_t> {
     bool out_of_service = false;  ///< all of it was drained, and that was not cancelled: balancers look elsewhere
     std::optional<DrainStatus> drain = {};         ///< the latest, if there was one
     std::uint64_t events = 0;                      ///< given to handlers
-    std::vector<DuplicateDevice> duplicates = {};  ///< of the last minute, the latest first; at most 64
+    std::vector<DuplicateDevice> duplicates = {};  ///< of the last minute, the latest first; at most max_duplicates
     std::vector<TurnStatus> turns = {};            ///< by reactor
     std::vector<ListenerStatus> listeners;
 };

@@ -54,9 +54,12 @@ struct ReasonShare {
     friend bool operator==(const ReasonShare&, const ReasonShare&) = default;
 };
 
-/// Interval of the ends that an alarm counts. A connection belongs to the alarm if it ended within the interval, for
-/// one of the alarm's reasons. Also, its peer is one of `peers` or, without a list, it was open before `from`.
+/// Interval of the ends that an alarm counts, from the first to the last. A connection belongs to the alarm if it ended
+/// within the interval, for one of the alarm's reasons. Also, its peer is one of `peers` or, without a list, it was
+/// open before `from`.
 struct AlarmInterval {
+    static constexpr std::chrono::milliseconds error{5};  ///< of the conversion to the wall clock
+
     EventTime from;  ///< the first end
     EventTime to;    ///< the last end
 
@@ -95,6 +98,7 @@ struct Alarm {
     std::optional<AlarmInterval> interval = {};  ///< of those connections, if they have ended
     /// Peers of those connections, sorted, if the interval has other ends with the same reasons; else null.
     std::shared_ptr<const std::vector<Endpoint>> peers = {};
+    bool of_bad_items = false;          ///< the latest item of at least half of them was bad
     std::size_t population_before = 0;  ///< at the interval's start
     std::size_t population_now = 0;     ///< updated while the alarm is active
     std::vector<ReasonShare> reasons;   ///< largest first

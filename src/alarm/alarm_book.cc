@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string_view>
 #include <utility>
 
 #include "base/check.h"
@@ -15,20 +16,39 @@ auto find(std::vector<Alarm>& alarms, std::uint64_t id) {
 
 }  // namespace
 
-void AlarmBook::restore(AlarmBoard former, EventTime until) {
+void AlarmBook::restore(AlarmBoard former) {
     board_ = std::move(former);
-    for (auto alarm = board_.active.rbegin(); alarm != board_.active.rend(); ++alarm) {
-        alarm->cleared_at = until;
-        alarm->cause += " The gateway ended while this alarm was active; a new alarm follows if it sees the same.";
-        changed(alarm->id);
-        board_.recent.insert(board_.recent.begin(), std::move(*alarm));
+    for (Alarm& alarm : board_.active) {
+        constexpr std::string_view of_before = " It is from before the gateway's restart.";
+        if (!alarm.cause.ends_with(of_before)) alarm.cause += of_before;
+        restored_.push_back(alarm.id);
     }
-    board_.active.clear();
     if (board_.recent.size() > max_recent) board_.recent.resize(max_recent);
+}
+
+void AlarmBook::see_population(const std::string& listener, std::size_t population) {
+    for (const std::uint64_t id : restored_) {
+        Alarm& alarm = active(id);
+        if (alarm.listener == listener) alarm.population_now = population;
+    }
+}
+
+void AlarmBook::clear_restored(const std::function<bool(const Alarm&)>& is_over) {
+    std::erase_if(restored_, [&](std::uint64_t id) {
+        const bool over = is_over(active(id));
+        if (over) clear(id);
+        return over;
+    });
 }
 
 void AlarmBook::begin(std::chrono::steady_clock::time_point now, EventTime wall) {
     wall_ = wall;
+    if (!first_evaluation_) first_evaluation_ = now;
+    clear_restored([&](const Alarm& alarm) {
+        const bool is_about_connections = alarm.interval || alarm.silent;
+        const std::chrono::seconds kept = is_about_connections ? kept_after_restart : others_kept_after_restart;
+        return now - *first_evaluation_ >= kept;
+    });
     const auto step = wall_line_.follow(now, wall);
     if (step == std::chrono::milliseconds(0)) return;
     for (std::vector<Alarm>* alarms : {&board_.active, &board_.recent}) {
@@ -41,6 +61,8 @@ void AlarmBook::begin(std::chrono::steady_clock::time_point now, EventTime wall)
 }
 
 std::uint64_t AlarmBook::raise(Alarm alarm) {
+    clear_restored(
+        [&alarm](const Alarm& former) { return former.kind == alarm.kind && former.listener == alarm.listener; });
     alarm.id = ++board_.last_id;
     alarm.raised_at = wall_;
     board_.active.insert(board_.active.begin(), std::move(alarm));

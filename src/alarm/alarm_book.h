@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,9 +18,14 @@ class AlarmBook {
 public:
     static constexpr std::size_t max_recent = 100;
 
-    /// Takes over the alarms of an earlier process. Clears and reports those that were active at `until`: this process
-    /// raises them again if it sees the same.
-    void restore(AlarmBoard former, EventTime until);
+    static constexpr std::chrono::minutes kept_after_restart{5};          ///< alarms about connections
+    static constexpr std::chrono::seconds others_kept_after_restart{30};  ///< alarms about states of the gateway
+
+    /// Takes over the alarms of an earlier process. Those that were active stay so for that time: this process does not
+    /// know the population before them. An alarm of the same kind and listener replaces such an alarm at once.
+    void restore(AlarmBoard former);
+    /// Updates the population of the earlier process's active alarms.
+    void see_population(const std::string& listener, std::size_t population);
 
     /// Sets the time of all changes until the next call. After a step of the wall clock, former times move with it.
     void begin(std::chrono::steady_clock::time_point now, EventTime wall);
@@ -40,6 +47,10 @@ public:
     [[nodiscard]] AlarmBoard board() const { return board_; }
 
 private:
+    void clear_restored(const std::function<bool(const Alarm&)>& is_over);
+
+    std::vector<std::uint64_t> restored_;  // active alarms of the earlier process
+    std::optional<std::chrono::steady_clock::time_point> first_evaluation_;
     EventTime wall_;
     WallLine wall_line_;
     AlarmBoard board_;

@@ -1,6 +1,9 @@
 #include "alarm/alarm_commands.h"
 
+#include <algorithm>
+
 #include "alarm/alarm_members.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {
@@ -13,8 +16,32 @@ std::string peer_flag(const Alarm& alarm) {
     return " --peer " + to_string(alarm.prefixes.front().prefix);
 }
 
-std::string closed_command(CloseReason reason, const std::string& peer = {}) {
-    return "holdfast closed --reason " + std::string(to_string(reason)) + peer;
+std::string closed_command(CloseReason reason, const std::string& flags = {}) {
+    return "holdfast closed --reason " + std::string(to_string(reason)) + flags;
+}
+
+/// Returns " --since 2026-11-22T08:00:00Z", the second of the first end, or "" without an interval.
+std::string since_flag(const Alarm& alarm) {
+    return alarm.interval ? " --since " + format_time(alarm.interval->from) : std::string();
+}
+
+/// Returns the commands that list the ends: one for each reason and prefix, the largest first.
+Commands list_ends(const Alarm& alarm) {
+    constexpr std::size_t max_reasons = 2;
+    constexpr std::size_t max_prefixes = 3;
+    Commands commands;
+    for (std::size_t i = 0; i < std::min(alarm.reasons.size(), max_reasons); ++i) {
+        const auto add = [&](const std::string& peer) {
+            commands.push_back(closed_command(alarm.reasons[i].reason, peer + since_flag(alarm)));
+        };
+        const bool one_covers_them = !peer_flag(alarm).empty() || alarm.prefixes.empty();
+        if (one_covers_them) add(peer_flag(alarm));
+        for (std::size_t k = 0; !one_covers_them && k < std::min(alarm.prefixes.size(), max_prefixes); ++k)
+            add(" --peer " + to_string(alarm.prefixes[k].prefix));
+        if (5 * alarm.reasons[i].count >= 4 * alarm.count) break;
+    }
+    if (commands.empty()) commands.push_back("holdfast closed" + since_flag(alarm));
+    return commands;
 }
 
 /// Adds the commands that list the members.
@@ -37,16 +64,14 @@ Commands of_silence(const Alarm& alarm) {
 Commands of_kind(const Alarm& alarm) {
     switch (alarm.kind) {
         case AlarmKind::population_drop:
-            if (alarm.reasons.empty()) return {"holdfast closed"};
-            return {closed_command(alarm.reasons.front().reason, peer_flag(alarm))};
+        case AlarmKind::keepalive_ineffective:
+        case AlarmKind::idle_timeout:
+        case AlarmKind::reconnect_storm:
+            return list_ends(alarm);
         case AlarmKind::peers_silent:
             return of_silence(alarm);
-        case AlarmKind::reconnect_storm:
-            return {"holdfast list --sort age --reverse" + peer_flag(alarm), "holdfast closed" + peer_flag(alarm)};
-        case AlarmKind::keepalive_ineffective:
-            return {closed_command(CloseReason::read_idle), closed_command(CloseReason::retransmit_expired)};
-        case AlarmKind::idle_timeout:
-            return {alarm.reasons.empty() ? "holdfast closed" : closed_command(alarm.reasons.front().reason)};
+        case AlarmKind::bad_items:
+            return {"holdfast bad"};
         case AlarmKind::duplicate_device:
             return {closed_command(CloseReason::superseded)};
         case AlarmKind::buffer_pressure:

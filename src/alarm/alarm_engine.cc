@@ -19,7 +19,7 @@ class AlarmEngine::Impl {
 public:
     explicit Impl(const AlarmConfig& settings) : settings_(settings) {}
 
-    void restore(AlarmBoard former, EventTime until) { book_.restore(std::move(former), until); }
+    void restore(AlarmBoard former) { book_.restore(std::move(former)); }
     void change(const AlarmConfig& settings) { settings_ = settings; }
     void note(const Observation& observation);
     void note_gap(CloseLog::Time now) { closes_.note_gap(now); }
@@ -107,7 +107,10 @@ std::vector<Alarm> AlarmEngine::Impl::evaluate(const AlarmInput& input) {
                         .draining = input.status.draining,
                         .minute_ended = minute_ended(input.now)};
     end_the_gone(input.status);
-    for (const ListenerStatus& status : input.status.listeners) watch_of(status).evaluate(sample, status);
+    for (const ListenerStatus& status : input.status.listeners) {
+        book_.see_population(status.name, status.connections);
+        watch_of(status).evaluate(sample, status);
+    }
     sink_.evaluate(book_, input);
     drift_.evaluate(book_, input);
     buffers_.evaluate(book_, input);
@@ -121,7 +124,7 @@ std::vector<Alarm> AlarmEngine::Impl::evaluate(const AlarmInput& input) {
 
 AlarmEngine::AlarmEngine(const AlarmConfig& settings) : impl_(std::make_unique<Impl>(settings)) {}
 AlarmEngine::~AlarmEngine() = default;
-void AlarmEngine::restore(AlarmBoard former, EventTime until) { impl_->restore(std::move(former), until); }
+void AlarmEngine::restore(AlarmBoard former) { impl_->restore(std::move(former)); }
 void AlarmEngine::change(const AlarmConfig& settings) { impl_->change(settings); }
 void AlarmEngine::note_gap(std::chrono::steady_clock::time_point now) { impl_->note_gap(now); }
 void AlarmEngine::note(const Observation& observation) { impl_->note(observation); }

@@ -42,9 +42,8 @@ public:
     AlarmEngine& operator=(const AlarmEngine&) = delete;
     ~AlarmEngine();
 
-    /// Takes over the alarms of an earlier process, which saved them at `until`. Call it before the first evaluation,
-    /// which reports those that were active as cleared.
-    void restore(AlarmBoard former, EventTime until);
+    /// Takes over the alarms of an earlier process: see AlarmBook::restore(). Call it before the first evaluation.
+    void restore(AlarmBoard former);
     void change(const AlarmConfig& settings);
     /// Records an observation of a reactor: an end, or a change of suspicion. Call it before the evaluation of a status
     /// that counts it.

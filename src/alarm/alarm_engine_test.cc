@@ -14,6 +14,7 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
+using testing::StartsWith;
 
 /// A gateway of 1,000 connections, an hour old.
 class Alarms : public testing::Test {
@@ -67,6 +68,14 @@ TEST_F(Alarms, AFleetThatArrivesIsNoStorm) {
     }
     gateway_.seconds(120);
     EXPECT_THAT(gateway_.told, IsEmpty());
+}
+
+TEST_F(Alarms, BadItemsOfAYoungGatewayNameTheTimeSinceTheFirst) {
+    for (int i = 0; i < 5; ++i) {
+        gateway_.listener().bad_items[static_cast<std::size_t>(BadItem::no_key)] += 40;
+        gateway_.second();
+    }
+    EXPECT_THAT(only().summary, StartsWith("200 bad items in 5 s, 100 % of all"));
 }
 
 TEST_F(Alarms, BadItems) {
@@ -387,27 +396,6 @@ TEST_F(Alarms, TheBoardKeepsAHundredOfThePast) {
     EXPECT_THAT(gateway_.recent(), SizeIs(100));
     EXPECT_EQ(gateway_.recent()[0].id, 120U);
     EXPECT_GT(gateway_.recent()[0].raised_at, gateway_.recent()[1].raised_at);
-}
-
-TEST_F(Alarms, OfAnEarlierProcessStayOnTheBoard) {
-    gateway_.sink.error = "broken pipe";
-    gateway_.second();
-    gateway_.engine.acknowledge(1, Acknowledgement{.at = {}, .note = "the disk is replaced"});
-    gateway_.second();
-    AlarmGateway next;
-    const EventTime saved = only().raised_at + seconds(30);
-    next.engine.restore(gateway_.engine.board(), saved);
-    const std::vector<Alarm> news = next.second();
-    ASSERT_THAT(news, SizeIs(1));
-    EXPECT_EQ(news[0].cleared_at, saved);
-    EXPECT_THAT(news[0].cause, HasSubstr("The gateway ended while this alarm was active;"));
-    EXPECT_EQ(news[0].acknowledged->note, "the disk is replaced");
-    EXPECT_THAT(next.active(), IsEmpty());
-    EXPECT_THAT(next.recent(), SizeIs(1));
-    next.sink.error = "broken pipe";
-    next.second();
-    ASSERT_THAT(next.active(), SizeIs(1));
-    EXPECT_EQ(next.active()[0].id, 2U);
 }
 
 TEST(CloseLog, KeepsTheLatest) {

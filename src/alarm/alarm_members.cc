@@ -77,10 +77,11 @@ std::vector<MemberState> states_of(std::vector<AlarmMember> members, const Prese
 
 bool is_member(const Alarm& alarm, const ClosedLife& life) {
     if (!alarm.interval || life.listener != alarm.listener) return false;
-    if (life.at < alarm.interval->from || life.at > alarm.interval->to) return false;
+    constexpr auto error = AlarmInterval::error;
+    if (life.at < alarm.interval->from - error || life.at > alarm.interval->to + error) return false;
     if (alarm.peers != nullptr) {
         if (!std::binary_search(alarm.peers->begin(), alarm.peers->end(), life.peer)) return false;
-    } else if (life.at - life.duration > alarm.interval->from) {
+    } else if (life.at - life.duration > alarm.interval->from - error) {
         return false;
     }
     const auto same = [&life](const ReasonShare& share) { return share.reason == life.reason; };

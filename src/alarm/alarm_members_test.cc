@@ -91,11 +91,11 @@ TEST(AlarmMembers, SelectsByListenerIntervalAndReason) {
     EXPECT_FALSE(is_member(alarm, life)) << "the alarm is about no ends";
     alarm.interval = AlarmInterval{members_wall, members_wall + 1s};
     EXPECT_TRUE(is_member(alarm, life));
-    life.at = members_wall + 1'001ms;
+    life.at = members_wall + 1'006ms;
     EXPECT_FALSE(is_member(alarm, life));
     life.at = members_wall + 1s;
     EXPECT_TRUE(is_member(alarm, life));
-    life.duration = 999ms;
+    life.duration = 994ms;
     EXPECT_FALSE(is_member(alarm, life)) << "opened after the first end";
     alarm.peers = std::make_shared<const std::vector<Endpoint>>(1, life.peer);
     EXPECT_TRUE(is_member(alarm, life)) << "the alarm names its peer";

@@ -22,8 +22,6 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using Time = AlarmGateway::Time;
 
-constexpr milliseconds error{5};  // by which the interval of an alarm is widened
-
 /// A gateway whose every end is recorded beside the engine, and the judge of the engine's sentences.
 class Witness {
 public:
@@ -78,8 +76,8 @@ private:
         if (alarm.kind != AlarmKind::population_drop || alarm.cleared_at) return;
         ++drops_told_;
         ASSERT_TRUE(alarm.interval);
-        const Time from = Time(alarm.interval->from.time_since_epoch()) + error;
-        const Time to = Time(alarm.interval->to.time_since_epoch()) - error;
+        const Time from = Time(alarm.interval->from.time_since_epoch());
+        const Time to = Time(alarm.interval->to.time_since_epoch());
         std::array<bool, close_class_count> classes{};
         std::map<CloseReason, std::size_t> told;
         for (const ReasonShare& share : alarm.reasons) {
@@ -90,7 +88,7 @@ private:
         std::size_t count = 0;
         for (const End& end : ends_) {
             const bool counts = classes[static_cast<std::size_t>(*row_of(end.reason).close_class)];
-            if (!counts || end.at < from || end.at > to || end.opened > from) continue;
+            if (!counts || end.at < from || end.at > to || end.opened >= from) continue;
             ++truth[end.reason];
             ++count;
         }

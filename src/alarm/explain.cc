@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "model/reason_row.h"
 
@@ -74,12 +75,9 @@ constexpr std::array verdicts{
             "Devices of {} answer, but do not read what is sent to them: their program hangs, or more is sent than "
             "they can read.",
             "Send less or slower, and check the devices' program; write_stall limits how long they may stall."},
-    Verdict{
-        Theme::idle, any, "connected but mute",
-        "Devices of {} send no valid item: a hung program, another framing or format, or a machine on the path that "
-        "answers for them.",
-        "Check the devices' program and the listener's bad items; if quiet devices are normal, raise read_idle or set "
-        "it \"off\"."},
+    Verdict{Theme::idle, any, "connected but mute",
+            "Devices of {} send no item: a hung program, or a machine on the path that answers for them.",
+            "Check the devices' program; if quiet devices are normal, raise read_idle or set it \"off\"."},
     Verdict{Theme::framing, any, "another framing or format",
             "Devices of {} send bytes outside the listener's framing: most likely new firmware or another client.",
             "Compare what they send with the listener's framing; the detail of holdfast closed says what was wrong."},
@@ -106,6 +104,9 @@ Theme theme_of(const Alarm& alarm) {
     auto& silent = counts[static_cast<std::size_t>(Theme::silent)];
     auto& unreachable = counts[static_cast<std::size_t>(Theme::unreachable)];
     (silent >= unreachable ? silent : unreachable) = silent + unreachable;
+    if (alarm.of_bad_items)  // they are not mute: their bytes are of another form
+        counts[static_cast<std::size_t>(Theme::framing)] +=
+            std::exchange(counts[static_cast<std::size_t>(Theme::idle)], 0);
     const auto max = std::max_element(counts.begin(), counts.end());
     return 5 * *max >= 3 * alarm.count ? static_cast<Theme>(max - counts.begin()) : Theme::mixed;
 }

@@ -221,8 +221,9 @@ void DuplicateWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
 void DuplicateWatch::explain(Alarm& alarm, const std::vector<DuplicateDevice>& duplicates) {
     constexpr std::size_t max_named = 5;
     alarm.count = duplicates.size();
-    alarm.summary = with_commas(duplicates.size()) + (duplicates.size() == 1 ? " id is" : " ids are") +
-                    " used by several devices: ";
+    const bool are_more = duplicates.size() >= max_duplicates;  // the others have no room in the status
+    alarm.summary = (are_more ? "at least " : "") + with_commas(duplicates.size()) +
+                    (duplicates.size() == 1 ? " id is" : " ids are") + " used by several devices: ";
     for (std::size_t i = 0; i < std::min(duplicates.size(), max_named); ++i) {
         const DuplicateDevice& one = duplicates[i];
         alarm.summary += (i == 0 ? "" : "; ") + in_quotes(one.id) + " at " + to_string(one.holder) + " and " +

@@ -41,9 +41,7 @@ void explain_kind(BadItem kind, Alarm& alarm) {
             alarm.cause =
                 "The bytes are not JSON in the listener's framing: a release with another format, encoding "
                 "or framing.";
-            alarm.advice =
-                "Compare what they send with the listener's framing; holdfast closed --reason "
-                "too_many_bad_items names devices.";
+            alarm.advice = "Compare what they send, which holdfast bad shows, with the listener's framing.";
             break;
         case BadItem::bad_hello:
         case BadItem::bad_seq:
@@ -127,8 +125,14 @@ void ItemWatch::explain(const Sample& sample, Alarm& alarm) const {
     const auto& sums = window_.sums();
     const auto max = std::max_element(sums.begin(), sums.begin() + good);
     const auto kind = static_cast<BadItem>(max - sums.begin());
+    const auto has_bad = [](const auto& counts) {
+        return std::any_of(counts.begin(), counts.begin() + good, [](std::uint64_t count) { return count > 0; });
+    };
+    constexpr std::chrono::seconds step{1};  // an entry has the bad items of the second before it
     alarm.count = bad();
-    alarm.took = sample.settings.window;
+    alarm.took = std::min<std::chrono::milliseconds>(
+        sample.settings.window,
+        std::chrono::round<std::chrono::milliseconds>(sample.now - window_.first(has_bad, sample.now) + step));
     alarm.summary = with_commas(alarm.count) + " bad items in " + in_words(alarm.took) + ", " +
                     percent_of(alarm.count, alarm.count + sums[good]) + " of all, " + percent_of(*max, alarm.count) +
                     " of them " + std::string(to_string(kind));

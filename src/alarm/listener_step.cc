@@ -10,7 +10,7 @@ void CloseLog::note(const Observation& observation) {
         closes_.pop_front();
     }
     closes_.push_back({observation.peer, observation.at, observation.at - observation.lived, observation.reason,
-                       observation.listener, observation.port});
+                       observation.listener, observation.port, observation.bad_items});
 }
 
 void CloseLog::forget_before(Time time) {

@@ -29,6 +29,7 @@ struct CloseRecord {
     CloseReason reason{};
     std::uint8_t listener = 0;  ///< ListenerStatus::number
     std::uint16_t port = 0;     ///< of the peer
+    bool bad_items = false;     ///< its latest item was bad
 };
 
 /// Stores the latest ended connections with their addresses, at most `max` (10 MB), oldest first. The counters also

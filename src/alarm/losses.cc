@@ -55,6 +55,7 @@ void Losses::scale(double factor) {
         figure = static_cast<std::size_t>(std::llround(static_cast<double>(figure) * factor));
     };
     more(count);
+    more(bad_items);
     more(cover.elsewhere);
     for (ReasonShare& share : reasons) more(share.count);
     for (PrefixShare& share : cover.prefixes) more(share.dead);
@@ -79,7 +80,7 @@ std::vector<CloseRecord> closes_together(std::vector<CloseRecord> closes, const 
     });
     if (closes.empty()) return closes;
     const Losses::Time from = closes.front().at;
-    std::erase_if(closes, [from](const CloseRecord& closed) { return closed.opened > from; });
+    std::erase_if(closes, [from](const CloseRecord& closed) { return closed.opened >= from; });
     return closes;
 }
 
@@ -91,6 +92,8 @@ Losses losses_of(const std::vector<CloseRecord>& closes, std::uint8_t listener,
     losses.from = closes.front().at;
     losses.to = closes.back().at;
     losses.reasons = reasons_of(closes);
+    losses.bad_items = static_cast<std::size_t>(
+        std::count_if(closes.begin(), closes.end(), [](const CloseRecord& closed) { return closed.bad_items; }));
     std::vector<IpAddress> dead;
     dead.reserve(closes.size());
     for (const CloseRecord& closed : closes) dead.push_back(closed.peer);
@@ -106,13 +109,13 @@ Losses losses_of(const std::vector<CloseRecord>& closes, std::uint8_t listener,
 
 void put(Alarm& alarm, const Losses& losses, const Sample& sample) {
     using std::chrono::milliseconds;
-    constexpr milliseconds error{5};  // of the conversion to the wall clock
     const auto wall_of = [&sample](Losses::Time time) {
         return sample.wall - std::chrono::round<milliseconds>(sample.now - time);
     };
     alarm.count = losses.count;
     alarm.took = std::chrono::duration_cast<milliseconds>(losses.to - losses.from);
-    alarm.interval = AlarmInterval{.from = wall_of(losses.from) - error, .to = wall_of(losses.to) + error};
+    alarm.interval = AlarmInterval{.from = wall_of(losses.from), .to = wall_of(losses.to)};
+    alarm.of_bad_items = 2 * losses.bad_items >= losses.count;
     alarm.population_before = losses.before;
     alarm.population_now = losses.now;
     alarm.reasons = losses.reasons;

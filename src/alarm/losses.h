@@ -24,11 +24,13 @@ struct Losses {
     Time to;                           ///< the last end
     std::size_t count = 0;             ///< each connection once
     std::vector<ReasonShare> reasons;  ///< of the `count`, largest first
-    PrefixCover cover;       ///< of the `count`, against the connections that were open at `from` and still are
-    std::size_t before = 0;  ///< population at `from`
-    std::size_t now = 0;     ///< population when this was gathered
+    PrefixCover cover;          ///< of the `count`, against the connections that were open at `from` and still are
+    std::size_t before = 0;     ///< population at `from`
+    std::size_t now = 0;        ///< population when this was gathered
+    std::size_t made_up = 0;    ///< largest population after `to`: other ends do not turn past ones into a loss
+    std::size_t bad_items = 0;  ///< of the `count`, those whose latest item was bad
 
-    [[nodiscard]] std::size_t missing() const { return before - std::min(before, now); }
+    [[nodiscard]] std::size_t missing() const { return before - std::min(before, std::max(now, made_up)); }
     /// Returns whether the population fell: at least half of the losses are missing, and `min` connections.
     [[nodiscard]] bool are_a_drop(double min) const {
         return count > 0 && 2 * missing() >= count && static_cast<double>(std::min(count, missing())) >= min;
@@ -38,8 +40,8 @@ struct Losses {
 };
 
 /// Selects from a listener's ends those of `classes` that occurred together: the span of seconds whose ends most exceed
-/// `usual_per_second` and a trickle. Omits connections that opened after the span's first end. Empty if there is no
-/// such span. Ignores the addresses.
+/// `usual_per_second` and a trickle. Omits connections that opened at the span's first end or later. Empty if there is
+/// no such span. Ignores the addresses.
 [[nodiscard]] std::vector<CloseRecord> closes_together(std::vector<CloseRecord> closes, const CloseClasses& classes,
                                                        double usual_per_second);
 

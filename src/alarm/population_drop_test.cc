@@ -52,9 +52,10 @@ TEST_F(PopulationDrop, IsRaisedInTheSecondInWhichItIsSeen) {
     EXPECT_EQ(alarm.elsewhere, 0U);
     EXPECT_EQ(alarm.summary, "1,000 in under 1 s, all keepalive_expired, all of 10.2.0.0/16: a partition");
     EXPECT_THAT(alarm.cause, HasSubstr("10.2.0.0/16 is cut off"));
-    EXPECT_THAT(commands_of(alarm),
-                ElementsAre("holdfast alarms 1 --state missing", "holdfast alarms 1 --csv > alarm-1.csv",
-                            "holdfast closed --reason keepalive_expired --peer 10.2.0.0/16"));
+    EXPECT_THAT(
+        commands_of(alarm),
+        ElementsAre("holdfast alarms 1 --state missing", "holdfast alarms 1 --csv > alarm-1.csv",
+                    "holdfast closed --reason keepalive_expired --peer 10.2.0.0/16 --since 1970-02-11T17:00:00Z"));
     EXPECT_EQ(severity_of(alarm.kind), "critical");
 }
 
@@ -274,6 +275,25 @@ TEST(PopulationDropEarly, IsDistinguishedFromChurn) {
     EXPECT_LE(active[0].count, 310U);
     EXPECT_THAT(active[0].summary, HasSubstr("keepalive_expired, all of 10.2.0.0/16: a partition"));
     EXPECT_LE(active[0].took, std::chrono::seconds(2));
+}
+
+TEST_F(PopulationDrop, EndsThatWereMadeUpForAreNotBlamedForALaterLoss) {
+    gateway_.end("10.1.0.1", 2'000, CloseReason::peer_reset);
+    gateway_.come("10.4.0.1", 2'000);
+    gateway_.seconds(3);
+    gateway_.end("10.4.0.1", 2'000, CloseReason::peer_closed);
+    for (int i = 0; i < 30; ++i) {
+        for (const Alarm& alarm : gateway_.second()) ADD_FAILURE() << alarm.summary;
+    }
+}
+
+TEST_F(PopulationDrop, DevicesThatSentOnlyBadItemsAreAMatterOfFraming) {
+    for (int i = 0; i < 2'000; ++i) gateway_.end_at(0, CloseReason::read_idle, std::chrono::seconds(1), true);
+    gateway_.seconds(5);
+    std::vector<Alarm> drops = gateway_.active();
+    std::erase_if(drops, [](const Alarm& alarm) { return alarm.kind != AlarmKind::population_drop; });
+    ASSERT_THAT(drops, SizeIs(1));
+    EXPECT_THAT(drops[0].summary, HasSubstr("another framing or format"));
 }
 
 }  // namespace

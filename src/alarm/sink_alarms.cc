@@ -38,7 +38,7 @@ const ForwardingWatch::Kind ForwardingWatch::fleet_gateway_lost{
     "The process or the host of the gateway has ended, is paused, or is cut off from NATS.",
     "Check the gateway with systemctl status holdfast on its host. Its devices reconnect to the other gateways if "
     "their "
-    "addresses or the load balancer lead there; holdfast status --fleet shows how many have."};
+    "addresses or the load balancer lead there; holdfast status --fleet shows where devices are now."};
 
 const ForwardingWatch::Kind ForwardingWatch::presence_budget{
     AlarmKind::presence_budget, "Many unauthenticated connections claimed ids and ended: a client invents ids.",

@@ -13,8 +13,8 @@
 namespace holdfast {
 namespace {
 
-constexpr double storm_share = 0.3;  // of the population, coming back within the window
-constexpr std::chrono::seconds short_life{60};
+constexpr double storm_share = 0.3;             // of the population, coming back within the window
+constexpr std::chrono::seconds short_life{10};  // longer ones are a matter of IdleTimeoutWatch
 constexpr double storm_times_usual = 5;
 constexpr std::chrono::milliseconds clock_step{100};  // precision of CloseRecord::opened
 
@@ -31,6 +31,7 @@ void add_returns(std::span<const CloseRecord> closes, CloseLog::Time since, std:
     const std::vector<CloseLog::Time> ends = sorted_ends(closes);
     std::size_t matched = 0;
     std::size_t open_at_once = 0;
+    const std::size_t first_found = returns.closes.size();
     std::size_t found = 0;
     for (std::size_t i = 0; i < closes.size(); ++i) {
         const CloseRecord& closed = closes[i];
@@ -46,6 +47,11 @@ void add_returns(std::span<const CloseRecord> closes, CloseLog::Time since, std:
         if (closed.at < since || closed.at - closed.opened > lived) continue;
         returns.closes.push_back(closed);
         ++found;
+    }
+    // Behind a NAT, many devices that each connect once begin and end in the same order as few that come back.
+    if (open_at_once > 2 && found < 2 * open_at_once) {
+        returns.closes.resize(first_found);
+        return;
     }
     returns.peers += std::min(found, open_at_once);
 }
@@ -131,15 +137,26 @@ void StormWatch::evaluate(const Sample& sample, const ListenerStep& step) {
     const bool many = episode_.active() ? beyond(sample, min / 2, 1.5) : beyond(sample, min, storm_times_usual);
     if (many && sample.now - looked_at_ >= look_every) {
         looked_at_ = sample.now;
-        const Returns returns = returns_of(sample, step);
-        const double needed = episode_.active() ? min / 2 : min;
-        returning_ =
-            static_cast<double>(returns.closes.size()) >= needed && returns.peers >= sample.settings.drop_least;
-        if (!episode_.active() && returning_) return episode_.raise(sample.book, explained(sample, step, returns));
+        look(sample, step, min, max);
     }
     if (!episode_.active()) return;
     episode_.alarm(sample.book).population_now = step.population;
     episode_.see(sample.book, sample.now, !many || !returning_, sample.settings.window);
+}
+
+/// Looks for returns. A storm goes on: a look that finds many waits for the next one, five seconds later, to find more.
+void StormWatch::look(const Sample& sample, const ListenerStep& step, double min, double max_population) {
+    const auto former = std::exchange(found_at_, std::nullopt);
+    const Returns returns = returns_of(sample, step);
+    const double needed = episode_.active() ? min / 2 : min;
+    returning_ = max_population > 0 && static_cast<double>(returns.closes.size()) >= needed &&
+                 returns.peers >= sample.settings.drop_least;
+    if (episode_.active() && returns.closes.size() > episode_.alarm(sample.book).count)
+        return episode_.renew(sample.book, explained(sample, step, returns));
+    if (episode_.active() || !returning_) return;
+    const bool goes_on = former && returns.closes.back().at > *former;
+    found_at_ = former ? former : sample.now;
+    if (goes_on) episode_.raise(sample.book, explained(sample, step, returns));
 }
 
 /// Returns the alarm, whose figures all are of the returns.

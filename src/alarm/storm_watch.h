@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "alarm/alarm_book.h"
@@ -36,13 +37,15 @@ public:
 private:
     enum Count : std::size_t { accepted, ended };
     [[nodiscard]] bool beyond(const Sample& sample, double min, double times) const;
+    void look(const Sample& sample, const ListenerStep& step, double min, double max_population);
     [[nodiscard]] static Returns returns_of(const Sample& sample, const ListenerStep& step);
     [[nodiscard]] static Alarm explained(const Sample& sample, const ListenerStep& step, const Returns& returns);
 
     WindowSum<2> window_;
     std::array<Usual, 2> usual_;  // of accepted and ended connections
     CloseLog::Time looked_at_{};
-    bool returning_ = false;  // at the latest look
+    bool returning_ = false;                  // at the latest look
+    std::optional<CloseLog::Time> found_at_;  // the first of consecutive looks that found many returns
     Episode episode_;
 };
 

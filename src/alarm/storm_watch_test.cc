@@ -51,6 +51,42 @@ TEST_F(Storm, AShortLoadFromOneAddressIsNone) {
     EXPECT_THAT(storms(), IsEmpty());
 }
 
+TEST_F(Storm, ALoadFromOneAddressWhoseEndsBeginBeforeItsLastStartIsNone) {
+    for (int i = 0; i < 300; ++i) {  // each device connects once; up to 100 are there at once
+        gateway_.come(parse_ip_address("127.0.0.1").value());
+        if (i >= 100) gateway_.end_at(0, CloseReason::peer_closed);
+        if (i % 50 == 0) gateway_.second();
+    }
+    while (!gateway_.living.empty()) gateway_.end_at(0, CloseReason::peer_closed);
+    gateway_.seconds(120);
+    EXPECT_THAT(storms(), IsEmpty());
+}
+
+TEST_F(Storm, OfDevicesBehindOneAddressIsOne) {
+    const IpAddress nat = parse_ip_address("192.0.2.9").value();
+    for (int i = 0; i < 100; ++i) gateway_.come(nat);
+    gateway_.seconds(1'200);
+    for (int round = 0; round < 12; ++round) {
+        for (int i = 0; i < 100; ++i) gateway_.end_at(0, CloseReason::peer_reset);
+        gateway_.second();
+        for (int i = 0; i < 100; ++i) gateway_.come(nat);
+        gateway_.seconds(3);
+    }
+    ASSERT_THAT(storms(), SizeIs(1));
+    EXPECT_GT(gateway_.active().at(0).count, storms()[0].count) << "its figures go on while it lasts";
+}
+
+TEST_F(Storm, ConnectionsThatEndAfterASilenceAreNone) {
+    gateway_.come("10.2.0.1", 200);
+    gateway_.seconds(1'200);
+    for (int round = 0; round < 10; ++round) {
+        for (int i = 0; i < 200; ++i) gateway_.end_at(0, CloseReason::peer_reset, milliseconds(0), false, seconds(12));
+        gateway_.come("10.2.0.1", 200);
+        gateway_.seconds(12);
+    }
+    EXPECT_THAT(storms(), IsEmpty());
+}
+
 TEST_F(Storm, OneClientThatComesBackAllTheTimeIsNone) {
     for (int i = 0; i < 240; ++i) {
         gateway_.come(parse_ip_address("192.0.2.9").value());

@@ -37,6 +37,13 @@ public:
         sums_ = {};
     }
     [[nodiscard]] const Counts& sums() const { return sums_; }
+    /// Returns the time of the first entry that `wanted` accepts by its counts, or `otherwise`.
+    template <typename Wanted>
+    [[nodiscard]] Time first(const Wanted& wanted, Time otherwise) const {
+        const auto found =
+            std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return wanted(entry.counts); });
+        return found == entries_.end() ? otherwise : found->at;
+    }
 
 private:
     struct Entry {

@@ -29,7 +29,7 @@ namespace holdfast {
 /// the oldest entry is replaced. Any thread.
 class DuplicateLog {
 public:
-    static constexpr std::size_t max_entries = 64;
+    static constexpr std::size_t max_entries = max_duplicates;
     static constexpr std::chrono::seconds kept{60};
 
     void note(const DuplicateDevice& device, SteadyTime now);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <limits>
 #include <optional>
 
@@ -269,6 +270,14 @@ std::string human_seconds(double seconds) {
     if (whole < 3600) return pair(whole / 60, "m", whole % 60, "s");
     if (whole < 86400) return pair(whole / 3600, "h", whole % 3600 / 60, "m");
     return pair(whole / 86400, "d", whole % 86400 / 3600, "h");
+}
+
+std::string format_time(std::chrono::sys_time<std::chrono::milliseconds> time) {
+    const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+    std::tm parts{};
+    std::array<char, 32> text{};
+    if (::gmtime_r(&seconds, &parts) == nullptr) return std::to_string(seconds);
+    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
 std::string error_name(int error) {

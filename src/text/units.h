@@ -33,6 +33,9 @@ namespace holdfast {
 /// Returns the size in the largest binary unit that divides it: "64KiB", "1000B".
 [[nodiscard]] std::string format_size(std::size_t bytes);
 
+/// Returns "2026-11-22T08:00:00Z", which parse_time reads; fractions of a second are cut off.
+[[nodiscard]] std::string format_time(std::chrono::sys_time<std::chrono::milliseconds> time);
+
 // Numbers in human-readable form. Pure.
 
 /// Returns e.g. "12,345".

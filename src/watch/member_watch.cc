@@ -85,8 +85,8 @@ std::vector<AlarmMember> MemberWatch::suspects(const Alarm& alarm) {
 /// Returns the members in the closed history: the ends that the alarm counts, or former suspects.
 std::vector<AlarmMember> MemberWatch::ended(const Alarm& alarm) {
     ClosedQuery query{.reason = {}, .peer = {}, .limit = most_ends, .listener = alarm.listener};
-    if (alarm.interval) query.until = alarm.interval->to;
-    query.since = alarm.interval ? alarm.interval->from : alarm.silent->since;
+    if (alarm.interval) query.until = alarm.interval->to + AlarmInterval::error;
+    query.since = alarm.interval ? alarm.interval->from - AlarmInterval::error : alarm.silent->since;
     std::vector<ClosedLife> lives = server_.closed(query);
     std::reverse(lives.begin(), lives.end());  // oldest first
     std::vector<AlarmMember> members;

@@ -46,7 +46,7 @@ Watcher::Watcher(Server& server, Options options)
       members_(server, options_.online_elsewhere) {
     if (!options_.former_trend.empty()) static_cast<void>(trend_.restore(options_.former_trend));
     AlarmHistory former = std::exchange(options_.former_alarms, {});
-    engine_.restore(std::move(former.board), former.saved_at);
+    engine_.restore(std::move(former.board));
     board_ = engine_.board();
     members_.restore(std::move(former.members));
     watching_ = start_thread("watch", [this] { watch(); });
