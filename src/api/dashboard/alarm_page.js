@@ -129,6 +129,7 @@ export class AlarmPage {
       : `${number(total)} in all: ${number(back)} back (${percent(back, total)}), ${number(total - back)} missing`
         + `${listed < total ? `; ${number(listed)} of them are listed` : ''}`);
     byId('members').hidden = total === 0;
+    byId('exports').hidden = total === 0;
     byId('member-meter').max = Math.max(1, total);
     byId('member-meter').value = back;
     fillRows(byId('member-body'), rows, (row) => row.conn, cellsOf);
