@@ -1,7 +1,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <string_view>
 
 #include "base/kernel.h"
 #include "conn/preamble.h"
@@ -9,7 +11,8 @@
 #include "tcp/proxy_header.h"
 
 // Health checks: connections that a proxy opens for itself. HAProxy sends PROXY v1 with its own address, or LOCAL, and
-// then RST, a TLS handshake, or blank bytes. The first byte of an item turns a check into a device's connection.
+// then RST, a TLS handshake, or blank bytes. The first byte of an item turns a check into a device's connection. With
+// TLS, so does a first byte that begins no handshake: the device behind the proxy lacks TLS.
 
 namespace holdfast {
 
@@ -29,6 +32,14 @@ std::optional<std::chrono::milliseconds> time_of_check(const ListenerPolicy& pol
 bool are_blank(std::span<const char> bytes) {
     return std::all_of(bytes.begin(), bytes.end(),
                        [](char byte) { return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n'; });
+}
+
+/// Returns true if the received bytes may begin a handshake record (RFC 8446, 5.1). Consumes nothing.
+bool begins_handshake(int fd) {
+    constexpr std::string_view record = "\x16\x03";
+    std::array<char, record.size()> bytes{};
+    const ssize_t arrived = kernel::recv(fd, bytes.data(), bytes.size(), MSG_PEEK);
+    return arrived > 0 && record.starts_with({bytes.data(), static_cast<std::size_t>(arrived)});
 }
 
 }  // namespace
@@ -77,7 +88,10 @@ void Preamble::step_check(Connection& connection, PreambleState& state) {
         if (!objection.empty()) return core_.close(connection, CloseReason::tls_failed, objection);
         return connection.encrypted ? open_certified(connection, core_.tls.of(connection.fd)) : open(connection);
     }
-    if (state.step == PreambleState::Step::first_byte && !has_arrived(connection)) return;
+    if (state.step == PreambleState::Step::first_byte) {
+        if (!has_item_byte(connection)) return;
+        if (!begins_handshake(connection.fd)) end_check(connection, state);
+    }
     enter_handshake(connection, state);
 }
 

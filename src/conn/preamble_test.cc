@@ -13,6 +13,7 @@ namespace holdfast {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::Each;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -333,15 +334,38 @@ TEST(TlsCheck, AHandshakeOfTheProxyIsAHealthCheck) {
     checked.rig.kernel.reset(done);
     checked.rig.turn();
     const int failed = checked.begin();
-    checked.rig.kernel.send(failed, "no handshake, no handshake\n");
+    checked.rig.kernel.send(failed, {"\x16\x03\x01\0\4abcd", 9});
     checked.rig.turn();
     checked.rig.turn();
     EXPECT_TRUE(checked.rig.kernel.is_closed(failed));
+    const int blank = checked.begin();
+    checked.rig.kernel.send(blank, "\r\n");
+    checked.rig.turn();
+    checked.rig.kernel.finish(blank);
+    checked.rig.turn();
+    EXPECT_TRUE(checked.rig.kernel.is_closed(blank));
     const int silent = checked.begin();
     checked.rig.pass(std::chrono::seconds(6));
     EXPECT_TRUE(checked.rig.kernel.is_closed(silent)) << "no handshake in its time";
     EXPECT_THAT(checked.rig.handler.certified, IsEmpty());
-    expect_no_trace(checked.rig, 3);
+    expect_no_trace(checked.rig, 4);
+}
+
+TEST(TlsCheck, BytesThatBeginNoHandshakeMakeAConnection) {
+    CheckedTls checked;
+    for (const char* bytes : {"{\"ip\":\"1\"}\n", "\r\nGET / HTTP/1.1\r\n\r\n", "\x16 a record of no version"}) {
+        const int fd = checked.begin();
+        checked.rig.kernel.send(fd, bytes);
+        checked.rig.turn();
+        checked.rig.turn();
+        EXPECT_TRUE(checked.rig.kernel.is_closed(fd)) << bytes;
+    }
+    EXPECT_THAT(checked.rig.reasons(), Each(CloseReason::tls_failed));
+    EXPECT_EQ(checked.rig.handler.opened.size(), 3U);
+    EXPECT_EQ(checked.rig.counters().accepted.get(), 3U);
+    EXPECT_EQ(checked.rig.counters().health_checks.get(), 0U);
+    EXPECT_EQ(checked.rig.counters().health_checks_open.get(), 0U);
+    EXPECT_EQ(checked.rig.counters().connections.get(), 0U);
 }
 
 TEST(TlsCheck, TheFirstDecipheredByteOfAnItemMakesAConnection) {

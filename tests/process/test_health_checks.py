@@ -1,7 +1,6 @@
 """Health checks of proxies, byte for byte as HAProxy 2.6 sends them, are no devices; and devices behind the same proxy
 are."""
 
-import contextlib
 import socket
 import ssl
 import struct
@@ -24,6 +23,7 @@ def gateway(tmp_path_factory):
     trust = {"trusted_proxies": ["127.0.0.0/8"]}
     config = listener("v1", proxy_protocol="v1", **trust) + listener("v2", proxy_protocol="v2", **trust) + \
         listener("tls", proxy_protocol="v2", **trust, **tls) + \
+        listener("tls-v1", proxy_protocol="v1", **trust, **tls) + \
         "[limits]\nmax_connections_per_peer = 2\n[alarm]\ndrop_least = 2\n"
     with Gateway(config=config) as one:
         yield one
@@ -110,14 +110,28 @@ def test_checks_with_a_tls_handshake(gateway):
             encrypted.unwrap().close()
         else:
             reset(encrypted)
-    for bytes_of_no_handshake in (b"\n\n", b"hello, hello, hello\n"):
+    for farewell in (False, True):
         sock = connect(gateway, "tls")
-        sock.sendall(LOCAL + bytes_of_no_handshake)
-        with contextlib.suppress(ConnectionError):
-            if not bytes_of_no_handshake.isspace():
-                sock.recv(100)  # an alert, or a reset
-        sock.close()
+        sock.sendall(LOCAL + b"\n\n")
+        sock.close() if farewell else reset(sock)
     checks.have_ended(4)
+
+
+@pytest.mark.parametrize("then, detail", [(b'{"ip":"1"}\n{"ip":"2"}\n', "not TLS"),
+                                          (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP request, not TLS"),
+                                          (b"\n\nhello, hello\n", "not TLS")])
+@pytest.mark.parametrize("name, header", [("tls-v1", lambda _: b"PROXY UNKNOWN\r\n"), ("tls-v1", line_of),
+                                          ("tls", lambda _: LOCAL), ("tls", own_v2)])
+def test_plain_bytes_where_a_handshake_is_due_are_no_health_check(gateway, name, header, then, detail):
+    before = of(gateway, name)
+    with connect(gateway, name) as sock:
+        peer = "{}:{}".format(*sock.getsockname())
+        sock.sendall(header(sock) + then)
+        record = gateway.connected(peer, listener=name)
+        closed = gateway.closed(record).closed
+    assert closed["reason"] == "tls_failed" and detail in closed["detail"], closed
+    now = of(gateway, name)
+    assert now["accepted"] == before["accepted"] + 1 and now["health_checks"] == before["health_checks"]
 
 
 def test_the_first_byte_of_an_item_makes_a_connection(gateway):
