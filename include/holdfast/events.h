@@ -115,7 +115,7 @@ struct BadItemFacts {
     std::uint64_t position = 0;  ///< bytes of the connection before its first byte
     std::uint64_t bytes = 0;     ///< its size, as far as it had arrived
     BadItemHead head;
-    std::string_view detail;  ///< protocol that the bytes belong to, and the remedy; static text, or empty
+    std::string detail;  ///< protocol that the bytes belong to, and the remedy, or empty
     EventTime at;
 };
 

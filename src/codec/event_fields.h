@@ -253,12 +253,13 @@ inline constexpr EventField head{
     "head",       FieldType::text,
     always,       "First 64 bytes; bytes that are not printable UTF-8 are escaped as `\\xff`.",
     R"("hello")", [](const BadItemFacts& facts) { return printable_bytes(facts.head.view()); }};
-inline constexpr EventField recognized{"detail",
-                                       FieldType::text,
-                                       "if the protocol or the mistake is recognized",
-                                       "Protocol or mistake that the bytes show, and the remedy.",
-                                       R"("the object spans several lines; set framing = \"json\"")",
-                                       [](const BadItemFacts& facts) { return unless_empty(facts.detail); }};
+inline constexpr EventField recognized{
+    "detail",
+    FieldType::text,
+    "if the protocol or the mistake is recognized",
+    "Protocol or mistake that the bytes show, and the remedy.",
+    R"("the object spans several lines; set framing = \"json\"")",
+    [](const BadItemFacts& facts) { return unless_empty(std::string_view(facts.detail)); }};
 inline constexpr EventField number{"number", FieldType::count,
                                    always,   "Number of the bad item among those kept since the gateway's start.",
                                    "17",     [](const BadItemRow& row) { return row.number; }};

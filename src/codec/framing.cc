@@ -13,8 +13,6 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::size_t length_header = 4;
-
 Frame item_frame(std::span<const char> window, std::size_t begin, std::size_t end, std::size_t next) noexcept {
     while (end > begin && is_json_space(window[end - 1])) --end;
     return {Frame::Kind::item, begin, end, next};
@@ -140,12 +138,6 @@ std::optional<std::size_t> end_of_item(std::span<const char> window, std::size_t
     return begin + found.at;
 }
 
-std::size_t big_endian(std::span<const char> bytes) {
-    std::size_t value = 0;
-    for (const char byte : bytes) value = value << 8 | static_cast<unsigned char>(byte);
-    return value;
-}
-
 // The bytes of a dropped item that are still to come may exceed the 31 bits of `scanned`.
 void set_left(FrameScan& scan, std::size_t bytes) {
     scan.set_scanned(bytes);
@@ -158,7 +150,7 @@ Frame next_counted(std::span<const char> window, FrameScan& scan, std::size_t ma
     std::size_t at = 0;
     for (; window.size() - at >= length_header; at += length_header) {
         const std::size_t begin = at + length_header;
-        const std::size_t length = big_endian(window.subspan(at, length_header));
+        const std::size_t length = announced_size({window.data() + at, length_header});
         const std::size_t end = begin + length;
         if (length > max_bytes) {
             if (drops && end > window.size()) {
@@ -244,6 +236,12 @@ Frame next_frame(const FrameRules& rules, std::span<const char> window, FrameSca
             break;
     }
     return next_counted(window, scan, max_bytes, rules.drops);
+}
+
+std::uint32_t announced_size(std::string_view bytes) noexcept {
+    std::uint32_t size = 0;
+    for (const char byte : bytes.substr(0, length_header)) size = size << 8 | static_cast<unsigned char>(byte);
+    return size;
 }
 
 std::optional<std::size_t> skip_byte_order_mark(std::span<const char> stream) noexcept {

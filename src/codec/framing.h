@@ -72,6 +72,12 @@ struct Frame {
     return next_frame(FrameRules{.framing = framing}, window, scan, max_bytes);
 }
 
+/// Size of the length before each item of the framing `length`.
+inline constexpr std::size_t length_header = 4;
+
+/// Returns the size that the length at the front of `bytes` announces, of which there are at least length_header. Pure.
+[[nodiscard]] std::uint32_t announced_size(std::string_view bytes) noexcept;
+
 /// Length of the longest delimiter.
 inline constexpr std::size_t max_delimiter = 8;
 

@@ -87,6 +87,20 @@ bool is_big_endian_length(std::string_view bytes) {
     return at(bytes, 0) == '\0' && at(bytes, 1) != '{' && at(bytes, 4) == '{';
 }
 
+/// Returns true for a control byte other than white space.
+bool is_binary(char byte) {
+    return static_cast<unsigned char>(byte) < 0x20 && spaces.find(byte) == std::string_view::npos;
+}
+
+/// Finds a length of 2 bytes, of either order, before an object or an array. Behind a length of 4 bytes, the same bytes
+/// would be a part of it.
+bool is_short_length(std::string_view bytes) {
+    const bool begins = (at(bytes, 2) == '{' || at(bytes, 2) == '[') && at(bytes, 4) != '{' && at(bytes, 4) != '[';
+    const bool goes_on = bytes.size() > 3 && std::string_view("\"{}[] \t\r\n").find(bytes[3]) != std::string_view::npos;
+    const bool is_length = (is_binary(at(bytes, 0)) || is_binary(at(bytes, 1))) && !bytes.starts_with("\0\0"sv);
+    return begins && goes_on && is_length;
+}
+
 bool ends_with_nul(std::string_view bytes) {
     return bytes.find("}\0"sv) != std::string_view::npos || bytes == "\0"sv || bytes.starts_with("\0{"sv);
 }
@@ -135,6 +149,8 @@ constexpr std::array lines_or_objects{
         "a little-endian length precedes the object; set framing = \"length\" and send the "
         "length big-endian"},
     Row{is_big_endian_length, "a length of 4 bytes precedes the object; set framing = \"length\""},
+    Row{is_short_length,
+        "a length of 2 bytes precedes the object; set framing = \"length\" and send it as 4 bytes, big-endian"},
     Row{ends_with_nul, "a NUL ends the object; end it with a line feed, or set delimiter = \"\\u0000\""},
 };
 
@@ -155,6 +171,7 @@ constexpr std::array counted{
         },
         "the length is in ASCII digits; send it as 4 bytes, big-endian"},
     Row{is_little_endian_length, "the length is little-endian; send it big-endian"},
+    Row{is_short_length, "the length has 2 bytes; send it as 4 bytes, big-endian"},
 };
 
 template <std::size_t size>

@@ -77,6 +77,14 @@ constexpr Sample samples[] = {
     {lines, "\x2a\0\0\0{\"ip\":\"1\"}"sv, "little-endian"},
     {objects, "\0\0\0{\"ip\":\"1\"}"sv, "little-endian"},  // a length of 10 or 32: white space
     {counted, "\x2a\0\0\0{\"ip\":\"1\"}"sv, "little-endian"},
+    {lines, "\0\x0b{\"ip\":\"1\"}"sv, "2 bytes"},
+    {objects, "\x0b\0{\"ip\":\"1\"}\x0b\0{\"ip\":\"1\"}"sv, "2 bytes"},
+    {counted, "\0\x11{\"ip\":\"10.0.0.1\"}"sv, "2 bytes"},
+    {counted, "\x11\0{\"ip\":\"10.0.0.1\"}"sv, "2 bytes"},
+    {counted, "\x01\x2c[\n  {\"ip\":\"10.0.0.1\"}"sv, "2 bytes"},
+    {counted, "\0\0{\"{}"sv, ""},     // a length of 31,522
+    {counted, "\0\0{\"\x41}"sv, ""},  // the same
+    {lines, "ab{\"ip\":\"1\"}\n", ""},
     {counted, "{\"ip\":\"1\"}\n", "no length"},
     {counted, "[1]", "no length"},
     {counted, "\0\0\0\x02{]"sv, ""},

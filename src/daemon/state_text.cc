@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -59,16 +57,6 @@ void write_bad_items(TokenWriter& out, const BadItems& bad) {
     out.end_line();
 }
 
-/// Returns a copy that lives as long as the process. Empty if there are already more texts than the codec has.
-std::string_view interned(std::string text) {
-    constexpr std::size_t max_texts = 256;
-    static std::mutex mutex;
-    static std::set<std::string> texts;
-    const std::lock_guard lock(mutex);
-    if (texts.size() >= max_texts && !texts.contains(text)) return {};
-    return *texts.insert(std::move(text)).first;
-}
-
 /// Returns nullptr if the line is of another form, or names a kind of a newer version.
 std::shared_ptr<const BadItems> read_bad_items(TokenReader& in) {
     BadItems bad;
@@ -78,10 +66,9 @@ std::shared_ptr<const BadItems> read_bad_items(TokenReader& in) {
     bad.last.bytes = in.number<std::uint64_t>();
     bad.last.at = EventTime(in.milliseconds());
     bad.last.head.assign(in.text());
-    std::string detail = in.text();
+    bad.last.detail = in.text();
     if (!in.ok || !in.at_line_end() || !kind) return nullptr;
     bad.last.kind = *kind;
-    bad.last.detail = interned(std::move(detail));
     return std::make_shared<const BadItems>(bad);
 }
 

@@ -219,6 +219,9 @@ Pipeline::Next Pipeline::on_bad_frame(Arrival& arrival, Frame::Kind kind) {
     arrival.connection.spoke = true;
     if (arrival.connection.connected_pending) give_connected(arrival.connection, arrival.number, arrival.time);
     if (kind == Frame::Kind::malformed) return on_unreadable(arrival, BadItem::not_json);
+    // The length is what makes the item too large, so that it belongs to the item here.
+    if (arrival.listener.framing == Framing::length)
+        arrival.text = {arrival.text.data() - length_header, arrival.text.size() + length_header};
     const Next next = on_unreadable(arrival, BadItem::too_large);
     if (arrival.listener.oversize == Oversize::drop) return next;
     arrival.end = CloseReason::item_too_large;

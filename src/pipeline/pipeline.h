@@ -170,6 +170,7 @@ private:
     void leave_over(const Arrival& arrival, std::span<const char> bytes);
     /// Keeps what a bad item was.
     void note_bad_item(const Arrival& arrival, BadItem kind);
+    [[nodiscard]] std::string detail_of(const Arrival& arrival, BadItem kind);
     /// Returns the protocol or the mistake that the current frame shows; static text, may be empty.
     [[nodiscard]] std::string_view recognize(const Arrival& arrival);
     [[nodiscard]] static std::string_view recognize_frame(const Arrival& arrival);

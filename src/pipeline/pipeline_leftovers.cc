@@ -17,6 +17,13 @@ void append_sentence(std::string& detail, const std::string& sentence) {
 
 std::string_view text_of(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
 
+/// Returns the bytes of the framing `length` without the empty frames before the item.
+std::string_view behind_empty_frames(std::string_view bytes) {
+    constexpr std::string_view empty("\0\0\0\0", length_header);
+    while (bytes.starts_with(empty)) bytes.remove_prefix(empty.size());
+    return bytes;
+}
+
 }  // namespace
 
 void Pipeline::note_bad_item(const Arrival& arrival, BadItem kind) {
@@ -26,7 +33,7 @@ void Pipeline::note_bad_item(const Arrival& arrival, BadItem kind) {
                        .position = connection.bytes_in - arrival.rest.size() + before,
                        .bytes = arrival.text.size(),
                        .head = {},
-                       .detail = recognize(arrival),
+                       .detail = detail_of(arrival, kind),
                        .at = arrival.time.wall};
     facts.head.assign(without_token(arrival.text.substr(0, BadItemHead::max_size)));
     if (!bad_items_.count(arrival.number, facts, arrival.time.steady)) return;
@@ -43,6 +50,15 @@ void Pipeline::note_bad_item(const Arrival& arrival, BadItem kind) {
     bad_item_history_.add(std::move(row));
 }
 
+/// Returns what the current frame shows, or the length that makes it too large.
+std::string Pipeline::detail_of(const Arrival& arrival, BadItem kind) {
+    const std::string_view recognized = recognize(arrival);
+    const bool is_counted = arrival.listener.framing == Framing::length;
+    if (!recognized.empty() || kind != BadItem::too_large || !is_counted) return std::string(recognized);
+    return "its length announces " + std::to_string(announced_size(arrival.text)) +
+           " bytes; send the length as 4 bytes, big-endian, or raise item.max_bytes";
+}
+
 /// Recognizes the first bytes of a connection once: those behind them belong to the same, until an item comes.
 std::string_view Pipeline::recognize(const Arrival& arrival) {
     const std::string_view known = bad_items_.protocol(arrival.number);
@@ -56,7 +72,8 @@ std::string_view Pipeline::recognize_frame(const Arrival& arrival) {
     const PipelineListener& listener = arrival.listener;
     const bool is_counted = listener.framing == Framing::length;
     const auto before = static_cast<std::size_t>(arrival.text.data() - arrival.rest.data());
-    const std::string_view bytes = text_of(arrival.rest).substr(is_counted ? 0 : before);
+    const std::string_view bytes =
+        is_counted ? behind_empty_frames(text_of(arrival.rest)) : text_of(arrival.rest).substr(before);
     const std::string_view protocol =
         arrival.first ? recognize_protocol(arrival.connection.encrypted, bytes) : std::string_view();
     if (!protocol.empty()) return protocol;

@@ -188,6 +188,7 @@ protected:
                        {.closed = history_, .bad_items = bad_items_, .notices = notices_}};
 };
 
+using std::string_view_literals::operator""sv;
 using Texts = std::vector<std::string>;
 
 TEST_F(PipelineOf, ManyLinesOfOneReadAreItemsInOrder) {
@@ -372,52 +373,24 @@ TEST_F(PipelineOf, TheFirstBytesNameTheProtocolOfAllThatFollows) {
     EXPECT_EQ(pipeline_.bad_items_of(Token{}), nullptr) << "its number may come again";
 }
 
+TEST_F(PipelineOf, AnOversizedFrameShowsItsLength) {
+    for (const std::string_view bytes : {"\0\1\x86\xa0"sv, "NaN\n"sv, "\0\0\0\0\0\0\0\x41{"sv}) {
+        change({.name = "devices", .framing = Framing::length, .max_bad_items = 3});
+        EXPECT_EQ(read(std::string(bytes)).end, CloseReason::item_too_large);
+        const std::size_t from = bytes[3] == '\0' ? 4 : 0;  // behind an empty frame
+        const BadItemFacts last = pipeline_.bad_items_of(Token{})->last;
+        EXPECT_EQ(last.head.view(), bytes.substr(from));
+        EXPECT_EQ(last.bytes, bytes.size() - from);
+        const std::string size = std::to_string(announced_size(bytes.substr(from)));
+        EXPECT_NE(last.detail.find("announces " + size + " bytes; "), std::string::npos) << last.detail;
+    }
+    EXPECT_EQ(read("GET / HTTP/1.1\r\n\r\n").end, CloseReason::item_too_large);
+    EXPECT_EQ(pipeline_.bad_items_of(Token{})->last.head.view(), "GET / HTTP/1.1\r\n\r\n");
+}
+
 TEST_F(PipelineOf, ASecretIsNotKept) {
     EXPECT_FALSE(read("{\"token\":\"secret\"\n").end);
     EXPECT_EQ(pipeline_.bad_items_of(Token{})->last.head.view(), "{\"token\"");
-}
-
-TEST(BadItemHistory, KeepsTheLatestWithGrowingNumbersAndFilters) {
-    BadItemHistory history;
-    EXPECT_TRUE(history.find({}).rows.empty());
-    for (std::size_t i = 0; i < bad_items_kept + 10; ++i) {
-        BadItemRow row;
-        row.kind = i % 2 == 0 ? BadItem::no_key : BadItem::not_json;
-        row.id = i % 3 == 0 ? "third" : "";
-        history.add(row);
-    }
-    BadItemQuery query;
-    query.limit = 10'000;
-    const BadItemPage all = history.find(query);
-    ASSERT_EQ(all.rows.size(), bad_items_kept);
-    EXPECT_EQ(all.newest, bad_items_kept + 10);
-    EXPECT_EQ(all.rows.front().number, all.newest);
-    EXPECT_EQ(all.rows.back().number, 11U);
-    query.after = all.newest - 3;
-    query.kind = BadItem::not_json;
-    EXPECT_EQ(history.find(query).rows.size(), 2U);
-    query = {};
-    query.id = "third";
-    query.limit = 1;
-    EXPECT_EQ(history.find(query).rows.front().number, 1'009U);
-}
-
-TEST(BadItemBook, LimitsWhatTheHistoryTakesInASecondAndCountsAll) {
-    BadItemHistory history;
-    BadItemBook book(history);
-    const SteadyTime start{std::chrono::hours(1)};
-    unsigned taken = 0;
-    for (Token connection = 1; connection <= 100; ++connection) {
-        for (int i = 0; i < 20; ++i) taken += book.count(connection, {}, start) ? 1 : 0;
-    }
-    EXPECT_EQ(taken, BadItemBook::kept_per_reactor);
-    EXPECT_EQ(book.find(1)->total(), 20U);
-    EXPECT_EQ(history.find({}).left_out, 2'000U - taken);
-    EXPECT_FALSE(book.count(1, {}, start + std::chrono::milliseconds(999)));
-    EXPECT_TRUE(book.count(1, {}, start + std::chrono::seconds(1)));
-    EXPECT_EQ(book.take(1)->total(), 22U);
-    EXPECT_EQ(book.find(1), nullptr);
-    EXPECT_EQ(book.take(1), nullptr);
 }
 
 TEST(NoticeLimiter, ReportsOnceForAnyNumberOfReactors) {

@@ -176,6 +176,23 @@ def test_a_close_over_bad_items_says_what_came():
         assert closed["last_bad_item"]["kind"] == "too_large"
 
 
+@pytest.mark.parametrize("oversize", ["close", "drop"])
+def test_an_oversized_frame_shows_its_length(oversize):
+    with Gateway(config=listener(framing="length", oversize=oversize)) as gateway:
+        for sent, head in ((b"\x00\x01\x86\xa0", "\\x00\\x01\\x86\\xa0"), (b"NaN\n", "NaN\\n"),
+                           (b"GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\\x0d\\n\\x0d\\n"),
+                           (b"\x11\x00" + GOOD[:-1], "\\x11\\x00" + GOOD[:-1].decode())):
+            sock, record = open_one(gateway)
+            with sock:
+                sock.sendall(sent)
+            closed = gateway.closed(record).closed
+            bad = rows(gateway)[0]
+            assert (bad["kind"], bad["position"], bad["bytes"], bad["head"]) == ("too_large", 0, len(sent), head), bad
+            said = "HTTP" if b"HTTP" in sent else "2 bytes" if b"ip" in sent else \
+                f"announces {int.from_bytes(sent[:4], 'big')} bytes; "
+            assert said in bad["detail"] and said in json.dumps(closed), (bad, closed)
+
+
 def test_a_token_is_in_no_output():
     with Gateway(config=listener()) as gateway:
         sock, record = open_one(gateway)
