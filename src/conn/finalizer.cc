@@ -19,6 +19,11 @@ bool is_discarded(CloseReason reason) {
     return kind_of(reason) == ReasonKind::network || reason == CloseReason::out_of_memory;
 }
 
+void add_unread(const TlsSession& session, CloseInfo& info) {
+    info.decrypted_unread = session.decrypted_unread();
+    if (session.is_in_handshake()) info.handshake_bytes = session.handshake_bytes();
+}
+
 }  // namespace
 
 void Finalizer::finalize_closed() {
@@ -47,7 +52,7 @@ void Finalizer::finalize(const Core::Closed& closed) {
                 .code = parting.code};
     }
     if (const auto ended = core_.half_closed.extract(core_.number_of(connection))) info = ended.mapped();
-    if (connection.encrypted) info.decrypted_unread = core_.tls.of(connection.fd).decrypted_unread();
+    if (connection.encrypted) add_unread(core_.tls.of(connection.fd), info);
     if (connection.is_paused() && connection.unfinished)
         core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::gateway);
     if (connection.parting && !connection.peer_ended) drainer_.cut_off(connection);

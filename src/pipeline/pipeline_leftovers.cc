@@ -120,11 +120,14 @@ std::string Pipeline::about_unfinished(const Connection& connection, Token numbe
     return text;
 }
 
-/// Counts the bytes that arrived and that nothing has read: behind those that ended the connection, and in the kernel.
+/// Counts the bytes that arrived and became nothing: behind those that ended the connection, in an incomplete
+/// handshake, and in the kernel.
 std::string Pipeline::about_unread(const Connection& connection, Token number, const CloseInfo& info) {
-    const std::uint64_t bytes = bad_items_.left(number) + info.decrypted_unread + unread_bytes(connection.fd);
+    const std::uint64_t bytes = bad_items_.left(number) + info.decrypted_unread + info.handshake_bytes.value_or(0) +
+                                unread_bytes(connection.fd);
     if (bytes == 0) return {};
     counters_[connection.listener]->left_over_bytes.add(bytes);
+    if (info.handshake_bytes) return std::to_string(bytes) + " bytes without a complete TLS handshake were left over";
     const std::string_view of_what =
         connection.encrypted ? " bytes of TLS records were left unread" : " bytes were left unread";
     return std::to_string(bytes).append(of_what);

@@ -265,6 +265,14 @@ TEST_F(PipelineOf, WhatIsLeftOverIsCountedAndNamed) {
     EXPECT_EQ(counters_.unfinished_items.get(), 3U);
 }
 
+TEST_F(PipelineOf, TheBytesOfAnIncompleteHandshakeAreCountedAndNamed) {
+    connection_.encrypted = true;
+    pipeline_.on_close(connection_, Token{},
+                       {.reason = CloseReason::tls_failed, .detail = "why", .evidence = {}, .handshake_bytes = 5}, {});
+    EXPECT_EQ(given_.detail, "why; 5 bytes without a complete TLS handshake were left over");
+    EXPECT_EQ(counters_.left_over_bytes.get(), 5U);
+}
+
 TEST_F(PipelineOf, AByteOrderMarkIsSkippedOnceAtTheStart) {
     connection_.bytes_in = 2;
     EXPECT_EQ(read("\xef\xbb").consumed, 0U) << "the mark may follow";

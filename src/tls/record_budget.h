@@ -71,6 +71,8 @@ public:
     }
     /// Notes application data in either direction.
     void count_data() noexcept { records_in_row_ = key_updates_in_row_ = 0; }
+    /// Returns the bytes that the handshake has read.
+    [[nodiscard]] std::size_t bytes_in_handshake() const noexcept { return bytes_in_handshake_; }
     void end_handshake() noexcept {
         in_handshake_ = false;
         count_data();

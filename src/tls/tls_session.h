@@ -83,6 +83,8 @@ public:
     /// Returns the bytes of a record that are decrypted and not read. Makes no system call.
     [[nodiscard]] std::size_t decrypted_unread() const noexcept;
 
+    /// Returns the bytes that the handshake has read so far.
+    [[nodiscard]] std::size_t handshake_bytes() const noexcept { return budget_.bytes_in_handshake(); }
     [[nodiscard]] bool is_in_handshake() const noexcept { return memory_ == memory_in_handshake; }
     /// Returns true if the peer sent a valid certificate.
     [[nodiscard]] bool is_certified() const noexcept { return memory_ == memory_certified; }

@@ -61,6 +61,7 @@ TEST_F(TlsSessionTest, APlainTextDeviceIsDistinguished) {
     connect();
     ASSERT_EQ(::send(there_.get(), "{\"ip\":\"10.0.0.1\"}\n", 18, 0), 18);
     EXPECT_THAT(session_->handshake().detail, HasSubstr("probably uses plain"));
+    EXPECT_EQ(session_->handshake_bytes(), 5U) << "the header of a record";
     connect();
     ASSERT_EQ(::send(there_.get(), "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
     EXPECT_THAT(session_->handshake().detail, HasSubstr("HTTP request"));

@@ -186,6 +186,26 @@ def test_bytes_that_wait_in_the_kernel_are_counted_and_named():
         assert gateway.events.wait(lambda: records[flood].closed, PATIENCE)
 
 
+@pytest.mark.parametrize("sent, reason, detail", [
+    (b"\x16\x03\x01", "peer_closed", "during the TLS handshake"),
+    (b"\x16\x03\x01\x00\x40\x01\x00", "peer_closed", "during the TLS handshake"),
+    (b'{"ip":"1"}\n', "tls_failed", "not TLS"),
+    (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "tls_failed", "HTTP request, not TLS")])
+def test_the_bytes_of_an_incomplete_handshake_are_counted_and_named(tmp_path, sent, reason, detail):
+    certificate, key = Authority(tmp_path).sign("gateway", alternative="DNS:localhost,IP:127.0.0.1")
+    with Gateway(config=listener(tls_certificate=str(certificate), tls_key=str(key))) as gateway:
+        with device.connect(gateway.address) as sock:
+            name = device.name_of(sock)
+            sock.sendall(sent)
+            if reason == "peer_closed":
+                gateway.wait_status(lambda status: status["listeners"][0]["handshakes"] == 1)
+                sock.shutdown(1)
+            closed = gateway.closed(gateway.connected(name)).closed
+        assert closed["reason"] == reason and detail in closed["detail"], closed
+        assert f"{len(sent)} bytes without a complete TLS handshake were left over" in closed["detail"], closed
+        assert figures(gateway) == (0, len(sent))
+
+
 def test_an_incomplete_proxy_header_is_counted_and_named():
     with Gateway(config=listener(proxy_protocol="v1", trusted_proxies=["127.0.0.0/8"])) as gateway:
         with device.connect(gateway.address) as sock:
