@@ -187,15 +187,13 @@ std::string_view recognize_protocol(bool encrypted, std::string_view bytes) noex
     return tls.matches(bytes) ? tls.text : first_of(protocols, bytes);
 }
 
-std::string_view recognize_framing(Framing framing, std::string_view bytes) noexcept {
+std::string_view recognize_framing(const FrameRules& rules, std::string_view bytes) noexcept {
     bytes = bytes.substr(0, max_read);
-    if (framing == Framing::length) {
-        const std::string_view text = first_of(counted, bytes);
-        return text.empty() && bytes.size() > 4 ? first_of(arrays, bytes.substr(4)) : text;
-    }
-    std::string_view text = first_of(lines_or_objects, bytes);
-    if (text.empty() && framing == Framing::ndjson) text = first_of(lines_only, bytes);
-    return text.empty() ? first_of(arrays, bytes) : text;
+    const bool is_counted = rules.framing == Framing::length;
+    std::string_view text = is_counted ? first_of(counted, bytes) : first_of(lines_or_objects, bytes);
+    if (text.empty() && rules.framing == Framing::ndjson) text = first_of(lines_only, bytes);
+    if (!text.empty() || rules.arrays) return text;
+    return first_of(arrays, is_counted ? bytes.substr(std::min(bytes.size(), length_header)) : bytes);
 }
 
 }  // namespace holdfast

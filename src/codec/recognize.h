@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include <holdfast/config.h>
+#include "codec/framing.h"
 
 namespace holdfast {
 
@@ -11,9 +11,9 @@ namespace holdfast {
 /// Pure; any thread.
 [[nodiscard]] std::string_view recognize_protocol(bool encrypted, std::string_view bytes) noexcept;
 
-/// Recognizes the mistake in the framing that made a bad item. `bytes` begins with the item, with its length in the
-/// framing `length`, and may go on behind it. Returns the same as recognize_protocol(). Reads at most the first KiB.
-/// Pure; any thread.
-[[nodiscard]] std::string_view recognize_framing(Framing framing, std::string_view bytes) noexcept;
+/// Recognizes the mistake in the framing that made a bad item. `rules` are those of the listener. `bytes` begins with
+/// the item, with its length in the framing `length`, and may go on behind it. Returns the same as
+/// recognize_protocol(). Reads at most the first KiB. Pure; any thread.
+[[nodiscard]] std::string_view recognize_framing(const FrameRules& rules, std::string_view bytes) noexcept;
 
 }  // namespace holdfast

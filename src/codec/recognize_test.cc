@@ -97,7 +97,7 @@ constexpr Sample samples[] = {
 
 std::string_view recognize(const Sample& sample, std::string_view bytes) {
     const std::string_view protocol = recognize_protocol(false, bytes);
-    return protocol.empty() ? recognize_framing(sample.framing, bytes) : protocol;
+    return protocol.empty() ? recognize_framing({.framing = sample.framing}, bytes) : protocol;
 }
 
 TEST(Recognize, NamesTheProtocolOrTheMistakeAndTheRemedy) {
@@ -107,6 +107,16 @@ TEST(Recognize, NamesTheProtocolOrTheMistakeAndTheRemedy) {
         EXPECT_EQ(text.empty(), sample.says.empty()) << sample.bytes << ": " << text;
         if (!text.empty()) EXPECT_NE(text.find("; "), std::string_view::npos) << "a remedy: " << text;
     }
+}
+
+TEST(Recognize, ArraysAreNoMistakeWhereTheListenerTakesThem) {
+    for (const auto framing : {lines, objects}) {
+        for (const std::string_view bytes : {"[{\"ip\":\"1\"},{\"ip\":\"2\"}", "[[[[", "[{\"ip\":\"1\"},]\n"}) {
+            EXPECT_EQ(recognize_framing({.framing = framing, .arrays = true}, bytes), "") << bytes;
+        }
+    }
+    EXPECT_EQ(recognize_framing({.framing = counted, .arrays = true}, "\0\0\0\x0d[{\"ip\":\"1\"},]"sv), "");
+    EXPECT_NE(recognize_framing({.framing = counted, .arrays = true}, "[{\"ip\":\"1\"}]"), "");
 }
 
 TEST(Recognize, TlsInsideTlsHasAnotherRemedy) {

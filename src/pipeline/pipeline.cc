@@ -202,6 +202,7 @@ Pipeline::Next Pipeline::take_frame(Arrival& arrival, std::span<const char> wind
 
 Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window, Frame& frame) {
     arrival.rest = window;
+    arrival.mistake = {};
     arrival.text = {window.data() + frame.begin, frame.end - frame.begin};
     if (frame.kind != Frame::Kind::item) [[unlikely]]
         return on_bad_frame(arrival, frame.kind);
@@ -234,10 +235,12 @@ Pipeline::Next Pipeline::on_batch(Arrival& arrival, std::string_view array) {
     const ItemDecoder::Decoded decoded = decoder_.decode(array);
     if (decoded.bad != BadItem::not_object) return on_unreadable(arrival, decoded.bad.value_or(BadItem::not_json));
     arrival.first = false;  // a hello is not an element
+    arrival.in_batch = true;
     std::string_view rest = array;
     while (const auto element = next_element(rest)) {
         if (on_item(arrival, *element) == Next::end) return Next::end;
     }
+    arrival.in_batch = false;
     return Next::go_on;
 }
 
@@ -254,6 +257,7 @@ ItemDecoder::Decoded Pipeline::decode(const Arrival& arrival, std::string_view t
 
 Pipeline::Next Pipeline::on_item(Arrival& arrival, std::string_view text) {
     arrival.text = text;
+    arrival.mistake = {};
     const ItemDecoder::Decoded decoded = decode(arrival, text);
     if (!decoded.replacement.empty()) [[unlikely]]
         text = decoded.replacement;
@@ -265,6 +269,7 @@ Pipeline::Next Pipeline::on_item(Arrival& arrival, std::string_view text) {
     if (*decoded.bad != BadItem::no_key) return on_bad_item(arrival, *decoded.bad);
     const ItemDecoder::Greeting greeting = decoder_.greeting();
     if (arrival.first && greeting.hello) return on_hello(arrival, *greeting.hello, 0);
+    if (greeting.tried && arrival.in_batch) arrival.mistake = "a hello is no element of an array; send it as an item";
     return on_bad_item(arrival, greeting.tried ? BadItem::bad_hello : BadItem::no_key);
 }
 

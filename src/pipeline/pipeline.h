@@ -141,8 +141,10 @@ private:
         const PipelineListener& listener;
         Device* device = nullptr;  ///< the identified device, or null
         bool first = false;        ///< first frame of its connection
+        bool in_batch = false;     ///< the item is an element of an array
         CloseReason end{};         ///< for Next::end
         std::string_view detail = {};
+        std::string_view mistake = {};    ///< what is wrong with a bad item, if that is known; static text
         std::span<const char> rest = {};  ///< the window from the current frame on
         std::string_view text = {};       ///< the current frame's item, within `rest`
     };

@@ -63,7 +63,8 @@ std::string Pipeline::detail_of(const Arrival& arrival, BadItem kind) {
 std::string_view Pipeline::recognize(const Arrival& arrival) {
     const std::string_view known = bad_items_.protocol(arrival.number);
     if (!known.empty() && arrival.connection.items == 0) return known;
-    const std::string_view sentence = recognize_frame(arrival);
+    const std::string_view of_frame = recognize_frame(arrival);
+    const std::string_view sentence = of_frame.empty() ? arrival.mistake : of_frame;
     if (arrival.first && !sentence.empty()) bad_items_.set_protocol(arrival.number, sentence);
     return sentence;
 }
@@ -77,8 +78,8 @@ std::string_view Pipeline::recognize_frame(const Arrival& arrival) {
     const std::string_view protocol =
         arrival.first ? recognize_protocol(arrival.connection.encrypted, bytes) : std::string_view();
     if (!protocol.empty()) return protocol;
-    if (!listener.delimiter.empty() || (listener.arrays && bytes.starts_with('['))) return {};
-    return recognize_framing(listener.framing, bytes);
+    if (!listener.delimiter.empty()) return {};
+    return recognize_framing(listener.rules(), bytes);
 }
 
 std::string Pipeline::detail_of(const Connection& connection, Token number, const CloseInfo& info) {
@@ -149,7 +150,7 @@ std::string_view Pipeline::why_unfinished(const Connection& connection) {
     const bool is_first = connection.items == 0 && !connection.spoke;
     const std::string_view protocol = is_first ? recognize_protocol(connection.encrypted, bytes) : std::string_view();
     if (!protocol.empty() || !listener.delimiter.empty()) return protocol;
-    const std::string_view mistake = recognize_framing(listener.framing, bytes);
+    const std::string_view mistake = recognize_framing(listener.rules(), bytes);
     if (!mistake.empty() || listener.framing != Framing::ndjson || !is_complete_object(bytes)) return mistake;
     return "the bytes are a complete JSON object without a line end; the client probably needs framing = \"json\"";
 }

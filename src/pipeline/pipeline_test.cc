@@ -303,6 +303,16 @@ TEST_F(PipelineOf, AHelloIsNoElementOfABatch) {
     change({.name = "devices", .arrays = true, .max_bad_items = 3});
     EXPECT_FALSE(read("[{\"hello\":{\"id\":\"d\"}}]\n").end);
     EXPECT_EQ(bad(BadItem::bad_hello), 1U);
+    EXPECT_EQ(pipeline_.bad_items_of(Token{})->last.detail, "a hello is no element of an array; send it as an item");
+}
+
+TEST_F(PipelineOf, NoRemedyIsAnOptionThatTheListenerHas) {
+    change({.name = "devices", .arrays = true, .max_bad_items = 3});
+    const std::string detail = close_with(CloseReason::peer_closed, "", "[{\"ip\":\"1\"},{\"ip\":\"2\"}");
+    EXPECT_EQ(detail, "an unfinished item of 22 bytes was left over");
+    EXPECT_EQ(close_with(CloseReason::peer_reset, "", "[{\"ip\":\"1\"}]").find("set arrays"), std::string::npos);
+    EXPECT_EQ(read("[\"" + std::string(64, 'x') + "\"]\n").end, CloseReason::item_too_large);
+    EXPECT_EQ(pipeline_.bad_items_of(Token{})->last.detail, "");
 }
 
 TEST_F(PipelineOf, ALargeItemIsDroppedWhereTheListenerSaysSo) {

@@ -193,6 +193,22 @@ def test_an_oversized_frame_shows_its_length(oversize):
             assert said in bad["detail"] and said in json.dumps(closed), (bad, closed)
 
 
+@pytest.mark.parametrize("framing", ["ndjson", "json", "length"])
+def test_a_listener_with_arrays_is_not_told_to_take_arrays(framing):
+    config = listener(framing=framing, arrays=True) + "[item]\nmax_bytes = 1024\n"
+    arrays = b'[{"ip":"1"},{"ip":"2"}', b'[{"ip":"1"},]\n', b"[[[[", b'["' + b"x" * 2_000, b'[{"hello":{"id":"d"}}]\n'
+    with Gateway(config=config) as gateway:
+        for text in arrays:
+            for end in (lambda sock: sock.close(), device.reset):
+                sock, record = open_one(gateway)
+                sock.sendall(device.length_framed(text) if framing == "length" else text)
+                end(sock)
+                closed = gateway.closed(record).closed
+                assert "set arrays" not in json.dumps(closed), closed
+        assert "set arrays" not in json.dumps(gateway.ask("GET", "/v1/bad"))
+        assert any("no element of an array" in row.get("detail", "") for row in rows(gateway))
+
+
 def test_a_token_is_in_no_output():
     with Gateway(config=listener()) as gateway:
         sock, record = open_one(gateway)

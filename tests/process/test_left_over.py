@@ -198,7 +198,7 @@ def test_the_bytes_of_an_incomplete_handshake_are_counted_and_named(tmp_path, se
             name = device.name_of(sock)
             sock.sendall(sent)
             if reason == "peer_closed":
-                gateway.wait_status(lambda status: status["listeners"][0]["handshakes"] == 1)
+                gateway.wait_status(lambda status: status["listeners"][0]["tls"]["handshakes"] == 1)
                 sock.shutdown(1)
             closed = gateway.closed(gateway.connected(name)).closed
         assert closed["reason"] == reason and detail in closed["detail"], closed
