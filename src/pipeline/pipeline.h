@@ -179,6 +179,7 @@ private:
     void give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq);
     [[nodiscard]] std::string detail_of(const Connection& connection, Token number, const CloseInfo& info);
     [[nodiscard]] std::string about_bad_items(const Connection& connection, Token number, CloseReason reason) const;
+    [[nodiscard]] std::string about_last_bad_item(const Connection& connection, Token number, CloseReason reason) const;
     [[nodiscard]] std::string about_unfinished(const Connection& connection, Token number, const CloseInfo& info);
     [[nodiscard]] std::string about_unread(const Connection& connection, Token number, const CloseInfo& info);
     void give_connected(Connection& connection, Token number, const TurnTime& time);

@@ -90,18 +90,25 @@ std::string Pipeline::detail_of(const Connection& connection, Token number, cons
     return detail;
 }
 
-/// Returns what the device sent instead of items, if that explains the close.
+/// Returns what the device sent instead of items, if that explains the close, and the protocol of the first bytes.
 std::string Pipeline::about_bad_items(const Connection& connection, Token number, CloseReason reason) const {
+    std::string text = about_last_bad_item(connection, number, reason);
+    const std::string protocol(bad_items_.protocol(number));
+    if (text.find(protocol) == std::string::npos) append_sentence(text, protocol);
+    return text;
+}
+
+std::string Pipeline::about_last_bad_item(const Connection& connection, Token number, CloseReason reason) const {
     const BadItems* bad = bad_items_.find(number);
-    const std::string_view protocol = bad_items_.protocol(number);
-    if (bad != nullptr && reason == CloseReason::item_too_large) return to_sentence(bad->last);
-    if (bad != nullptr && reason == CloseReason::too_many_bad_items) {
+    if (bad == nullptr) return {};
+    if (reason == CloseReason::item_too_large) return to_sentence(bad->last);
+    if (reason == CloseReason::too_many_bad_items) {
         return std::to_string(connection.bad_items_in_row) + " bad items in a row, the last " + to_sentence(bad->last);
     }
-    if (bad != nullptr && reason == CloseReason::read_idle && connection.bad_items_in_row > 0) {
+    if (reason == CloseReason::read_idle && connection.bad_items_in_row > 0) {
         return "the last of " + std::to_string(bad->total()) + " bad items was " + to_sentence(bad->last);
     }
-    return std::string(connection.items == 0 ? protocol : std::string_view());
+    return {};
 }
 
 /// Counts the rest of an unfinished item, and returns how much of it was left over.

@@ -391,6 +391,19 @@ TEST_F(PipelineOf, TheFirstBytesNameTheProtocolOfAllThatFollows) {
     EXPECT_EQ(pipeline_.bad_items_of(Token{}), nullptr) << "its number may come again";
 }
 
+TEST_F(PipelineOf, TheEndNamesTheProtocolOfTheFirstBytesAlsoBehindItems) {
+    for (const CloseReason reason :
+         {CloseReason::peer_closed, CloseReason::read_idle, CloseReason::too_many_bad_items}) {
+        connection_.spoke = false;
+        EXPECT_FALSE(read("PROXY TCP4 10.1.2.3 10.1.2.4 5000 7000\r\n{\"ip\":\"a\"}\n[1]\n").end);
+        const std::string detail = close_with(reason, "", "");
+        EXPECT_NE(detail.find("the bytes are a PROXY header; set proxy_protocol"), std::string::npos) << detail;
+    }
+    connection_.spoke = false;
+    EXPECT_FALSE(read("{\"ip\":\"a\"}\n[1]\n").end);
+    EXPECT_EQ(close_with(CloseReason::peer_closed, "", ""), "") << "the first item was good";
+}
+
 TEST_F(PipelineOf, AnOversizedFrameShowsItsLength) {
     for (const std::string_view bytes : {"\0\1\x86\xa0"sv, "NaN\n"sv, "\0\0\0\0\0\0\0\x41{"sv}) {
         change({.name = "devices", .framing = Framing::length, .max_bad_items = 3});

@@ -176,6 +176,18 @@ def test_a_close_over_bad_items_says_what_came():
         assert closed["last_bad_item"]["kind"] == "too_large"
 
 
+@pytest.mark.parametrize("first, what", [(b"PROXY TCP4 10.1.2.3 10.1.2.4 5000 7000\r\n", "proxy_protocol"),
+                                         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18\r\n\r\n", "HTTP")])
+def test_the_protocol_of_the_first_bytes_is_named_at_the_end_behind_items(first, what):
+    with Gateway(config=listener()) as gateway:
+        sock, record = open_one(gateway)
+        with sock:
+            sock.sendall(first + GOOD)
+            assert until(lambda: record.items), gateway.tail()
+        closed = gateway.closed(record).closed
+    assert closed["bad_items"] and what in closed["detail"], closed
+
+
 @pytest.mark.parametrize("oversize", ["close", "drop"])
 def test_an_oversized_frame_shows_its_length(oversize):
     with Gateway(config=listener(framing="length", oversize=oversize)) as gateway:
