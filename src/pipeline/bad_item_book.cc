@@ -1,5 +1,8 @@
 #include "pipeline/bad_item_book.h"
 
+#include <charconv>
+#include <cstddef>
+#include <optional>
 #include <utility>
 
 #include "model/identity.h"
@@ -13,6 +16,40 @@ bool matches(const BadItemQuery& query, const BadItemRow& row) {
            (!query.id || matches_id(*query.id, row.id)) && (!query.listener || row.listener == *query.listener) &&
            (!query.peer || query.peer->contains(row.peer.address)) && (!query.since || row.at >= *query.since) &&
            (!query.until || row.at <= *query.until);
+}
+
+constexpr std::string_view words_before_secrets[] = {"token", "password", "secret", "authorization", "bearer"};
+
+struct Letter {
+    char byte;
+    std::size_t size;  ///< as written
+};
+
+/// Reads a letter: as itself in either case, or as an escape of JSON. UTF-16 has a zero byte beside it.
+Letter read_letter(std::string_view text) {
+    constexpr std::string_view escape = "\\u00";
+    const std::size_t zero = text.starts_with('\0') ? 1 : 0;
+    text.remove_prefix(zero);
+    unsigned value = text.empty() ? 0 : static_cast<unsigned char>(text[0]);
+    std::size_t size = 1;
+    if (text.starts_with(escape) && text.size() >= escape.size() + 2) {
+        const char* const digits = text.data() + escape.size();
+        if (std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) size = escape.size() + 2;
+    }
+    const bool is_upper = value >= 'A' && value <= 'Z';
+    return {static_cast<char>(is_upper ? value + ('a' - 'A') : value), zero + size};
+}
+
+/// Returns the size of `word` at the front of `text` as it is written there, or nullopt if another text begins there.
+std::optional<std::size_t> size_of_word(std::string_view text, std::string_view word) {
+    std::size_t size = 0;
+    for (const char byte : word) {
+        if (size >= text.size()) return std::nullopt;
+        const Letter letter = read_letter(text.substr(size));
+        if (letter.byte != byte) return std::nullopt;
+        size += letter.size;
+    }
+    return size;
 }
 
 }  // namespace
@@ -95,10 +132,13 @@ std::string to_sentence(const BadItemFacts& facts) {
     return facts.detail.empty() ? out : out + ": " + std::string(facts.detail);
 }
 
-std::string_view without_token(std::string_view bytes) noexcept {
-    constexpr std::string_view name = "\"token\"";
-    const std::size_t at = bytes.find(name);
-    return at == std::string_view::npos ? bytes : bytes.substr(0, at + name.size());
+std::string_view without_secret(std::string_view bytes) noexcept {
+    for (std::size_t at = 0; at < bytes.size(); ++at) {
+        for (const std::string_view word : words_before_secrets) {
+            if (const auto size = size_of_word(bytes.substr(at), word)) return bytes.substr(0, at + *size);
+        }
+    }
+    return bytes;
 }
 
 }  // namespace holdfast

@@ -78,7 +78,8 @@ private:
 /// Returns `not_json of 12 bytes at byte 17, "{\"ip\":\"1\",}"`, followed by the detail. Pure.
 [[nodiscard]] std::string to_sentence(const BadItemFacts& facts);
 
-/// Returns the bytes up to a field `token`, whose value no output may have. Pure.
-[[nodiscard]] std::string_view without_token(std::string_view bytes) noexcept;
+/// Returns the bytes up to the first word that names a secret, such as a field `token` or a header `Authorization`. No
+/// output may have the value behind it. Recognizes the word in either case, escaped, and without quotes. Pure.
+[[nodiscard]] std::string_view without_secret(std::string_view bytes) noexcept;
 
 }  // namespace holdfast

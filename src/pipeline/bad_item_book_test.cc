@@ -48,5 +48,31 @@ TEST(BadItemBook, LimitsWhatTheHistoryTakesInASecondAndCountsAll) {
     EXPECT_EQ(book.take(1), nullptr);
 }
 
+TEST(WithoutSecret, EndsAtAWordThatNamesASecretHoweverItIsWritten) {
+    using std::string_view_literals::operator""sv;
+    struct Sample {
+        std::string_view bytes, kept;
+    };
+    for (const auto& [bytes, kept] : {
+             Sample{"{\"token\":\"S\"}", "{\"token"},
+             {"{\"TOKEN\":\"S\"}", "{\"TOKEN"},
+             {"{\"\\u0074oken\":\"S\"}", "{\"\\u0074oken"},
+             {"{\"t\\u006F\\u004Ben\":\"S\"}", "{\"t\\u006F\\u004Ben"},
+             {"{'token':'S'}", "{'token"},
+             {"id=1&access_token=S", "id=1&access_token"},
+             {"Authorization: Bearer S", "Authorization"},
+             {"Bearer S", "Bearer"},
+             {"{\"Password\":\"S\"", "{\"Password"},
+             {"client_secret=S", "client_secret"},
+             {"t\0o\0k\0e\0n\0=\0S\0"sv, "t\0o\0k\0e\0n"sv},
+             {"{\"ip\":\"1\",\"\\u00", "{\"ip\":\"1\",\"\\u00"},
+             {"{\"tok", "{\"tok"},
+             {"{\"tok en\":1}", "{\"tok en\":1}"},
+             {"", ""},
+         }) {
+        EXPECT_EQ(without_secret(bytes), kept);
+    }
+}
+
 }  // namespace
 }  // namespace holdfast

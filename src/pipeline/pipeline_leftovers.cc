@@ -35,7 +35,7 @@ void Pipeline::note_bad_item(const Arrival& arrival, BadItem kind) {
                        .head = {},
                        .detail = detail_of(arrival, kind),
                        .at = arrival.time.wall};
-    facts.head.assign(without_token(arrival.text.substr(0, BadItemHead::max_size)));
+    facts.head.assign(without_secret(arrival.text.substr(0, BadItemHead::max_size)));
     if (!bad_items_.count(arrival.number, facts, arrival.time.steady)) return;
     const DeviceName name = name_of(connection, arrival.device);
     events_->on_bad_item(

@@ -421,7 +421,7 @@ TEST_F(PipelineOf, AnOversizedFrameShowsItsLength) {
 
 TEST_F(PipelineOf, ASecretIsNotKept) {
     EXPECT_FALSE(read("{\"token\":\"secret\"\n").end);
-    EXPECT_EQ(pipeline_.bad_items_of(Token{})->last.head.view(), "{\"token\"");
+    EXPECT_EQ(pipeline_.bad_items_of(Token{})->last.head.view(), "{\"token");
 }
 
 TEST(NoticeLimiter, ReportsOnceForAnyNumberOfReactors) {

@@ -233,6 +233,21 @@ def test_a_token_is_in_no_output():
         assert "SECRET" not in shown and not gateway.log_lines("SECRET")
 
 
+@pytest.mark.parametrize("text", [
+    b'{"TOKEN":"SECRET-1"\n', b'{"\\u0074oken":"SECRET-1"\n', b"{'token':'SECRET-1'}\n", b"token=SECRET-1\n",
+    b"Authorization: Bearer SECRET-1\r\n", b"bearer SECRET-1\n", b'{"password":"SECRET-1",}\n', b"Client-Secret: SECRET-1\n",
+    '{"token":"SECRET-1"'.encode("utf-16-be") + b"\n"])
+def test_no_writing_of_a_secret_is_in_an_output(text):
+    with Gateway(config=listener(max_bad_items=1)) as gateway:
+        sock, record = open_one(gateway)
+        with sock:
+            sock.sendall(text)
+            gateway.closed(record)
+        gateway.wait_for_log("bad item received")
+        shown = json.dumps([record.closed, rows(gateway), gateway.ask("GET", "/v1/closed")]).replace("\\\\x00", "")
+        assert "SECRET" not in shown and not gateway.log_lines("SECRET"), shown
+
+
 FIRST_BYTES = {
     "TLS ClientHello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64 + b"\n",
     "HTTP": b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n",
