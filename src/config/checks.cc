@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <holdfast/endpoint.h>
 #include <holdfast/liveness.h>
 
+#include "config/load.h"
 #include "device/token_set.h"
 #include "net/url.h"
 #include "options/option.h"
@@ -94,6 +97,17 @@ void check_tokens_file(const ListenerConfig& listener, std::size_t index, Violat
         {index, "listener", "tokens_file", "listener " + in_quotes(listener.name) + ": " + tokens.error().message});
 }
 
+/// Rejects a state file that a save would replace by another kind of file.
+void check_state_file(const DaemonConfig& config, Violations& out) {
+    const std::string path = state_file_of(config);
+    std::error_code error;
+    const auto there = std::filesystem::status(path, error);
+    if (path.empty() || !std::filesystem::exists(there) || std::filesystem::is_regular_file(there)) return;
+    out.push_back({0, "process", "state_file",
+                   "state_file in [process]: " + path_in_quotes(path) +
+                       " is not a regular file; name another file, or set state_file = \"off\""});
+}
+
 bool is_secret(const Option& option, Object object) {
     if (option.secret) return !stored_text(option, object).empty();
     return option.shown != nullptr && stored_text(option, object) != value_text(option, object);
@@ -114,6 +128,7 @@ std::vector<Violation> find_violations(const DaemonConfig& config) {
     check_sink(config, out);
     check_admin(config, out);
     check_alarm(config.alarm, out);
+    check_state_file(config, out);
     const auto& listeners = config.server.listeners;
     Violations warnings;
     for (std::size_t i = 0; i < listeners.size(); ++i) check_tls_files(listeners[i], i, out, warnings);

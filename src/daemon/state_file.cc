@@ -88,6 +88,11 @@ StateFile::Found StateFile::read() const {
 }
 
 std::optional<Error> StateFile::write(std::string_view body) const {
+    struct stat there {};
+    if (::stat(path_.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+        return Error{"state file " + in_quotes(path_) +
+                     " cannot be replaced: it is not a regular file; name another file with process.state_file"};
+    }
     const std::string making = path_ + ".new";
     const auto failed = [&](const std::string& what) {
         const int error = errno;

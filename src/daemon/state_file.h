@@ -23,7 +23,8 @@ public:
     /// Reads the file. A damaged file, or one of another version, is renamed, so that it stays for an examination.
     [[nodiscard]] Found read() const;
 
-    /// Replaces the file as a whole: after a crash, either the former or the new content is there.
+    /// Replaces the file as a whole: after a crash, either the former or the new content is there. A path that is no
+    /// regular file, such as a FIFO, stays.
     [[nodiscard]] std::optional<Error> write(std::string_view body) const;
 
     [[nodiscard]] const std::string& path() const { return path_; }

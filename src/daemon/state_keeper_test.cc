@@ -221,9 +221,20 @@ TEST_F(StateFileTest, WhatIsNoFileIsReported) {
     EXPECT_THAT(file_.read().warning, HasSubstr("cannot be read"));
     const auto error = file_.write("one\n");
     ASSERT_TRUE(error);
-    EXPECT_THAT(error->message, HasSubstr("; free space, or make the directory writable"));
+    EXPECT_THAT(error->message, HasSubstr("cannot be replaced: it is not a regular file; name another file"));
     EXPECT_FALSE(std::filesystem::exists(file_.path() + ".new"));
     EXPECT_THAT(StateFile("/dev/null").read().warning, HasSubstr("cannot be read"));
+    const std::string fifo = directory_.path() + "/fifo";
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    EXPECT_TRUE(StateFile(fifo).write("one\n"));
+    EXPECT_TRUE(std::filesystem::is_fifo(fifo));
+}
+
+TEST_F(StateFileTest, AFailedWriteIsReported) {
+    std::filesystem::create_directory(file_.path() + ".new");
+    const auto error = file_.write("one\n");
+    ASSERT_TRUE(error);
+    EXPECT_THAT(error->message, HasSubstr("; free space, or make the directory writable"));
 }
 
 }  // namespace

@@ -180,7 +180,8 @@ constexpr auto daemon_rows = std::to_array<Option>({
     {.section = Section::process, .key = "state_file", .place = at<&D::process, &ProcessConfig::state_file>,
      .form = "path, or off", .reload = OnReload::restart,
      .help = "file that keeps the closed history and the trend over restarts; \"off\": none",
-     .more = "The default is `state` in systemd's StateDirectory, else in the directory of the spool, else none.",
+     .more = "The default is `state` in systemd's StateDirectory, else in the directory of the spool, else none. "
+             "A path that is no regular file, such as a FIFO, is an error.",
      .example = "/var/lib/holdfast/state"},
 });
 // clang-format on

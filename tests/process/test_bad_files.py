@@ -6,6 +6,7 @@ import pathlib
 import re
 import socket
 import ssl
+import stat
 import subprocess
 import types
 
@@ -173,6 +174,20 @@ def test_a_file_that_nats_opens_is_a_regular_file(files, tmp_path, option):
     path.write_text(listener() + f'[sink]\ntype = "nats"\npath = "{tmp_path}/spool"\nurl = "tls://127.0.0.1:9"\n' + options)
     done = run("check", "--config", str(path))
     assert done.returncode == 1 and f"{option} in [sink]" in done.stderr and "is not a regular file" in done.stderr, done
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.mknod(path, 0o600 | stat.S_IFSOCK)],
+                         ids=["FIFO", "directory", "socket"])
+def test_a_state_file_that_is_no_regular_file_is_refused_and_stays(tmp_path, make):
+    state, path = tmp_path / "state", tmp_path / "holdfast.toml"
+    make(state)
+    kind = stat.S_IFMT(state.stat().st_mode)
+    path.write_text(listener() + f'[process]\nstate_file = "{state}"\n')
+    for verb, code in (("check", 1), ("serve", 2)):
+        done = run(verb, "--config", str(path))
+        assert done.returncode == code and "state_file in [process]" in done.stderr, (verb, done)
+        assert "is not a regular file; name another file" in done.stderr, done
+    assert stat.S_IFMT(state.stat().st_mode) == kind
 
 
 @pytest.mark.parametrize("what, make, words", ROWS, ids=[row[0] for row in ROWS])
