@@ -11,9 +11,16 @@ namespace holdfast {
 namespace {
 
 ApiAnswer no_such_device(std::string_view device) {
+    return Api::error(
+        404, "not_found",
+        "no device " + in_quotes(device) + " is connected; look it up with holdfast device ID or GET /v1/devices/{id}");
+}
+
+ApiAnswer unknown_device(std::string_view device, bool is_in_fleet) {
     return Api::error(404, "not_found",
-                      "no device " + in_quotes(device) +
-                          " is connected; see its closed connections (holdfast closed --id, GET /v1/closed?id=)");
+                      "device " + in_quotes(device) + " is unknown: " +
+                          (is_in_fleet ? "no gateway of the fleet has a connection" : "the gateway has no connection") +
+                          " of it, open or closed; check the id (holdfast list, GET /v1/connections)");
 }
 
 ApiAnswer delivery_answer(std::string_view device, ConnectionId conn, Delivery outcome) {
@@ -116,7 +123,7 @@ ApiAnswer Api::device(const ApiCall& call) {
     Lives lives = lives_in_fleet(query);
     lives.keep(call.id);
     if (presence && is_between(query.since, presence->record.closed_at, query.until)) lives.add(*presence);
-    if (!is_open && !presence && lives.empty()) return no_such_device(call.id);
+    if (!is_open && !presence && lives.empty()) return unknown_device(call.id, options_.fleet != nullptr);
     members += is_open ? R"(,"state":"online")" : closed_device(call.id, presence, trouble);
     JsonWriter json;
     json.begin_object();

@@ -46,6 +46,8 @@ TEST_F(ApiDevices, ItsLivingConnectionIsShown) {
     EXPECT_THAT(answer.body, HasSubstr(R"("evidence":{)"));
     EXPECT_TRUE(queries_elsewhere_.empty());
     expect_error(request("GET", "/v1/devices/nobody"), 404, "not_found");
+    EXPECT_THAT(request("GET", "/v1/devices/nobody").body,
+                HasSubstr("is unknown: the gateway has no connection of it"));
     expect_error(request("GET", std::string(device) + "?x=1"), 400, "bad_query");
 }
 

@@ -29,8 +29,8 @@ std::string bad_item_line(const AnswerView& row) {
     const auto text = [&](std::string_view pointer) { return printable(row.text(pointer)); };
     std::string out = text("/at") + " " + text("/conn") + " " + text("/peer") + " ";
     if (row.has("/id")) out += text("/id") + (row.flag("/authenticated") ? " " : " (not authenticated) ");
-    out += text("/kind") + ", " + human_count(row.count("/bytes")) + " bytes at byte " +
-           human_count(row.count("/position")) + ": " + printable_again(row.text("/head"));
+    out += text("/kind") + ", " + human_count(row.count("/bytes")) + (row.count("/bytes") == 1 ? " byte" : " bytes") +
+           " at byte " + human_count(row.count("/position")) + ": " + printable_again(row.text("/head"));
     return out + (row.has("/detail") ? " (" + text("/detail") + ")\n" : "\n");
 }
 

@@ -329,7 +329,8 @@ std::string bad_items_text(const AnswerView& c) {
     if (!c.has("/last_bad_item")) return {};
     std::string out = line("bad items", counts_text(c.counts("/bad_items")));
     out += line("", "the latest: " + text("kind") + ", " + human_count(c.count("/last_bad_item/bytes")) +
-                        " bytes at byte " + human_count(c.count("/last_bad_item/position")) + ", " + text("at"));
+                        (c.count("/last_bad_item/bytes") == 1 ? " byte at byte " : " bytes at byte ") +
+                        human_count(c.count("/last_bad_item/position")) + ", " + text("at"));
     const std::string detail = text("detail");
     return out + line("", text("head")) + (detail.empty() ? std::string() : line("", detail));
 }

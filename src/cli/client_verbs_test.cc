@@ -168,8 +168,10 @@ TEST_F(ClientVerbs, ADeviceIsFoundByItsOwnId) {
     EXPECT_EQ(request({"close", "--id", gateway_.row.id}).out, "closed 7f2c91a0-1\n");
     (void)request({"closed", "--id", "x"});
     EXPECT_EQ(gateway_.last_closed.id, "x");
+    expect_one_line(request({"show", "--id", "nobody"}), 1, "device \"nobody\" is unknown: ");
+    expect_one_line(request({"probe", "--id", "nobody"}), 1, "no device \"nobody\" is connected; look it up");
+    expect_one_line(request({"close", "--id", "nobody"}), 1, "no device \"nobody\" is connected; look it up");
     for (const char* verb : {"show", "probe", "close"}) {
-        expect_one_line(request({verb, "--id", "nobody"}), 1, "no device \"nobody\" is connected");
         expect_one_line(request({verb, known, "--id", "x"}), 2, "no connection is selected");
     }
 }

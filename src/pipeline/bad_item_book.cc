@@ -7,6 +7,7 @@
 
 #include "model/identity.h"
 #include "text/printable.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {
@@ -123,7 +124,7 @@ std::shared_ptr<const BadItems> BadItemBook::take(Token number) {
 
 std::string to_sentence(const BadItemFacts& facts) {
     std::string out(to_string(facts.kind));
-    out += " of " + std::to_string(facts.bytes) + " bytes at byte " + std::to_string(facts.position) + ", \"";
+    out += " of " + count_of(facts.bytes, "byte") + " at byte " + std::to_string(facts.position) + ", \"";
     for (const char byte : printable_bytes(facts.head.view())) {
         if (byte == '"') out += '\\';
         out += byte;

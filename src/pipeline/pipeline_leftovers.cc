@@ -4,6 +4,7 @@
 #include "codec/recognize.h"
 #include "pipeline/pipeline.h"
 #include "tcp/socket_options.h"
+#include "text/units.h"
 
 // Received bytes that became no item: bad items, and the rest at the end of a connection.
 
@@ -13,6 +14,12 @@ namespace {
 void append_sentence(std::string& detail, const std::string& sentence) {
     if (!detail.empty() && !sentence.empty()) detail += "; ";
     detail += sentence;
+}
+
+/// Returns e.g. "17 bytes of TLS records were left unread".
+std::string were_left(std::uint64_t bytes, std::string_view of_what, std::string_view how) {
+    std::string text = count_of(bytes, "byte").append(of_what);
+    return text.append(bytes == 1 ? " was left" : " were left").append(how);
 }
 
 std::string_view text_of(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
@@ -55,8 +62,8 @@ std::string Pipeline::detail_of(const Arrival& arrival, BadItem kind) {
     const std::string_view recognized = recognize(arrival);
     const bool is_counted = arrival.listener.framing == Framing::length;
     if (!recognized.empty() || kind != BadItem::too_large || !is_counted) return std::string(recognized);
-    return "its length announces " + std::to_string(announced_size(arrival.text)) +
-           " bytes; send the length as 4 bytes, big-endian, or raise item.max_bytes";
+    return "its length announces " + count_of(announced_size(arrival.text), "byte") +
+           "; send the length as 4 bytes, big-endian, or raise item.max_bytes";
 }
 
 /// Recognizes the first bytes of a connection once: those behind them belong to the same, until an item comes.
@@ -103,10 +110,11 @@ std::string Pipeline::about_last_bad_item(const Connection& connection, Token nu
     if (bad == nullptr) return {};
     if (reason == CloseReason::item_too_large) return to_sentence(bad->last);
     if (reason == CloseReason::too_many_bad_items) {
-        return std::to_string(connection.bad_items_in_row) + " bad items in a row, the last " + to_sentence(bad->last);
+        const unsigned in_row = connection.bad_items_in_row;
+        return count_of(in_row, "bad item") + (in_row == 1 ? ", " : " in a row, the last ") + to_sentence(bad->last);
     }
     if (reason == CloseReason::read_idle && connection.bad_items_in_row > 0) {
-        return "the last of " + std::to_string(bad->total()) + " bad items was " + to_sentence(bad->last);
+        return "the last of " + count_of(bad->total(), "bad item") + " was " + to_sentence(bad->last);
     }
     return {};
 }
@@ -118,9 +126,10 @@ std::string Pipeline::about_unfinished(const Connection& connection, Token numbe
     if (left.begin == left.end || drops_item(connection)) return {};
     counters_[connection.listener]->unfinished_items.increment();
     counters_[connection.listener]->left_over_bytes.add(left.end - left.begin);
-    const std::string bytes = std::to_string(left.end - left.begin) + " bytes";
-    std::string text = connection.is_paused() ? bytes + " after the hello were left over"
-                                              : "an unfinished item of " + bytes + " was left over";
+    const std::size_t bytes = left.end - left.begin;
+    std::string text = connection.paused ? were_left(bytes, " after the hello", " over")
+                       : connection.held ? were_left(bytes, " in a connection that the program held", " over")
+                                         : "an unfinished item of " + count_of(bytes, "byte") + " was left over";
     if (info.detail.empty() && bad_items_.protocol(number).empty()) {
         const std::string_view why = why_unfinished(connection);
         if (!why.empty()) text.append(": ").append(why);
@@ -135,10 +144,8 @@ std::string Pipeline::about_unread(const Connection& connection, Token number, c
                                 unread_bytes(connection.fd);
     if (bytes == 0) return {};
     counters_[connection.listener]->left_over_bytes.add(bytes);
-    if (info.handshake_bytes) return std::to_string(bytes) + " bytes without a complete TLS handshake were left over";
-    const std::string_view of_what =
-        connection.encrypted ? " bytes of TLS records were left unread" : " bytes were left unread";
-    return std::to_string(bytes).append(of_what);
+    if (info.handshake_bytes) return were_left(bytes, " without a complete TLS handshake", " over");
+    return were_left(bytes, connection.encrypted ? " of TLS records" : "", " unread");
 }
 
 void Pipeline::leave_over(const Arrival& arrival, std::span<const char> bytes) {
@@ -159,7 +166,10 @@ std::string_view Pipeline::why_unfinished(const Connection& connection) {
     if (!protocol.empty() || !listener.delimiter.empty()) return protocol;
     const std::string_view mistake = recognize_framing(listener.rules(), bytes);
     if (!mistake.empty() || listener.framing != Framing::ndjson || !is_complete_object(bytes)) return mistake;
-    return "the bytes are a complete JSON object without a line end; the client probably needs framing = \"json\"";
+    const bool is_one = last_frame(Framing::ndjson, bytes).kind == Frame::Kind::item;
+    return is_one ? "the bytes are a complete JSON object without a line end; the client probably needs framing = "
+                    "\"json\""
+                  : "the bytes are JSON objects without line ends; the client probably needs framing = \"json\"";
 }
 
 }  // namespace holdfast

@@ -260,9 +260,13 @@ TEST_F(PipelineOf, WhatIsLeftOverIsCountedAndNamed) {
     EXPECT_EQ(counters_.unfinished_items.get(), 2U);
     EXPECT_EQ(close_with(CloseReason::peer_closed, "why", " \r"), "why");
     EXPECT_EQ(close_with(CloseReason::peer_closed, "", "{}{}"),
-              "an unfinished item of 4 bytes was left over: the bytes are a complete JSON object without a line end; "
+              "an unfinished item of 4 bytes was left over: the bytes are JSON objects without line ends; the client "
+              "probably needs framing = \"json\"");
+    EXPECT_EQ(close_with(CloseReason::peer_reset, "", "{}"),
+              "an unfinished item of 2 bytes was left over: the bytes are a complete JSON object without a line end; "
               "the client probably needs framing = \"json\"");
-    EXPECT_EQ(counters_.unfinished_items.get(), 3U);
+    EXPECT_EQ(close_with(CloseReason::peer_closed, "", "x"), "an unfinished item of 1 byte was left over");
+    EXPECT_EQ(counters_.unfinished_items.get(), 5U);
 }
 
 TEST_F(PipelineOf, TheBytesOfAnIncompleteHandshakeAreCountedAndNamed) {

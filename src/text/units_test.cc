@@ -125,6 +125,9 @@ TEST(Human, Counts) {
 }
 
 TEST(Human, Bytes) {
+    EXPECT_EQ(count_of(0, "byte"), "0 bytes");
+    EXPECT_EQ(count_of(1, "byte"), "1 byte");
+    EXPECT_EQ(count_of(12'345, "byte"), "12345 bytes");
     EXPECT_EQ(human_bytes(1023), "1023 B");
     EXPECT_EQ(human_bytes(1024), "1.0 KiB");
     EXPECT_EQ(human_bytes(1024 * 1024 - 1), "1.0 MiB");

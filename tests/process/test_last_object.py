@@ -194,7 +194,8 @@ def test_a_remainder_is_counted_and_named(framing):
         for number, text in enumerate(LEFT_OVER[framing], 1):
             record = send(gateway, whole, text)
             assert len(record.items) == 1 and record.reason == "peer_closed"
-            assert f"an unfinished item of {len(text)} bytes was left over" in record.closed["detail"], record.closed
+            size = "1 byte" if len(text) == 1 else f"{len(text)} bytes"
+            assert f"an unfinished item of {size} was left over" in record.closed["detail"], record.closed
             assert counted(gateway) == ({}, number)
             assert ('framing = "json"' in record.closed["detail"]) == (text == OBJECT * 2)
         row = gateway.ask("GET", "/v1/closed")["closed"][0]
