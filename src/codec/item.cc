@@ -156,12 +156,14 @@ private:
         std::string_view key;
         if (field.get(key) == simdjson::SUCCESS && !key.empty()) [[likely]]
             return {std::nullopt, key};
-        if (!takes_numbers_) return {BadItem::no_key, {}};
         std::int64_t number = 0;
         std::uint64_t large = 0;
-        if (field.get(number) == simdjson::SUCCESS) return {std::nullopt, text_of(number)};
-        if (field.get(large) == simdjson::SUCCESS) return {std::nullopt, text_of(large)};
-        return {BadItem::no_key, {}};
+        const bool is_signed = field.get(number) == simdjson::SUCCESS;
+        if (!is_signed && field.get(large) != simdjson::SUCCESS) return {BadItem::no_key, {}};
+        if (takes_numbers_) return {std::nullopt, is_signed ? text_of(number) : text_of(large)};
+        return {.bad = BadItem::no_key,
+                .key = {},
+                .mistake = "the key is a number; send it as a string, or set numeric_key = true"};
     }
 
     template <typename Number>
@@ -178,7 +180,7 @@ private:
         if (!simdjson::validate_utf8(text.data(), text.size())) return {BadItem::bad_utf8, {}};
         const std::string_view replacement = without_lone_surrogates(text);
         const bool is_limit = error == simdjson::DEPTH_ERROR || error == simdjson::NUMBER_ERROR;
-        if (!is_limit && replacement.empty()) return {BadItem::not_json, {}};
+        if (!is_limit && replacement.empty()) return not_json(text);
         if (nesting_depth(text) > max_depth_) return {BadItem::too_deep, {}};
         if (!replacement.empty()) text = replacement;
         simdjson::dom::element document;
@@ -196,9 +198,25 @@ private:
         return decoded;
     }
 
+    /// Returns whether lone surrogates are all that is wrong with the text.
+    Decoded not_json(std::string_view text) {
+        simdjson::dom::element document;
+        const std::string_view replaced = replaces_surrogates_ ? std::string_view() : with_replacements(text);
+        const bool is_json = !replaced.empty() && deep_parser_.parse(replaced, document) == simdjson::SUCCESS;
+        return {.bad = BadItem::not_json,
+                .key = {},
+                .mistake = is_json ? "an escape is half of a surrogate pair; send both halves, or set "
+                                     "lone_surrogates = \"replace\""
+                                   : ""};
+    }
+
     /// Returns the text with its lone surrogates replaced, or an empty text if it has none or they stay.
     std::string_view without_lone_surrogates(std::string_view text) {
-        if (!replaces_surrogates_ || text.find("\\u") == std::string_view::npos) return {};
+        return replaces_surrogates_ ? with_replacements(text) : std::string_view();
+    }
+
+    std::string_view with_replacements(std::string_view text) {
+        if (text.find("\\u") == std::string_view::npos) return {};
         replaced_.assign(text);
         if (!replace_lone_surrogates(replaced_)) return {};
         replaced_.append(item_padding, ' ');

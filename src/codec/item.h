@@ -51,6 +51,7 @@ public:
         /// Text of the item where it differs from the decoded one (see decode()); empty: the decoded text. Valid until
         /// the next decode.
         std::string_view replacement = {};
+        std::string_view mistake = {};  ///< option with which the bad item would be valid; static text
     };
 
     /// Decodes one item. `text` must be followed by item_padding readable bytes. Throws only std::bad_alloc.

@@ -128,6 +128,24 @@ TEST(Item, ALoneSurrogateIsReplacedWhereTheRulesSaySo) {
     EXPECT_EQ(decode(decoder, deep), bad(BadItem::too_deep));
 }
 
+TEST(Item, AMistakeNamesTheOptionThatTakesTheItem) {
+    const auto mistake = [](std::string text, ItemConfig rules) {
+        const std::size_t size = text.size();
+        text.append(item_padding, ' ');
+        return std::string(ItemDecoder(std::move(rules)).decode(std::string_view(text).substr(0, size)).mistake);
+    };
+    const ItemConfig strict{.key = "ip", .max_bytes = max_bytes, .max_depth = max_depth};
+    ItemConfig lenient = strict;
+    lenient.numeric_key = true;
+    lenient.lone_surrogates = LoneSurrogates::replace;
+    EXPECT_NE(mistake(R"({"ip":17})", strict).find("set numeric_key = true"), std::string::npos);
+    EXPECT_NE(mistake(R"({"ip":"\ud800"})", strict).find("lone_surrogates = \"replace\""), std::string::npos);
+    EXPECT_EQ(mistake(R"({"ip":1.5})", strict), "");
+    EXPECT_EQ(mistake(R"({"ip":"\ud800",})", strict), "") << "more is wrong with it";
+    for (const char* text : {R"({"ip":17})", R"({"ip":"\ud800"})", R"({"ip":1.5})", R"({"ip":"\ud800",})"})
+        EXPECT_EQ(mistake(text, lenient), "") << text;
+}
+
 TEST(Item, JsonThatIsNoObject) {
     for (const char* text : {"5", "-0.5e7", "true", "false", "null", "\"ip\"", "[]", "[{\"ip\":\"k\"}]", "1e999",
                              "123456789012345678901234567890", " 5 "}) {

@@ -54,8 +54,19 @@ bool is_proxy_header(std::string_view bytes) {
     return begins_with_any(bytes, {"PROXY TCP", "PROXY UNKNOWN", "\r\n\r\n\0\r\nQUIT\n"sv, "\0\r\nQUIT\n"sv});
 }
 
-/// Finds a byte order mark, or a bracket with the zero byte that UTF-16 adds to it.
+/// Finds a byte order mark, or two characters with the zero bytes that UTF-32 adds to them.
+bool is_utf32(std::string_view bytes) {
+    if (begins_with_any(bytes, {"\xff\xfe\0\0"sv, "\0\0\xfe\xff"sv})) return true;
+    const std::string_view zeros("\0\0\0"sv);
+    const bool is_little =
+        begins_with_any(bytes, {"{\0\0\0"sv, "[\0\0\0"sv}) && bytes.size() > 5 && bytes.substr(5, 3) == zeros;
+    const bool is_big = begins_with_any(bytes, {"\0\0\0{"sv, "\0\0\0["sv}) && bytes.substr(4, 3) == zeros;
+    return is_little || is_big;
+}
+
+/// Finds a byte order mark, or a bracket with the zero byte that UTF-16 adds to it. A length may have more of them.
 bool is_utf16(std::string_view bytes) {
+    if (begins_with_any(bytes, {"{\0\0\0"sv, "[\0\0\0"sv})) return false;
     return begins_with_any(bytes, {"\xff\xfe"sv, "\xfe\xff"sv, "{\0"sv, "[\0"sv}) ||
            (at(bytes, 0) == '\0' && at(bytes, 1) == '{' && at(bytes, 2) == '\0');
 }
@@ -101,20 +112,35 @@ bool is_short_length(std::string_view bytes) {
     return begins && goes_on && is_length;
 }
 
+/// Finds the last byte of a length whose zero bytes have passed as delimiters.
+bool is_end_of_length(std::string_view bytes) { return is_binary(at(bytes, 0)) && at(bytes, 1) == '{'; }
+
 bool ends_with_nul(std::string_view bytes) {
     return bytes.find("}\0"sv) != std::string_view::npos || bytes == "\0"sv || bytes.starts_with("\0{"sv);
 }
 
 bool ends_with_cr(std::string_view bytes) { return bytes.find("}\r{") != std::string_view::npos; }
 
-/// Finds an object or an array whose first line ends before it does.
+/// Finds an object or an array that a line feed ends, with or without another one behind it.
+bool ends_with_line_feed(std::string_view bytes) {
+    for (std::size_t end = bytes.find('\n'); end < bytes.size(); end = bytes.find('\n', end + 1)) {
+        const char before = end > 1 && bytes[end - 1] == '\r' ? bytes[end - 2] : at(bytes, end - 1);
+        const bool ends = before == '}' || before == ']';
+        if (ends && (end + 1 == bytes.size() || bytes[end + 1] == '{' || bytes[end + 1] == '[')) return true;
+    }
+    return false;
+}
+
+/// Returns true if the first line ends before its object or array does.
 bool is_on_several_lines(std::string_view bytes) {
-    if (!is_object(bytes) && !is_array(bytes)) return false;
     std::string_view line = bytes.substr(0, bytes.find('\n'));
     if (line.size() == bytes.size()) return false;
     line = line.substr(0, line.find_last_not_of(spaces) + 1);
     return std::string_view("{[,").find(line.back()) != std::string_view::npos;
 }
+
+bool is_object_on_several_lines(std::string_view bytes) { return is_object(bytes) && is_on_several_lines(bytes); }
+bool is_array_on_several_lines(std::string_view bytes) { return is_array(bytes) && is_on_several_lines(bytes); }
 
 struct Row {
     bool (*matches)(std::string_view);
@@ -137,6 +163,7 @@ constexpr std::array protocols{
     Row{is_proxy_header,
         "the bytes are a PROXY header; set proxy_protocol and trusted_proxies for the listener, or "
         "disable the header in the proxy"},
+    Row{is_utf32, "the text is UTF-32; send UTF-8"},
     Row{is_utf16, "the text is UTF-16; send UTF-8"},
 };
 
@@ -151,12 +178,36 @@ constexpr std::array lines_or_objects{
     Row{is_big_endian_length, "a length of 4 bytes precedes the object; set framing = \"length\""},
     Row{is_short_length,
         "a length of 2 bytes precedes the object; set framing = \"length\" and send it as 4 bytes, big-endian"},
-    Row{ends_with_nul, "a NUL ends the object; end it with a line feed, or set delimiter = \"\\u0000\""},
+};
+
+constexpr std::array objects_only{
+    Row{ends_with_nul, "a NUL ends the object; remove it, or set framing = \"ndjson\" and delimiter = \"\\u0000\""},
 };
 
 constexpr std::array lines_only{
-    Row{is_on_several_lines, "the object spans several lines; set framing = \"json\""},
+    Row{ends_with_nul, "a NUL ends the object; end it with a line feed, or set delimiter = \"\\u0000\""},
+    Row{is_object_on_several_lines, "the object spans several lines; set framing = \"json\""},
     Row{ends_with_cr, "the lines end with CR; end them with a line feed, or set delimiter = \"\\r\""},
+};
+
+constexpr std::array delimited{
+    Row{is_end_of_length, "a length precedes the object; set framing = \"length\" and send it as 4 bytes, big-endian"},
+    Row{ends_with_line_feed,
+        "the lines end with a line feed; end them with the listener's delimiter, or remove the option delimiter"},
+    Row{ends_with_cr, "the lines end with CR; end them with the listener's delimiter, or set delimiter = \"\\r\""},
+};
+
+constexpr std::array delimited_by_text{
+    Row{ends_with_nul, "a NUL ends the object; end it with the listener's delimiter, or set delimiter = \"\\u0000\""},
+};
+
+constexpr std::array arrays_on_several_lines{
+    Row{is_array_on_several_lines, "the array spans several lines; set framing = \"json\""},
+};
+
+constexpr std::array arrays_on_lines{
+    Row{is_array_on_several_lines,
+        "the array spans several lines; set framing = \"json\" and arrays = true, or send each object on a line"},
 };
 
 constexpr std::array arrays{
@@ -164,13 +215,13 @@ constexpr std::array arrays{
 };
 
 constexpr std::array counted{
+    Row{is_little_endian_length, "the length is little-endian; send it big-endian"},
     Row{[](std::string_view bytes) { return is_object(bytes) || is_array(bytes); },
         "no length precedes the object; send it as 4 bytes, big-endian, or set framing = \"json\""},
     Row{[](std::string_view bytes) {
             return is_ascii_length(bytes) || bytes.substr(0, 4).find_first_not_of(digits) > 3;
         },
         "the length is in ASCII digits; send it as 4 bytes, big-endian"},
-    Row{is_little_endian_length, "the length is little-endian; send it big-endian"},
     Row{is_short_length, "the length has 2 bytes; send it as 4 bytes, big-endian"},
 };
 
@@ -178,6 +229,29 @@ template <std::size_t size>
 std::string_view first_of(const std::array<Row, size>& rows, std::string_view bytes) {
     const auto found = std::find_if(rows.begin(), rows.end(), [bytes](const Row& row) { return row.matches(bytes); });
     return found != rows.end() ? found->text : std::string_view();
+}
+
+/// Returns the mistake in the lines of a listener without a delimiter.
+std::string_view mistake_in_lines(bool takes_arrays, std::string_view bytes) {
+    const std::string_view text = first_of(lines_only, bytes);
+    if (!text.empty()) return text;
+    return takes_arrays ? first_of(arrays_on_several_lines, bytes) : first_of(arrays_on_lines, bytes);
+}
+
+/// Returns the mistake in items that end with a delimiter. They cannot contain it.
+std::string_view mistake_in_delimited(std::string_view delimiter, std::string_view bytes) {
+    const std::string_view text = first_of(delimited, bytes);
+    return text.empty() && delimiter != "\0"sv ? first_of(delimited_by_text, bytes) : text;
+}
+
+/// Returns a mistake other than an array where the listener takes none.
+std::string_view mistake_in(const FrameRules& rules, std::string_view bytes) {
+    if (rules.framing == Framing::length) return first_of(counted, bytes);
+    const std::string_view text = first_of(lines_or_objects, bytes);
+    if (!text.empty()) return text;
+    if (rules.framing == Framing::json) return first_of(objects_only, bytes);
+    if (rules.delimiter.empty()) return mistake_in_lines(rules.arrays, bytes);
+    return mistake_in_delimited(rules.delimiter, bytes);
 }
 
 }  // namespace
@@ -189,10 +263,9 @@ std::string_view recognize_protocol(bool encrypted, std::string_view bytes) noex
 
 std::string_view recognize_framing(const FrameRules& rules, std::string_view bytes) noexcept {
     bytes = bytes.substr(0, max_read);
+    const std::string_view mistake = mistake_in(rules, bytes);
+    if (!mistake.empty() || rules.arrays) return mistake;
     const bool is_counted = rules.framing == Framing::length;
-    std::string_view text = is_counted ? first_of(counted, bytes) : first_of(lines_or_objects, bytes);
-    if (text.empty() && rules.framing == Framing::ndjson) text = first_of(lines_only, bytes);
-    if (!text.empty() || rules.arrays) return text;
     return first_of(arrays, is_counted ? bytes.substr(std::min(bytes.size(), length_header)) : bytes);
 }
 

@@ -50,6 +50,13 @@ constexpr Sample samples[] = {
     {lines, "{\0\"\0i\0"sv, "UTF-16"},
     {objects, "\0{\0\"\0i"sv, "UTF-16"},
     {counted, "\0\0\0\x23{\0\"\0"sv, ""},  // the length is right
+    {lines, "\xff\xfe\0\0{\0\0\0"sv, "UTF-32"},
+    {objects, "\0\0\xfe\xff\0\0\0{"sv, "UTF-32"},
+    {lines, "{\0\0\0\"\0\0\0"sv, "UTF-32"},
+    {objects, "\0\0\0{\0\0\0\""sv, "UTF-32"},
+    {counted, "\x5b\0\0\0{\"ip\":\"1\"}"sv, "little-endian"},  // a length of 91: no UTF-16
+    {lines, "[\n  {\"ip\":\"1\"}\n]\n", "framing = \"json\" and arrays = true"},
+    {lines, "[{\"ip\":\"1\"},\n{\"ip\":\"2\"}]\n", "framing = \"json\" and arrays = true"},
     {lines, "\xef\xbb\xbf{\"ip\":\"1\"}\n", "byte order mark"},
     {lines, "{\n  \"ip\": \"1\"\n}\n", "framing = \"json\""},
     {lines, "{\r\n  \"ip\": \"1\"\r\n}\r\n", "framing = \"json\""},
@@ -119,6 +126,37 @@ TEST(Recognize, ArraysAreNoMistakeWhereTheListenerTakesThem) {
     EXPECT_NE(recognize_framing({.framing = counted, .arrays = true}, "[{\"ip\":\"1\"}]"), "");
 }
 
+TEST(Recognize, AnArrayOnSeveralLinesNeedsTheFramingJson) {
+    for (const std::string_view bytes : {"[\n {\"ip\":\"1\"}\n]\n", "[{\"ip\":\"1\"},\n{\"ip\":\"2\"}]\n"}) {
+        EXPECT_EQ(recognize_framing({.framing = lines, .arrays = true}, bytes),
+                  "the array spans several lines; set framing = \"json\"");
+        EXPECT_EQ(recognize_framing({.framing = objects, .arrays = true}, bytes), "");
+    }
+}
+
+TEST(Recognize, ItemsWithAnotherEndThanTheDelimiterAreNamed) {
+    struct Sample {
+        std::string_view delimiter, bytes, says;
+    };
+    for (const auto& [delimiter, bytes, says] : {
+             Sample{"\0"sv, "{\"ip\":\"1\"}\n{\"ip\":\"2\"}\n", "end with a line feed"},
+             {"\r\n", "{\"ip\":\"1\"}\n", "end with a line feed"},
+             {"\0"sv, "{\"ip\":\"1\"}\r\n{\"ip\":\"2\"}\r\n", "end with a line feed"},
+             {"\0"sv, "{\"ip\":\"1\"}\r{\"ip\":\"2\"}\r", "end with CR"},
+             {"\r\n", "{\"ip\":\"1\"}\0{\"ip\":\"2\"}\0"sv, "NUL"},
+             {"\0"sv, "[{\"ip\":\"1\"}]", "array"},
+             {"\0"sv, "\xef\xbb\xbf{\"ip\":\"1\"}", "byte order mark"},
+             {"\r\n", "\0\0\0\x0a{\"ip\":\"1\"}"sv, "framing = \"length\""},
+             {"\0"sv, "\x12{\"ip\":\"10.0.0.1\"}\n", "framing = \"length\""},
+             {"\0"sv, "{\"a\":1}\0{\"a\":1}\0"sv, ""},
+             {"\0"sv, "{\n  \"a\": {\n    \"b\": 1\n  }\n}\0"sv, ""},
+         }) {
+        const std::string_view text = recognize_framing({.framing = lines, .delimiter = delimiter}, bytes);
+        EXPECT_NE(text.find(says), std::string_view::npos) << bytes << ": " << text;
+        EXPECT_EQ(text.empty(), says.empty()) << bytes << ": " << text;
+    }
+}
+
 TEST(Recognize, TlsInsideTlsHasAnotherRemedy) {
     const auto text = recognize_protocol(true, "\x16\x03\x01\x02\x00\x01"sv);
     EXPECT_NE(text.find("inside TLS"), std::string_view::npos) << text;
@@ -129,6 +167,7 @@ TEST(Recognize, EveryCutOfASampleIsRead) {
         for (std::size_t size = 0; size <= sample.bytes.size(); ++size) {
             const std::string exact(sample.bytes.substr(0, size));  // a read behind its end is found by ASan
             static_cast<void>(recognize(sample, exact));
+            static_cast<void>(recognize_framing({.framing = lines, .delimiter = "\r\n", .arrays = true}, exact));
         }
     }
 }

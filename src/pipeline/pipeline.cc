@@ -233,6 +233,7 @@ Pipeline::Next Pipeline::on_bad_frame(Arrival& arrival, Frame::Kind kind) {
 /// Takes the elements of an array, each as an item. An array that is not valid as a whole is one bad item.
 Pipeline::Next Pipeline::on_batch(Arrival& arrival, std::string_view array) {
     const ItemDecoder::Decoded decoded = decoder_.decode(array);
+    arrival.mistake = decoded.mistake;
     if (decoded.bad != BadItem::not_object) return on_unreadable(arrival, decoded.bad.value_or(BadItem::not_json));
     arrival.first = false;  // a hello is not an element
     arrival.in_batch = true;
@@ -257,8 +258,8 @@ ItemDecoder::Decoded Pipeline::decode(const Arrival& arrival, std::string_view t
 
 Pipeline::Next Pipeline::on_item(Arrival& arrival, std::string_view text) {
     arrival.text = text;
-    arrival.mistake = {};
     const ItemDecoder::Decoded decoded = decode(arrival, text);
+    arrival.mistake = decoded.mistake;
     if (!decoded.replacement.empty()) [[unlikely]]
         text = decoded.replacement;
     if (arrival.device != nullptr && arrival.device->counts()) return on_numbered_item(arrival, text, decoded);
@@ -269,7 +270,9 @@ Pipeline::Next Pipeline::on_item(Arrival& arrival, std::string_view text) {
     if (*decoded.bad != BadItem::no_key) return on_bad_item(arrival, *decoded.bad);
     const ItemDecoder::Greeting greeting = decoder_.greeting();
     if (arrival.first && greeting.hello) return on_hello(arrival, *greeting.hello, 0);
-    if (greeting.tried && arrival.in_batch) arrival.mistake = "a hello is no element of an array; send it as an item";
+    if (greeting.tried)
+        arrival.mistake =
+            arrival.in_batch ? "a hello is no element of an array; send it as an item" : std::string_view();
     return on_bad_item(arrival, greeting.tried ? BadItem::bad_hello : BadItem::no_key);
 }
 

@@ -85,7 +85,6 @@ std::string_view Pipeline::recognize_frame(const Arrival& arrival) {
     const std::string_view protocol =
         arrival.first ? recognize_protocol(arrival.connection.encrypted, bytes) : std::string_view();
     if (!protocol.empty()) return protocol;
-    if (!listener.delimiter.empty()) return {};
     return recognize_framing(listener.rules(), bytes);
 }
 
@@ -163,9 +162,11 @@ std::string_view Pipeline::why_unfinished(const Connection& connection) {
     const std::string_view bytes = text_of(window).substr(is_counted ? 0 : last_frame(listener.rules(), window).begin);
     const bool is_first = connection.items == 0 && !connection.spoke;
     const std::string_view protocol = is_first ? recognize_protocol(connection.encrypted, bytes) : std::string_view();
-    if (!protocol.empty() || !listener.delimiter.empty()) return protocol;
+    if (!protocol.empty()) return protocol;
     const std::string_view mistake = recognize_framing(listener.rules(), bytes);
     if (!mistake.empty() || listener.framing != Framing::ndjson || !is_complete_object(bytes)) return mistake;
+    if (!listener.delimiter.empty())
+        return "the bytes are JSON without the listener's delimiter; end each object with it";
     const bool is_one = last_frame(Framing::ndjson, bytes).kind == Frame::Kind::item;
     return is_one ? "the bytes are a complete JSON object without a line end; the client probably needs framing = "
                     "\"json\""

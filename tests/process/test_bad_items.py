@@ -188,6 +188,27 @@ def test_the_protocol_of_the_first_bytes_is_named_at_the_end_behind_items(first,
     assert closed["bad_items"] and what in closed["detail"], closed
 
 
+@pytest.mark.parametrize("options, sent, what", [
+    ({"delimiter": "\0"}, GOOD * 2, "end with a line feed"),
+    ({"delimiter": "\r\n"}, GOOD, "end with a line feed"),
+    ({"delimiter": "\0"}, b"[" + GOOD[:-1] + b"]\0", "set arrays = true"),
+    ({"delimiter": "\0"}, b"\0\0\0\x12" + GOOD, "framing = \"length\""),
+    ({"delimiter": "\r\n"}, GOOD[:-1] + b"\r" + GOOD[:-1] + b"\r", "end with CR"),
+    ({"arrays": True}, b"[\n " + GOOD + b"]\n", "framing = \"json\""),
+    ({"arrays": True}, b"[" + GOOD[:-1] + b",\n" + GOOD[:-1] + b"]\n", "framing = \"json\""),
+    ({}, GOOD.decode().encode("utf-32"), "UTF-32"),
+    ({}, b'{"ip":"\\ud800"}\n', "lone_surrogates = \"replace\""),
+    ({}, b'{"ip":17}\n', "numeric_key = true")])
+def test_a_mistake_is_named_with_its_option(options, sent, what):
+    with Gateway(config=listener(**options)) as gateway:
+        sock, record = open_one(gateway)
+        sock.sendall(sent)
+        gateway.wait_status(lambda status: status["listeners"][0]["received_bytes"] >= len(sent))
+        device.reset(sock)
+        closed = json.dumps([gateway.closed(record).closed, gateway.ask("GET", "/v1/bad")])
+        assert what.replace('"', '\\"') in closed, closed
+
+
 @pytest.mark.parametrize("oversize", ["close", "drop"])
 def test_an_oversized_frame_shows_its_length(oversize):
     with Gateway(config=listener(framing="length", oversize=oversize)) as gateway:
