@@ -72,9 +72,10 @@ ProxyHeader parse_v1_line(std::string_view line, std::size_t size) {
         return invalid("the PROXY v1 header does not have two addresses and two ports, separated by one space");
     const int family = protocol == "TCP4" ? AF_INET : AF_INET6;
     auto source = parse_address(family, next_word(rest));
-    // With set_real_ip_from, nginx replaces the source and keeps the destination, which may be of the other family.
+    // With set_real_ip_from, nginx replaces the source and keeps the destination. The destination may be of the
+    // other family, or the socket on which nginx listens: "unix:" and its path (ngx_sock_ntop).
     const std::string_view to = next_word(rest);
-    const bool has_destination = parse_address(AF_INET, to) || parse_address(AF_INET6, to);
+    const bool has_destination = parse_address(AF_INET, to) || parse_address(AF_INET6, to) || to.starts_with("unix:");
     if (!source || !has_destination) return invalid("an address in the PROXY v1 header does not fit its protocol");
     const auto source_port = parse_port(next_word(rest));
     const auto destination_port = parse_port(next_word(rest));

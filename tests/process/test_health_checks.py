@@ -155,7 +155,8 @@ def test_a_device_on_the_proxys_host_is_a_connection_at_once(gateway):
 
 
 def test_the_addresses_of_a_v1_header_may_be_of_two_families(gateway):
-    for header, peer in ((b"PROXY TCP4 192.0.2.1 2001:db8::9 5001 7000\r\n", "192.0.2.1:5001"),
+    for header, peer in ((b"PROXY TCP4 192.0.2.1 unix:/run/nginx.sock 5003 0\r\n", "192.0.2.1:5003"),
+                         (b"PROXY TCP4 192.0.2.1 2001:db8::9 5001 7000\r\n", "192.0.2.1:5001"),
                          (b"PROXY TCP6 2001:db8::1 192.0.2.9 5002 7000\r\n", "[2001:db8::1]:5002")):
         with connect(gateway, "v1") as sock:
             sock.sendall(header)
