@@ -27,6 +27,7 @@ struct ListenerPolicy {
     std::chrono::milliseconds item_deadline{};
     std::size_t downlink_queue = 0;  ///< bytes
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
+    bool skips_empty_frames = false;           ///< a length of zero is no item (Framing::length)
     bool authenticates = false;                ///< closes a connection that is not `named` in time, and sheds it first
     std::vector<Prefix> trusted_proxies = {};  ///< trusted senders of PROXY headers; only these may connect then
 

@@ -27,11 +27,12 @@ std::optional<std::chrono::milliseconds> time_of_check(const ListenerPolicy& pol
     return std::min(policy.read_idle.value_or(limit), limit);
 }
 
-/// Returns true if no item begins with `bytes` in any framing. With the framing `length`, a blank byte would begin a
-/// length beyond every limit.
-bool are_blank(std::span<const char> bytes) {
-    return std::all_of(bytes.begin(), bytes.end(),
-                       [](char byte) { return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n'; });
+/// Returns true if no item begins with `bytes`. With the framing `length`, a blank byte would begin a length beyond
+/// every limit, and a length of zero is no item.
+bool are_blank(std::string_view bytes, bool skips_empty_frames) {
+    constexpr std::string_view empty_frame("\0\0\0\0", 4);
+    while (skips_empty_frames && bytes.starts_with(empty_frame)) bytes.remove_prefix(empty_frame.size());
+    return bytes.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
 /// Returns true if the received bytes may begin a handshake record (RFC 8446, 5.1). Consumes nothing.
@@ -106,7 +107,8 @@ bool Preamble::has_item_byte(Connection& connection) {
             core_.close_by_kernel(connection, arrived == 0 ? 0 : errno, IoPhase::read);
             return false;
         }
-        if (!are_blank(landing.first(static_cast<std::size_t>(arrived)))) return true;
+        const std::string_view bytes(landing.data(), static_cast<std::size_t>(arrived));
+        if (!are_blank(bytes, core_.policy_of(connection).skips_empty_frames)) return true;
         static_cast<void>(kernel::recv(connection.fd, landing.data(), static_cast<std::size_t>(arrived), 0));
     }
     receiver_.read_later(connection);
@@ -126,7 +128,8 @@ bool Preamble::has_decrypted_item_byte(Connection& connection) {
             break;
         }
         const auto arrived = landing.first(outcome.bytes);
-        if (!are_blank(arrived)) return true;
+        const bool skips_empty_frames = core_.policy_of(connection).skips_empty_frames;
+        if (!are_blank({arrived.data(), arrived.size()}, skips_empty_frames)) return true;
         static_cast<void>(session.read(arrived));
     }
     receiver_.read_later(connection);

@@ -149,6 +149,25 @@ TEST(HealthCheck, EndsAfterReadIdle) {
     expect_no_trace(rig, 1);
 }
 
+TEST(HealthCheck, AnEmptyFrameIsNoItem) {
+    ListenerPolicy policy = ShardRig::policy();
+    policy.proxy_protocol = ProxyProtocol::v1;
+    policy.trusted_proxies = {parse_prefix("192.0.2.0/24").value()};
+    for (const bool skips : {true, false}) {
+        policy.skips_empty_frames = skips;
+        ShardRig rig({.max_connections = 100, .max_unfinished = 4'096, .policies = {policy}});
+        const int fd = rig.connect();
+        rig.kernel.send(fd, own_header);
+        rig.kernel.send(fd, {"\0\0\0\0\0\0\0\0", 8});
+        rig.turn();
+        EXPECT_EQ(rig.counters().health_checks_open.get(), skips ? 1U : 0U);
+        EXPECT_EQ(rig.handler.opened.size(), skips ? 0U : 1U);
+        rig.kernel.send(fd, {"\0\0\0\2{}", 6});
+        rig.turn();
+        EXPECT_EQ(rig.handler.opened.size(), 1U);
+    }
+}
+
 TEST(HealthCheck, CountsForNoLimitOfAPeer) {
     ListenerPolicy policy = ShardRig::policy();
     policy.proxy_protocol = ProxyProtocol::v1;

@@ -38,6 +38,7 @@ ListenerPolicy RunningListener::policy(const LimitsConfig& limits) const {
             .item_deadline = config.item_deadline,
             .downlink_queue = limits.downlink_queue,
             .proxy_protocol = config.proxy_protocol,
+            .skips_empty_frames = config.framing == Framing::length,
             .authenticates = tokens != nullptr,
             .trusted_proxies = prefixes_of(config.trusted_proxies),
             .tls = tls,

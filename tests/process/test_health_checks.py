@@ -23,6 +23,7 @@ def gateway(tmp_path_factory):
     trust = {"trusted_proxies": ["127.0.0.0/8"]}
     config = listener("v1", proxy_protocol="v1", **trust) + listener("v2", proxy_protocol="v2", **trust) + \
         listener("tls", proxy_protocol="v2", **trust, **tls) + \
+        listener("length", framing="length", proxy_protocol="v2", **trust) + \
         listener("tls-v1", proxy_protocol="v1", **trust, **tls) + \
         "[limits]\nmax_connections_per_peer = 2\n[alarm]\ndrop_least = 2\n"
     with Gateway(config=config) as one:
@@ -94,6 +95,21 @@ def test_v2_checks(gateway, header, then):
     for number, sock in enumerate(held):
         reset(sock) if number % 2 else sock.close()
     checks.have_ended(6)
+
+
+def test_checks_with_an_empty_frame(gateway):
+    checks = Checks(gateway, "length")
+    for bytes_of_frames in (b"\0\0\0\0", b"\0" * 12):
+        sock = connect(gateway, "length")
+        sock.sendall(LOCAL + bytes_of_frames)
+        sock.close()
+    checks.have_ended(2)
+    with connect(gateway, "length") as sock:
+        peer = "{}:{}".format(*sock.getsockname())
+        sock.sendall(LOCAL + b"\0\0\0\0" + b'\0\0\0\x0a{"ip":"1"}')
+        record = gateway.connected(peer, listener="length")
+        assert gateway.events.wait(lambda: record.items, 30)
+    assert gateway.closed(record).reason == "peer_closed"
 
 
 def test_checks_with_a_tls_handshake(gateway):
