@@ -19,7 +19,9 @@ bool matches(const BadItemQuery& query, const BadItemRow& row) {
            (!query.until || row.at <= *query.until);
 }
 
-constexpr std::string_view words_before_secrets[] = {"token", "password", "secret", "authorization", "bearer"};
+// A CONNECT has the user and the password without their names behind that of the protocol (MQTT 3.1.1, 3.1.3).
+constexpr std::string_view words_before_secrets[] = {"token",  "password", "secret", "authorization",
+                                                     "bearer", "mqtt",     "mqisdp"};
 
 struct Letter {
     char byte;

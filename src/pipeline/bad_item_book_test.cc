@@ -66,6 +66,7 @@ TEST(WithoutSecret, EndsAtAWordThatNamesASecretHoweverItIsWritten) {
              {"client_secret=S", "client_secret"},
              {"t\0o\0k\0e\0n\0=\0S\0"sv, "t\0o\0k\0e\0n"sv},
              {"{\"ip\":\"1\",\"\\u00", "{\"ip\":\"1\",\"\\u00"},
+             {"\x10\x1f\0\4MQTT\4\xc2\0<\0\1a\0\1u\0\1S"sv, "\x10\x1f\0\4MQTT"sv},
              {"{\"tok", "{\"tok"},
              {"{\"tok en\":1}", "{\"tok en\":1}"},
              {"", ""},
