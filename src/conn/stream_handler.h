@@ -27,7 +27,7 @@ struct CloseInfo {
     int error = 0;
     std::string_view detail;  ///< static text, a text of Core::details, or empty
     Evidence evidence;
-    std::uint32_t code = 0;            ///< the program's own, of CloseReason::application
+    std::uint32_t code = 0;                           ///< the program's own, of CloseReason::application
     std::size_t decrypted_unread = 0;                 ///< bytes of TLS records that were decrypted and not read
     std::optional<std::size_t> handshake_bytes = {};  ///< read by a TLS handshake that did not complete
 };

@@ -197,7 +197,7 @@ def test_a_crash_keeps_the_alarm_with_its_devices_and_note(tmp_path):
         assert "from before the gateway's restart" in kept["cause"]
         devices = {row["id"] for row in kept["members"]["rows"]}
         assert len(devices) >= lost - 2 and devices <= {f"shop-{n}" for n in range(lost)}
-        # It stays active for five minutes; no device is back.
+        # The alarm stays active for five minutes; no device is back.
         assert drop_of(second)["id"] == before["id"] and drop_of(second)["population_now"] == 0
 
 
