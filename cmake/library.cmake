@@ -29,7 +29,7 @@ if(HOLDFAST_SANITIZE)
 endif()
 
 # Programs of docs/tasks/embed.md, which the process tests build and run.
-foreach(example device_manager relay)
+foreach(example application_auth device_manager relay)
   add_executable(${example} EXCLUDE_FROM_ALL examples/${example}.cc)
   target_link_libraries(${example} PRIVATE holdfast holdfast_flags)
 endforeach()

@@ -94,6 +94,8 @@ struct ListenerConfig {
     bool acks = false;                                ///< acknowledges numbered items: docs/reference/protocol.md
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
     std::string tokens_file;  ///< hashed tokens (`holdfast token add`), one of which each hello must have; empty: off
+    /// EventHandler::on_hello() decides about each connection, whose first frame must be a hello.
+    bool authenticate_by_program = false;
     std::vector<std::string> trusted_proxies;  ///< "10.0.0.0/8": sources that may send PROXY headers; others are then
                                                ///< refused
 

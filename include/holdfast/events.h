@@ -197,6 +197,8 @@ public:
 };
 
 class ReactorContext;
+class HelloDecision;
+struct HelloEvent;
 
 /// Receives the events of one reactor: connected, then items, then exactly one closed for each connection. Called on
 /// that reactor's thread; must neither block nor throw. The server owns it and destroys it after the reactor's thread
@@ -211,6 +213,9 @@ public:
     virtual void on_item(const ItemEvent& event) = 0;
     virtual void on_closed(const ClosedEvent& event) = 0;
     virtual void on_identified(const IdentifiedEvent&) {}
+    /// Decides whether a device may come in, on a listener with `authenticate_by_program`; the decision may follow
+    /// later. See holdfast/hello.h. Without an override, every device is rejected.
+    virtual void on_hello(const HelloEvent&, HelloDecision);
     virtual void on_refused(const RefusedItem&) {}
     virtual void on_bad_item(const BadItemEvent&) {}
 

@@ -15,6 +15,7 @@
 #include <holdfast/drain.h>
 #include <holdfast/endpoint.h>
 #include <holdfast/events.h>
+#include <holdfast/hello.h>
 #include <holdfast/reactor_context.h>
 #include <holdfast/reason.h>
 #include <holdfast/result.h>

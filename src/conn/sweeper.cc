@@ -89,7 +89,7 @@ std::optional<Sweeper::Overdue> Sweeper::find_overdue(const Connection& connecti
     const Tick item = std::max(connection.last_item, from);
     if (policy.authenticates && !connection.is_identified() &&
         core_.read_since(connection.last_item) > times * ListenerPolicy::name_deadline) {
-        return Overdue{CloseReason::unauthenticated, "no hello with a token arrived within 10 s"};
+        return Overdue{CloseReason::unauthenticated, "no hello that proves the id arrived within 10 s"};
     }
     DeadlineView view{.since_item = core_.time().tick.since(item), .item_age = {}, .times = times};
     if (connection.unfinished) view.item_age = core_.time().tick.since(std::max(connection.unfinished->began, from));

@@ -6,6 +6,8 @@
 #include <iterator>
 #include <utility>
 
+#include <holdfast/hello.h>
+
 #include "codec/json_scan.h"
 #include "model/identity.h"
 #include "tcp/peer_state.h"
@@ -65,7 +67,8 @@ PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr
             .max_bad_items = config.max_bad_items,
             .acks = config.acks,
             .liveness = config.proxy_protocol == ProxyProtocol::off ? LivenessOf::device : LivenessOf::path,
-            .tokens = std::move(tokens)};
+            .tokens = std::move(tokens),
+            .asks_program = config.authenticate_by_program};
 }
 
 Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, const Shared& shared)
@@ -95,7 +98,7 @@ void Pipeline::on_open(Connection& connection, Token number, const TurnTime& tim
     // The certificate's claim on its id must wait.
     const bool pending = connection.is_identified() && devices_.find(number)->is_pending();
     connection.paused = connection.paused || pending;
-    if (listener.acks || (listener.tokens && !connection.is_identified()) || pending) {
+    if (listener.acks || (listener.authenticates() && !connection.is_identified()) || pending) {
         connection.connected_pending =
             true;  // until it has sent a hello or another frame, or stayed silent for a while
     } else {
@@ -104,7 +107,7 @@ void Pipeline::on_open(Connection& connection, Token number, const TurnTime& tim
 }
 
 void Pipeline::on_connected_pending(Connection& connection, Token number, const TurnTime& time) {
-    if (listeners_[connection.listener].tokens && !connection.is_identified())
+    if (listeners_[connection.listener].authenticates() && !connection.is_identified())
         return;  // it is reported after authentication, or ends
     if (connection.is_identified() && devices_.find(number)->is_pending()) return;
     give_connected(connection, number, time);
@@ -132,7 +135,7 @@ ReadResult Pipeline::on_bytes(Connection& connection, Token number, std::span<co
 }
 
 ReadResult Pipeline::cut(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
-    if (arrival.listener.tokens && !arrival.connection.is_identified()) [[unlikely]]
+    if (arrival.listener.authenticates() && !arrival.connection.is_identified()) [[unlikely]]
         return on_unauthenticated(arrival, window, scan_note);
     const FrameRules rules = arrival.listener.rules();
     const bool are_lines = rules.framing == Framing::ndjson && rules.delimiter.empty() && !rules.arrays;
@@ -173,7 +176,7 @@ ReadResult Pipeline::on_last_bytes(Connection& connection, Token number, std::sp
     if (frame.kind != Frame::Kind::item || drops_item(connection))
         return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
     decoder_.expect_lines({});
-    const bool is_unauthenticated = arrival.listener.tokens && !connection.is_identified();
+    const bool is_unauthenticated = arrival.listener.authenticates() && !connection.is_identified();
     const Next next = is_unauthenticated ? let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin})
                                          : on_frame(arrival, window, frame);
     if (next == Next::end) return {.consumed = 0, .scan = 0, .end = arrival.end, .detail = arrival.detail};
@@ -372,6 +375,11 @@ void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& i
     events_->on_closed({end, listener, detail, name, connection.key.view()});
     history_.add({end, listener, detail, std::string(connection.key.view()), std::string(name.id), name.authenticated});
     if (device != nullptr) devices_.part(connection, number);
+    if (!hellos_.empty()) hellos_.erase(number);
+}
+
+void EventHandler::on_hello(const HelloEvent&, HelloDecision decision) {
+    decision.reject({.reason = CloseReason::unauthenticated, .detail = "the program decides about no hello"});
 }
 
 void Pipeline::on_accept_paused(std::uint8_t listener, int error) {

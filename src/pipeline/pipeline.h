@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <holdfast/config.h>
@@ -53,6 +55,10 @@ struct PipelineListener {
     LivenessOf liveness = LivenessOf::device;
     /// The first frame must be a hello with one of these; null: any hello is accepted.
     std::shared_ptr<const TokenSet> tokens = nullptr;
+    bool asks_program = false;  ///< likewise, and EventHandler::on_hello() decides
+
+    /// Returns true if a connection must prove its device's identity.
+    [[nodiscard]] bool authenticates() const noexcept { return tokens != nullptr || asks_program; }
 
     /// Returns the rules that cut its streams. They view the delimiter.
     [[nodiscard]] FrameRules rules() const noexcept {
@@ -60,6 +66,8 @@ struct PipelineListener {
     }
 };
 [[nodiscard]] PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr<const TokenSet> tokens);
+
+struct HelloAnswer;
 
 /// Turns one reactor's bytes into events: framing, item, EventHandler; and an end into its `closed` event. Owns the
 /// handler and the decoder; the shard's thread.
@@ -166,6 +174,9 @@ private:
     [[nodiscard]] ReadResult on_unauthenticated(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
     [[nodiscard]] ReadResult turn_away(Arrival& arrival, const Frame& frame, std::span<const char> left);
     [[nodiscard]] Next let_in(Arrival& arrival, std::string_view text);
+    // hello_decision.cc
+    [[nodiscard]] Next pass_on(Arrival& arrival, const Hello& hello);
+    void take_answer(Token number, const HelloAnswer& answer);
     [[nodiscard]] static Next deny(Arrival& arrival, std::string_view why);
     [[nodiscard]] Next on_bad_item(Arrival& arrival, BadItem kind);
     /// Keeps the number of bytes behind those that end the connection.
@@ -204,6 +215,8 @@ private:
     Counter events_given_;
     std::uint64_t given_ = 0;  // calls of the handler's on_... functions, as Durable counts them
     DeviceSessions devices_;
+    std::function<void(std::function<void()>)> post_;  // as DeviceContext::post
+    std::unordered_map<Token, Hello> hellos_;          // about which the program has not decided
     BadItemHistory& bad_item_history_;
     BadItemBook bad_items_;
 };

@@ -6,6 +6,13 @@
 #include "text/printable.h"
 
 namespace holdfast {
+namespace {
+
+std::string_view without_hello(const PipelineListener& listener) {
+    return listener.tokens ? "the first object is not a hello with a token" : "the first object is not a hello";
+}
+
+}  // namespace
 
 std::optional<Error> cannot_acknowledge(const ServerConfig& config, const Pipeline& pipeline) {
     if (pipeline.acknowledges()) return std::nullopt;
@@ -31,6 +38,7 @@ void put_off_acks(ServerConfig& wanted, const Pipeline& pipeline, ApplyReport& r
 void Pipeline::know_devices(DeviceContext around) {
     around.durable = events_->durable();
     shard_ = around.shard;
+    post_ = around.post;
     devices_.start(
         std::move(around), counters_,
         [this](const Connection& connection, std::string_view json) {
@@ -81,7 +89,8 @@ Pipeline::Next Pipeline::deny(Arrival& arrival, std::string_view why) {
     return Next::end;
 }
 
-/// Takes bytes of an unauthenticated connection: its first frame must be a hello with a token, within its first KiB.
+/// Takes bytes of an unauthenticated connection: its first frame must be a hello that can prove its id, within its
+/// first KiB.
 ReadResult Pipeline::on_unauthenticated(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
     constexpr std::size_t max_bytes = 1'024;
     Connection& connection = arrival.connection;
@@ -98,9 +107,10 @@ ReadResult Pipeline::on_unauthenticated(Arrival& arrival, std::span<const char> 
         return {.consumed = frame.next, .scan = std::bit_cast<std::uint64_t>(scan), .end = {}, .detail = {}};
     Next next = Next::end;
     if (too_much) {
-        next = deny(arrival, "more than 1 KiB arrived before a hello with a token");
+        next = deny(arrival, arrival.listener.tokens ? "more than 1 KiB arrived before a hello with a token"
+                                                     : "more than 1 KiB arrived before a hello");
     } else if (frame.kind == Frame::Kind::malformed) {
-        next = deny(arrival, "the first object is not a hello with a token");
+        next = deny(arrival, without_hello(arrival.listener));
     } else {
         next = let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin});
     }
@@ -124,9 +134,9 @@ ReadResult Pipeline::turn_away(Arrival& arrival, const Frame& frame, std::span<c
 Pipeline::Next Pipeline::let_in(Arrival& arrival, std::string_view text) {
     const ItemDecoder::Decoded decoded = decoder_.decode(text);
     const auto greeting = decoded.bad == BadItem::no_key ? decoder_.greeting() : ItemDecoder::Greeting{};
-    if (!greeting.hello || arrival.connection.spoke)
-        return deny(arrival, "the first object is not a hello with a token");
+    if (!greeting.hello || arrival.connection.spoke) return deny(arrival, without_hello(arrival.listener));
     arrival.connection.spoke = true;
+    if (arrival.listener.tokens == nullptr) return pass_on(arrival, *greeting.hello);
     if (greeting.hello->token.empty()) return deny(arrival, "the hello has no token");
     const auto mark = arrival.listener.tokens->check(greeting.hello->id, greeting.hello->token);
     return mark ? on_hello(arrival, *greeting.hello, *mark) : deny(arrival, "the token is not valid for the id");

@@ -39,7 +39,7 @@ ListenerPolicy RunningListener::policy(const LimitsConfig& limits) const {
             .downlink_queue = limits.downlink_queue,
             .proxy_protocol = config.proxy_protocol,
             .skips_empty_frames = config.framing == Framing::length,
-            .authenticates = tokens != nullptr,
+            .authenticates = tokens != nullptr || config.authenticate_by_program,
             .trusted_proxies = prefixes_of(config.trusted_proxies),
             .tls = tls,
             .plan_since = {},

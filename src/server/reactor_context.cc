@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "codec/framing.h"
-#include "text/printable.h"
 
 namespace holdfast {
 namespace {
@@ -22,22 +21,6 @@ void refuse_on_reactor(std::uint32_t run) {
     throw Misuse(
         "cannot wait for the reactors on a reactor's thread; use its ReactorContext, or call Server on a thread of "
         "your own");
-}
-
-CloseInfo close_info(const CloseOrder& order) {
-    if (kind_of(order.reason) != ReasonKind::policy) {
-        throw Misuse("cannot close a connection as " + std::string(to_string(order.reason)) +
-                     ", which only the gateway finds out; give a reason of kind policy, such as application");
-    }
-    return {.reason = order.reason, .detail = {}, .evidence = {}, .code = order.code};
-}
-
-std::string kept_detail(std::string_view detail) {
-    std::string text = printable(detail);
-    std::size_t size = std::min(text.size(), CloseOrder::max_detail);
-    while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
-    text.resize(size);
-    return text;
 }
 
 void send_to(Shard& shard, const std::vector<Token>& numbers, std::string_view bytes) {

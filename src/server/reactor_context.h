@@ -16,6 +16,7 @@
 #include <holdfast/reactor_context.h>
 
 #include "conn/shard.h"
+#include "pipeline/hello_decision.h"
 #include "pipeline/pipeline.h"
 
 namespace holdfast {
@@ -75,11 +76,6 @@ private:
     std::vector<Word> words_;  // by slot; empty until the first set_data()
     std::set<Token> releases_;
 };
-
-/// Returns the order as the shard takes it. Throws Misuse for a reason that a program may not give.
-[[nodiscard]] CloseInfo close_info(const CloseOrder& order);
-/// Returns the detail as valid UTF-8 of at most CloseOrder::max_detail bytes.
-[[nodiscard]] std::string kept_detail(std::string_view detail);
 
 /// Sends the bytes to those of the connections that exist. The shard's thread.
 void send_to(Shard& shard, const std::vector<Token>& numbers, std::string_view bytes);

@@ -33,10 +33,10 @@ def program(name):
 class Peer:
     """A device: sends JSON lines, and reads them."""
 
-    def __init__(self, address, device):
+    def __init__(self, address, device, **words):
         self.socket = socket.create_connection(address, timeout=PATIENCE)
         self.lines = self.socket.makefile("r", encoding="utf-8")
-        self.send({"hello": {"id": device}})
+        self.send({"hello": {"id": device} | words})
 
     def send(self, item):
         self.socket.sendall(json.dumps(item).encode() + b"\n")
@@ -48,7 +48,7 @@ class Peer:
 
 @pytest.fixture(scope="module", autouse=True)
 def built():
-    return [build_target("device_manager"), build_target("relay")]
+    return [build_target(name) for name in ("application_auth", "device_manager", "relay")]
 
 
 def test_a_device_manager_commands_waits_and_broadcasts():
@@ -85,3 +85,19 @@ def test_a_relay_passes_items_between_reactors():
             phone.send({"to": f"phone-{(n + 1) % len(phones)}", "n": n})
         for n, phone in enumerate(phones):
             assert phone.receive() == {"to": f"phone-{n}", "n": (n - 1) % len(phones)}
+
+
+def test_a_program_decides_who_comes_in_by_a_slow_look_up():
+    with program("application_auth") as (process, address):
+        heard = lambda: process.stdout.readline().strip()
+        known = Peer(address, "door-1", token="red-fox")
+        assert heard() == "north/door-1 is here"
+        stranger = Peer(address, "door-1", token="wrong")
+        assert stranger.receive() == {"error": "unknown token"}
+        assert stranger.receive() is None
+        stranger.socket.close()
+        stranger.lines.close()
+        assert heard() == "closed: application 401"
+        known.socket.close()
+        known.lines.close()
+        assert heard() == "closed: peer_closed 0"
