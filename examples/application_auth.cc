@@ -64,7 +64,7 @@ private:
 class Handler final : public holdfast::EventHandler {
 public:
     explicit Handler(Accounts& accounts) : accounts_(accounts) {}
-    void on_hello(const holdfast::HelloEvent& event, holdfast::HelloDecision decision) override {
+    void on_hello(const holdfast::HelloEvent& event, const holdfast::HelloDecision& decision) override {
         accounts_.check(std::string(event.token), decision);
     }
     void on_connected(const holdfast::ConnectedEvent& event) override {

@@ -214,8 +214,8 @@ public:
     virtual void on_closed(const ClosedEvent& event) = 0;
     virtual void on_identified(const IdentifiedEvent&) {}
     /// Decides whether a device may come in, on a listener with `authenticate_by_program`; the decision may follow
-    /// later. See holdfast/hello.h. Without an override, every device is rejected.
-    virtual void on_hello(const HelloEvent&, HelloDecision);
+    /// later, by a copy. See holdfast/hello.h. Without an override, every device is rejected.
+    virtual void on_hello(const HelloEvent&, const HelloDecision&) {}
     virtual void on_refused(const RefusedItem&) {}
     virtual void on_bad_item(const BadItemEvent&) {}
 

@@ -6,8 +6,6 @@
 #include <iterator>
 #include <utility>
 
-#include <holdfast/hello.h>
-
 #include "codec/json_scan.h"
 #include "model/identity.h"
 #include "tcp/peer_state.h"
@@ -376,10 +374,6 @@ void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& i
     history_.add({end, listener, detail, std::string(connection.key.view()), std::string(name.id), name.authenticated});
     if (device != nullptr) devices_.part(connection, number);
     if (!hellos_.empty()) hellos_.erase(number);
-}
-
-void EventHandler::on_hello(const HelloEvent&, HelloDecision decision) {
-    decision.reject({.reason = CloseReason::unauthenticated, .detail = "the program decides about no hello"});
 }
 
 void Pipeline::on_accept_paused(std::uint8_t listener, int error) {

@@ -39,7 +39,9 @@ struct Doorkeeper {
 class DoorHandler final : public EventHandler {
 public:
     explicit DoorHandler(Doorkeeper& keeper) : keeper_(keeper) {}
-    void on_hello(const HelloEvent& event, HelloDecision decision) override { keeper_.on_hello(event, decision); }
+    void on_hello(const HelloEvent& event, const HelloDecision& decision) override {
+        keeper_.on_hello(event, decision);
+    }
     void on_connected(const ConnectedEvent& event) override {
         keeper_.note("connected " + std::string(event.device.id) + (event.authenticated ? " authenticated" : ""));
     }
