@@ -207,8 +207,8 @@ Losses DropWatch::losses_since(const Sample& sample, const ListenerStep& step, c
     if (!sample.closes.is_complete_since(since)) {
         losses.scale(std::max(1.0, churn_.counted(classes, since) / recorded));
     }
-    constexpr std::chrono::seconds sampled{1};  // the history may be that much older than an end
-    losses.made_up = step.history.max_since(losses.to + sampled);
+    constexpr std::chrono::milliseconds apart{250};  // a sample may be that much older than an end
+    losses.made_up = step.history.max_sampled_after(losses.to + apart);
     losses.before = std::max<std::size_t>(step.history.at(losses.from), losses.count);
     return losses;
 }

@@ -96,7 +96,8 @@ public:
     using Time = std::chrono::steady_clock::time_point;
 
     void add(Time at, std::uint64_t count) {
-        if (entries_.empty() || entries_.back().count != count) entries_.push_back({at, count});
+        if (entries_.empty() || entries_.back().count != count) entries_.push_back({at, at, count});
+        entries_.back().until = at;
     }
     /// Keeps the value that was current at `time`.
     void forget_before(Time time) {
@@ -107,6 +108,14 @@ public:
             if (entry->at <= time) return entry->count;
         }
         return entries_.empty() ? 0 : entries_.front().count;
+    }
+    /// Returns the largest value of the samples after `time`, or 0 without one.
+    [[nodiscard]] std::uint64_t max_sampled_after(Time time) const {
+        std::uint64_t max = 0;
+        for (auto entry = entries_.rbegin(); entry != entries_.rend() && entry->until > time; ++entry) {
+            max = std::max(max, entry->count);
+        }
+        return max;
     }
     [[nodiscard]] std::uint64_t max_since(Time time) const {
         std::uint64_t max = 0;
@@ -120,6 +129,7 @@ public:
 private:
     struct Entry {
         Time at;
+        Time until;  // latest sample with this value
         std::uint64_t count;
     };
     std::deque<Entry> entries_;

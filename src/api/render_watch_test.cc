@@ -63,7 +63,7 @@ TEST(RenderWatch, AnAlarmNamesItsMembersAndItsAcknowledgement) {
     EXPECT_TRUE(all.starts_with(R"({"id":1,"alarm":"population_drop",)")) << all;
     EXPECT_TRUE(all.ends_with(
         R"("commands":["holdfast alarms 1 --state missing","holdfast alarms 1 --csv > alarm-1.csv",)"
-        R"("holdfast closed --reason keepalive_expired --peer 10.2.0.0/16"],)"
+        R"("holdfast closed --reason keepalive_expired --peer 10.2.0.0/16 --since 2026-11-22T07:59:51Z"],)"
         R"("acknowledged":{"at":"2026-11-22T08:00:00.123Z","note":"Anna"},)"
         R"("members":{"total":4100,"listed":2,"back":1,"matching":2,"rows":[)"
         R"({"id":null,"peer":"10.2.0.9:5001","key":null,"conn":"7f2c91a0-1","at":"2026-11-22T08:00:00.123Z",)"
