@@ -97,7 +97,6 @@ public:
     void send_many(std::span<const ConnectionId> ids, std::string_view bytes) const;
 
 private:
-    friend class ReactorThread;
     std::unique_ptr<Impl> impl_;
 };
 

@@ -40,7 +40,7 @@ void ReactorThread::wait() {
 
 void ReactorThread::start(unsigned number) {
     thread_ = start_thread("reactor-" + std::to_string(number), [this] {
-        context_->impl_->start();
+        context_state_->start();
         pipeline_->start(*context_);
         shard_.start();
         reactor_.run(shard_);

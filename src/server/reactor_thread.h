@@ -36,7 +36,9 @@ public:
     /// Sets what the context needs of the server; once before start().
     void know_server(ContextParts parts) {
         run_ = parts.run;
-        context_ = std::make_unique<ReactorContext>(std::make_unique<ReactorContext::Impl>(std::move(parts)));
+        auto state = std::make_unique<ReactorContext::Impl>(std::move(parts));
+        context_state_ = state.get();
+        context_ = std::make_unique<ReactorContext>(std::move(state));
     }
     /// Throws Misuse on a reactor's thread of this server: a wait for another reactor might never end.
     void refuse_reactors() const { refuse_on_reactor(run_); }
@@ -79,6 +81,7 @@ private:
     std::uint32_t run_ = 0;
     std::mutex joining_;
     std::unique_ptr<ReactorContext> context_;  // outlives the handler in pipeline_
+    ReactorContext::Impl* context_state_ = nullptr;
     std::unique_ptr<Pipeline> pipeline_;
     Reactor reactor_;
     Shard shard_;
