@@ -228,6 +228,10 @@ void Receiver::release_held(Connection& connection) {
     if (!connection.paused) resume(connection);
 }
 
+void Receiver::deliver_held(Connection& connection) {
+    while (connection.held && !connection.is_closing()) release_held(connection);
+}
+
 void Receiver::resume(Connection& connection) {
     connection.last_item = core_.time().tick;  // the device did not cause the wait
     if (connection.unfinished) {
@@ -318,7 +322,7 @@ void Receiver::see_end(Connection& connection, std::uint32_t events) {
     const auto waiting = core_.half_closed.find(core_.number_of(connection));
     if (is_dead && waiting != core_.half_closed.end()) return core_.close(connection, waiting->second);
     if (connection.is_paused()) core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::peer);
-    if (is_dead) release_held(connection);
+    if (is_dead) deliver_held(connection);
     if (connection.is_paused()) {
         if (is_dead) return end_unread(connection);
         ended_and_waiting_.emplace_back(core_.number_of(connection), core_.reactor.attended() + longest_wait_after_end);
@@ -347,7 +351,7 @@ void Receiver::end_long_waits() {
         ended_and_waiting_.pop_front();
         Connection* connection = core_.registry.find(number);
         if (connection == nullptr) continue;
-        release_held(*connection);
+        deliver_held(*connection);
         if (connection->is_paused()) end_unread(*connection);
         const auto waiting = core_.half_closed.find(number);
         if (waiting == core_.half_closed.end()) continue;

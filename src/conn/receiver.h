@@ -44,6 +44,8 @@ public:
     void release(Connection& connection);
     /// Ends the hold of the embedding program (Connection::held) in the same way.
     void release_held(Connection& connection);
+    /// Delivers the kept bytes of a connection that ends, also if the program holds it again at each item.
+    void deliver_held(Connection& connection);
     /// Reads what has arrived, then closes the connection.
     void close_after_reading(Connection& connection, CloseReason reason, std::string_view detail);
     /// Closes the connection and drops the bytes that the handler has not taken: they do not count as left over.

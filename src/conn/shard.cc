@@ -38,8 +38,13 @@ void Shard::flush(Connection& connection) {
 
 bool Shard::close(Connection& connection, CloseInfo order, std::string_view detail, bool flush) {
     const Token number = core().registry.number_of(connection);
-    if (connection.is_closing() || is_ending(connection)) return false;
-    if (!detail.empty()) order.detail = core().details.insert_or_assign(number, std::string(detail)).first->second;
+    if (connection.is_closing() || (flush && is_ending(connection))) return false;
+    const auto waiting = core().ends_after_flush.find(number);
+    if (waiting != core().ends_after_flush.end()) {
+        order = waiting->second;  // the first reason wins
+    } else if (!detail.empty()) {
+        order.detail = core().details.try_emplace(number, detail).first->second;
+    }
     if (const auto facts = read_tcp_facts(connection.fd)) order.evidence = facts->evidence;
     flush ? parts_.drainer.end_after_flush(connection, order) : core().close(connection, order);
     return true;

@@ -76,6 +76,7 @@ public:
 
     /// Runs `work` at `when`, or as soon as the reactor can. On the reactor's thread.
     void run_at(SteadyTime when, std::function<void()> work) { core().reactor.run_at(when, std::move(work)); }
+    [[nodiscard]] Reactor& reactor() { return core().reactor; }
     /// Runs `work` at the end of a turn after every connection closed before is finalized.
     void after_turn(std::function<void()> work) { after_turn_.push_back(std::move(work)); }
 
@@ -102,6 +103,7 @@ public:
     /// Stops reading from the connection until release_held().
     void hold(Connection& connection) { connection.held = true; }
     void release_held(Connection& connection) { parts_.receiver.release_held(connection); }
+    void deliver_held(Connection& connection) { parts_.receiver.deliver_held(connection); }
     void answered(Connection& connection) { parts_.receiver.answered(connection); }
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed) {
         return parts_.sender.send(connection, framed);

@@ -54,10 +54,7 @@ void HelloDecision::reject(const CloseOrder& order, std::string_view bytes) cons
 Pipeline::Next Pipeline::pass_on(Arrival& arrival, const Hello& hello) {
     const Token number = arrival.number;
     hellos_.insert_or_assign(number, hello);
-    shard_->run_at(arrival.time.steady + HelloDecision::timeout, [this, number] {
-        take_answer(number, {.close = {.reason = CloseReason::unauthenticated, .detail = {}, .evidence = {}},
-                             .detail = "the program did not decide about the hello within 10 s"});
-    });
+    end_undecided(number, shard_->reactor().attended() + HelloDecision::timeout);
     auto state = std::make_shared<HelloDecision::State>(
         post_, [this, number](const HelloAnswer& answer) { take_answer(number, answer); });
     events_->on_hello({.conn = {run_, number},
@@ -68,6 +65,16 @@ Pipeline::Next Pipeline::pass_on(Arrival& arrival, const Hello& hello) {
                        .at = arrival.time.wall},
                       HelloDecision(std::move(state)));
     return Next::hold;
+}
+
+/// Rejects the hello at the deadline, in attended time: while the process is stopped, the program cannot decide.
+void Pipeline::end_undecided(Token number, SteadyTime deadline) {
+    shard_->reactor().run_at_attended(deadline, [this, number, deadline] {
+        if (!hellos_.contains(number)) return;
+        if (!shard_->reactor().has_passed(deadline)) return end_undecided(number, deadline);
+        take_answer(number, {.close = {.reason = CloseReason::unauthenticated, .detail = {}, .evidence = {}},
+                             .detail = "the program did not decide about the hello within 10 s"});
+    });
 }
 
 void Pipeline::take_answer(Token number, const HelloAnswer& answer) {

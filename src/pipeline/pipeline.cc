@@ -346,7 +346,7 @@ EventTime Pipeline::established(const Connection& connection, const TurnTime& ti
 
 void Pipeline::on_end_while_held(Connection& connection, Token number, EndedBy by) {
     devices_.end_wait(connection, number, by);
-    if (by == EndedBy::gateway && !connection.is_closing()) shard_->release_held(connection);
+    if (by == EndedBy::gateway && !connection.is_closing()) shard_->deliver_held(connection);
 }
 
 void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& info, const TurnTime& time) {

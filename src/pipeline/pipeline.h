@@ -176,6 +176,7 @@ private:
     [[nodiscard]] Next let_in(Arrival& arrival, std::string_view text);
     // hello_decision.cc
     [[nodiscard]] Next pass_on(Arrival& arrival, const Hello& hello);
+    void end_undecided(Token number, SteadyTime deadline);
     void take_answer(Token number, const HelloAnswer& answer);
     [[nodiscard]] static Next deny(Arrival& arrival, std::string_view why);
     [[nodiscard]] Next on_bad_item(Arrival& arrival, BadItem kind);

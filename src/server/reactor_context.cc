@@ -36,12 +36,12 @@ void ReactorContext::Impl::check_thread() const {
     throw Misuse("a ReactorContext was used on another thread than its reactor's; use post()");
 }
 
-Connection* ReactorContext::Impl::find(ConnectionId id) const {
+Connection* ReactorContext::Impl::find(ConnectionId id, bool may_end) const {
     check_thread();
     if (id.run != parts_.run) return nullptr;
     Connection* const connection = parts_.shard.registry().find(id.number);
-    const bool is_there = connection != nullptr && !connection->is_opening() && !parts_.shard.is_ending(*connection);
-    return is_there ? connection : nullptr;
+    if (connection == nullptr || connection->is_opening()) return nullptr;
+    return may_end || !parts_.shard.is_ending(*connection) ? connection : nullptr;
 }
 
 SendOutcome ReactorContext::Impl::send(ConnectionId id, std::string_view json_object) {
@@ -109,7 +109,7 @@ SendOutcome ReactorContext::send_bytes(ConnectionId id, std::string_view bytes) 
 
 bool ReactorContext::close(ConnectionId id, const CloseOrder& order) {
     const CloseInfo info = close_info(order);
-    Connection* const connection = impl_->find(id);
+    Connection* const connection = impl_->find(id, true);
     return connection != nullptr && impl_->shard().close(*connection, info, kept_detail(order.detail), order.flush);
 }
 

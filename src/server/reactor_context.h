@@ -49,9 +49,9 @@ public:
     }
     [[nodiscard]] Shard& shard() const { return parts_.shard; }
     [[nodiscard]] const ContextParts& parts() const { return parts_; }
-    /// Returns nullptr if the connection does not exist here, or its end has been ordered. Throws Misuse on another
-    /// thread than the reactor's, as all further functions do.
-    [[nodiscard]] Connection* find(ConnectionId id) const;
+    /// Returns nullptr if the connection does not exist here or, unless `may_end`, its end has been ordered. Throws
+    /// Misuse on another thread than the reactor's, as all further functions do.
+    [[nodiscard]] Connection* find(ConnectionId id, bool may_end = false) const;
     [[nodiscard]] SendOutcome send(ConnectionId id, std::string_view json_object);
     [[nodiscard]] TimerId run_after(std::chrono::milliseconds delay, std::function<void()> work);
     [[nodiscard]] bool cancel(TimerId timer);

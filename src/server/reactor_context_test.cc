@@ -120,7 +120,8 @@ TEST_F(ContextTest, ACloseWithFlushSendsTheQueueFirst) {
     program_.on_item = [&](ReactorContext& context, const ItemEvent& event) {
         for (int i = 0; i < 8; ++i) EXPECT_EQ(context.send_bytes(event.conn, large), SendOutcome::queued);
         EXPECT_TRUE(context.close(event.conn, {.reason = CloseReason::application, .detail = "done", .flush = true}));
-        EXPECT_FALSE(context.close(event.conn, {.flush = true}));
+        EXPECT_FALSE(context.close(event.conn, {.flush = true})) << "it is ending";
+        EXPECT_EQ(context.send(event.conn, "{}"), SendOutcome::no_such_connection);
     };
     ServerConfig config;
     config.reactors = 1;
@@ -138,6 +139,24 @@ TEST_F(ContextTest, ACloseWithFlushSendsTheQueueFirst) {
     device.close();
     EXPECT_TRUE(comes_true([&] { return server_->closed({}).size() == 1; }));
     EXPECT_EQ(only_end().reason, CloseReason::application);
+    EXPECT_EQ(only_end().detail, "done");
+    server_.reset();
+}
+
+TEST_F(ContextTest, ACloseAtOnceEndsAFlushThatTheDeviceDoesNotRead) {
+    const std::string large(std::size_t{1} << 20, 'x');
+    program_.on_item = [&](ReactorContext& context, const ItemEvent& event) {
+        SendOutcome outcome = SendOutcome::queued;
+        for (int i = 0; i < 64 && outcome == SendOutcome::queued; ++i) outcome = context.send_bytes(event.conn, large);
+        EXPECT_TRUE(context.close(event.conn, {.reason = CloseReason::application, .detail = "done", .flush = true}));
+        EXPECT_TRUE(context.close(event.conn, {.detail = "at once"}));
+        EXPECT_FALSE(context.close(event.conn));
+    };
+    start();
+    TestDevice device = connect();
+    device.send("a");
+    EXPECT_TRUE(comes_true([&] { return server_->closed({}).size() == 1; }));
+    EXPECT_EQ(only_end().reason, CloseReason::application) << "the first reason wins";
     EXPECT_EQ(only_end().detail, "done");
     server_.reset();
 }
@@ -163,14 +182,14 @@ TEST_F(ContextTest, AHeldConnectionIsNotReadUntilItIsReleased) {
     EXPECT_TRUE(on_reactor<bool>(
         id, [&](ReactorContext& context) { return context.release(id) && context.hold(id) && context.release(id); }));
     EXPECT_TRUE(comes_true([&] { return seen().size() == 2; }));
-    device.send_raw("\n{\"ip\":\"d\"}\n");
+    device.send_raw("\n{\"ip\":\"d\"}\n{\"ip\":\"e\"}\n{\"ip\":\"f\"}\n");
     EXPECT_THAT(seen(), ElementsAre("a", "b"));
     device.end_sending();
     EXPECT_TRUE(on_reactor<bool>(id, [&](ReactorContext& context) { return context.release(id); }));
     EXPECT_TRUE(comes_true([&] { return seen().size() == 3; }));
     server_->drain();  // delivers what is held
     server_->wait();
-    EXPECT_THAT(seen(), ElementsAre("a", "b", "c", "d"));
+    EXPECT_THAT(seen(), ElementsAre("a", "b", "c", "d", "e", "f"));
     server_.reset();
 }
 

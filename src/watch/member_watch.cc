@@ -17,7 +17,8 @@ AlarmMember member_of(const ClosedLife& life) {
 
 }  // namespace
 
-void MemberWatch::restore(std::map<std::uint64_t, std::vector<AlarmMember>> former) {
+void MemberWatch::restore(std::map<std::uint64_t, std::vector<AlarmMember>> former, const AlarmBoard& board) {
+    for (const Alarm& alarm : board.active) taken_[alarm.id] = figures_of(alarm);  // the state file has its members
     const std::lock_guard lock(mutex_);
     for (auto& [alarm, members] : former) members_.add(alarm, std::move(members));
 }
@@ -58,7 +59,7 @@ void MemberWatch::take(const AlarmBoard& board, const std::vector<Alarm>& change
 
 void MemberWatch::take(const Alarm& alarm) {
     if (!has_members(alarm)) return;
-    const Figures figures{alarm.count, alarm.silent ? alarm.silent->suspects : 0, alarm.interval};
+    const Figures figures = figures_of(alarm);
     if (const auto former = taken_.find(alarm.id); former != taken_.end() && former->second == figures) return;
     std::vector<AlarmMember> members;
     if (alarm.silent) members = suspects(alarm);

@@ -27,7 +27,7 @@ public:
         : server_(server), online_elsewhere_(std::move(online_elsewhere)) {}
 
     /// Takes over the members of an earlier process's alarms.
-    void restore(std::map<std::uint64_t, std::vector<AlarmMember>> former);
+    void restore(std::map<std::uint64_t, std::vector<AlarmMember>> former, const AlarmBoard& board);
     /// Returns the board's alarms with their members.
     [[nodiscard]] AlarmHistory history(AlarmBoard board, EventTime now);
     /// Returns the alarms of the board that the device is a member of, the active ones first.
@@ -47,6 +47,9 @@ private:
         friend bool operator==(const Figures&, const Figures&) = default;
     };
 
+    [[nodiscard]] static Figures figures_of(const Alarm& alarm) {
+        return {alarm.count, alarm.silent ? alarm.silent->suspects : 0, alarm.interval};
+    }
     void take(const Alarm& alarm);
     [[nodiscard]] std::vector<AlarmMember> ended(const Alarm& alarm);
     [[nodiscard]] std::vector<AlarmMember> suspects(const Alarm& alarm);

@@ -48,7 +48,7 @@ Watcher::Watcher(Server& server, Options options)
     AlarmHistory former = std::exchange(options_.former_alarms, {});
     engine_.restore(std::move(former.board));
     board_ = engine_.board();
-    members_.restore(std::move(former.members));
+    members_.restore(std::move(former.members), board_);
     watching_ = start_thread("watch", [this] { watch(); });
     try {
         reconciling_ = start_thread("reconcile", [this] { reconcile_regularly(); });
