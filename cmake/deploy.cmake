@@ -11,4 +11,4 @@ install(DIRECTORY deploy/sysctl.d deploy/logrotate.d deploy/prometheus deploy/gr
         DESTINATION ${CMAKE_INSTALL_DATADIR}/holdfast COMPONENT holdfast)
 # The documentation, laid out as in the repository, so that relative links work in both places.
 install(FILES README.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT holdfast)
-install(DIRECTORY docs examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT holdfast PATTERN __pycache__ EXCLUDE)
+install(DIRECTORY docs examples sdk DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT holdfast PATTERN __pycache__ EXCLUDE)

@@ -183,7 +183,7 @@ def faults_of_literal(text):
             yield f"a remedy behind a colon: write `what failed: why; remedy`: {sentence[:60]}"
 
 
-READERS = {".py": blocks_of_python} | dict.fromkeys((".h", ".cc", ".c", ".js", ".css"), blocks_of_cpp)
+READERS = {".py": blocks_of_python} | dict.fromkeys((".h", ".cc", ".c", ".go", ".js", ".css"), blocks_of_cpp)
 
 # Each rule with comments that break it and that follow it; the number of faults, unless it is one.
 SAMPLES = [

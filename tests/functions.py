@@ -1,4 +1,4 @@
-"""Finds the functions of src/ and include/ that are longer than 30 lines, from the declaration to the closing brace."""
+"""Finds the functions of src/, include/ and sdk/ that are longer than 30 lines, from the declaration to the closing brace."""
 
 import re
 
@@ -81,7 +81,7 @@ def sample_faults():
 def long_functions(root, paths):
     names = {str(path.relative_to(root)): path for path in paths}
     for name, path in names.items():
-        if name.startswith(("src/", "include/")) and not path.stem.endswith("_test"):
+        if name.startswith(("src/", "include/", "sdk/")) and not path.stem.endswith("_test"):
             yield from faults_of(name, path.read_text(), LONGER.get(name, {}))
     for name in sorted(LONGER.keys() - names.keys()):
         yield f"tests/functions.py: {name} does not exist: remove its entries"

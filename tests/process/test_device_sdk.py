@@ -1,0 +1,92 @@
+"""The device clients in sdk/: unit tests, and runs against a gateway that is killed."""
+
+import collections
+import json
+import os
+import random
+import subprocess
+import time
+
+import pytest
+
+import oracle
+from conftest import ROOT
+from fake_gateway import FakeGateway
+from gateway import BINARY
+from test_device_examples import Device, texts, without_seq
+
+SDK = ROOT / "sdk"
+WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror"]
+SANITIZERS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+def compile_c(compiler, output, *sources, flags=()):
+    done = subprocess.run([compiler, *WARNINGS, *flags, *sources, "-o", output], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory):
+    """Returns the command of each client for a port and an id. Each item is a line of its standard input."""
+    c = compile_c("gcc", tmp_path_factory.mktemp("sdk") / "device", SDK / "c/device_posix.c", SDK / "c/holdfast_device.c",
+                  flags=[*SANITIZERS, "-DHF_DEVICE_POSIX"])
+    return {"c": lambda port, *rest: [c, "127.0.0.1", str(port), *rest]}
+
+
+LANGUAGES = ["c"]
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("test", ["holdfast_device_test", "holdfast_device_random_test"])
+def test_the_c_client_passes_its_unit_tests(compiler, test, tmp_path, seed):
+    program = compile_c(compiler, tmp_path / test, SDK / f"c/test/{test}.c", SDK / "c/holdfast_device.c", flags=SANITIZERS)
+    done = subprocess.run([program], env={**os.environ, "HOLDFAST_SEED": str(seed)}, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_c_client_needs_memory_functions_only(tmp_path):
+    """Without its POSIX part, the file needs no allocation, no output, no clock and no socket."""
+    compile_c("gcc", tmp_path / "device.o", SDK / "c/holdfast_device.c", flags=["-c", "-Os", "-fno-stack-protector"])
+    names = subprocess.run(["nm", "-u", tmp_path / "device.o"], capture_output=True, text=True, check=True).stdout.split()
+    assert {name for name in names if name != "U"} <= {"memcpy", "memset", "memcmp", "strlen", "strcmp", "strcpy", "_GLOBAL_OFFSET_TABLE_"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_real_gateway_that_is_killed_loses_nothing(language, clients, tmp_path, seed):
+    chance, items = random.Random(seed), texts(1, 1200)
+    daemon = oracle.Daemon(tmp_path, BINARY, {}, oracle.spool_sink(tmp_path))
+    daemon.start()
+    try:
+        device = Device(clients[language](daemon.address[1], "device-17"), items, pause=0.002)
+        for _ in range(4):
+            time.sleep(chance.uniform(0.2, 0.6))
+            daemon.kill()
+            time.sleep(chance.uniform(0, 0.2))
+            daemon.start()
+        device.finish()
+        events = [json.loads(line) for line in oracle.read_all(daemon)[0]]
+    finally:
+        daemon.kill()
+    taken = collections.OrderedDict()  # by (id, session, seq): a repetition has the numbers of the first
+    for event in (event for event in events if event["event"] == "item"):
+        item = taken.setdefault((event["id"], event["session"], event["seq"]), event["item"])
+        assert item == event["item"] and item["seq"] == event["seq"]
+    assert without_seq(taken.values()) == items
+    assert {name for name, _, _ in taken} == {"device-17"} and len({session for _, session, _ in taken}) == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_item_arrives_in_order_over_crashes_and_losses(language, clients, seed):
+    chance, gateway, items = random.Random(seed), FakeGateway(seed), texts(1, 1000)
+    gateway.lose(20)
+    device = Device(clients[language](gateway.port, "device-17"), items, pause=0.001)
+    for _ in range(4):
+        time.sleep(chance.random() * 0.5)
+        gateway.crash()
+        time.sleep(chance.random() * 0.1)
+        gateway.start()
+    device.finish()
+    gateway.crash()
+    assert without_seq(gateway.items()) == items and gateway.nacks > 0
+    assert [item["seq"] for item in gateway.items()] == list(range(1, 1001))
