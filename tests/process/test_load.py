@@ -34,7 +34,7 @@ def test_every_accepted_downlink_arrives_and_is_acknowledged(framing):
         downlinks = told["downlinks"]
         assert done.returncode == 0 and told["complete"], (done.stderr, told)
         assert downlinks["asked"] == downlinks["accepted"] == downlinks["arrived"] == downlinks["acks"], downlinks
-        assert 20 <= downlinks["asked"] <= 300 and downlinks["lost"] == downlinks["unanswered"] == 0, downlinks
+        assert 20 <= downlinks["asked"] <= 100 * told["elapsed_s"] + 1 and downlinks["lost"] == downlinks["unanswered"] == 0, downlinks
         latency = downlinks["latency_ms"]
         assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["max"] < 3000, latency
         assert " downlinks=" in done.stderr, done.stderr
