@@ -28,14 +28,26 @@ if(HOLDFAST_SANITIZE)
   target_link_options(holdfast_shared PRIVATE -fsanitize=${HOLDFAST_SANITIZE})
 endif()
 
+# holdfast::testing: a gateway in simulated time, for the tests of embedding programs (include/holdfast/testing.h). Its kernel calls
+# replace those of libholdfast.a, so it needs the static library. The daemon does not link it.
+foreach(module harness simulation)
+  holdfast_objects_of(${module} target)
+  list(APPEND holdfast_testing_objects $<TARGET_OBJECTS:${target}>)
+endforeach()
+list(REMOVE_DUPLICATES holdfast_testing_objects)
+add_library(holdfast_for_tests STATIC ${holdfast_testing_objects})
+set_target_properties(holdfast_for_tests PROPERTIES LINKER_LANGUAGE CXX OUTPUT_NAME holdfast_testing EXPORT_NAME testing)
+target_link_libraries(holdfast_for_tests PUBLIC holdfast)
+
 # Programs of docs/tasks/embed.md, which the process tests build and run.
-foreach(example application_auth device_manager relay)
+foreach(example application_auth device_manager handler_test relay)
   add_executable(${example} EXCLUDE_FROM_ALL examples/${example}.cc)
   target_link_libraries(${example} PRIVATE holdfast holdfast_flags)
 endforeach()
+target_link_libraries(handler_test PRIVATE holdfast_for_tests)
 
 install(DIRECTORY include/holdfast DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
-install(TARGETS holdfast EXPORT holdfast ARCHIVE COMPONENT development)
+install(TARGETS holdfast holdfast_for_tests EXPORT holdfast ARCHIVE COMPONENT development)
 install(TARGETS holdfast_shared EXPORT holdfast LIBRARY COMPONENT library NAMELINK_COMPONENT development)
 install(EXPORT holdfast NAMESPACE holdfast:: FILE holdfast-targets.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast
         COMPONENT development)
@@ -45,7 +57,8 @@ configure_package_config_file(cmake/holdfast-config.cmake.in ${PROJECT_BINARY_DI
 # Relative, so that the installed tree can be moved.
 file(RELATIVE_PATH holdfast_prefix_from_pc /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/holdfast.pc.in ${PROJECT_BINARY_DIR}/holdfast.pc @ONLY)
+configure_file(cmake/holdfast-testing.pc.in ${PROJECT_BINARY_DIR}/holdfast-testing.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/holdfast-config.cmake ${PROJECT_BINARY_DIR}/holdfast-config-version.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast
         COMPONENT development)
-install(FILES ${PROJECT_BINARY_DIR}/holdfast.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+install(FILES ${PROJECT_BINARY_DIR}/holdfast.pc ${PROJECT_BINARY_DIR}/holdfast-testing.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)

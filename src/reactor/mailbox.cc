@@ -35,6 +35,12 @@ void Mailbox::refill() {
     taken_.swap(posted_);
 }
 
+bool Mailbox::has_work() {
+    if (next_ < taken_.size()) return true;
+    const std::lock_guard lock(mutex_);
+    return !posted_.empty();
+}
+
 bool Mailbox::run(std::size_t limit) {
     if (next_ == taken_.size()) refill();
     for (; limit > 0 && next_ < taken_.size(); --limit) {

@@ -21,6 +21,8 @@ public:
     /// Returns false if the mailbox is closed; the work was not taken.
     [[nodiscard]] bool post(Work work);
 
+    /// Returns true if run() has work. Any thread may add some at any time.
+    [[nodiscard]] bool has_work();
     /// Runs up to `limit` items. Returns true if more are waiting.
     bool run(std::size_t limit);
     void close_and_drain();

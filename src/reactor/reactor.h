@@ -90,6 +90,11 @@ public:
     void turn(Client& client);
     /// Makes this turn the last. Reactor's thread.
     void stop() { stopping_ = true; }
+    [[nodiscard]] bool is_stopping() const { return stopping_; }
+
+    // For a simulation, which calls turn() when there is something to do. Reactor's thread.
+    [[nodiscard]] bool has_work() { return mail_left_ || client_work_left_ || !caught_up() || mailbox_.has_work(); }
+    [[nodiscard]] SteadyTime next_timer() const { return timers_.next().value_or(SteadyTime::max()); }
 
     /// Posts work from any thread. Returns false if the reactor has ended; the work does not run.
     [[nodiscard]] bool post(Mailbox::Work work) { return mailbox_.post(std::move(work)); }

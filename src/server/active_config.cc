@@ -7,6 +7,7 @@
 
 #include "conn/registry.h"
 #include "model/counter_rows.h"
+#include "pipeline/pipeline.h"
 #include "text/printable.h"
 
 namespace holdfast {
@@ -115,6 +116,16 @@ std::size_t effective_max_connections(const LimitsConfig& limits) {
     const auto descriptors = static_cast<std::size_t>(limit.rlim_cur);
     return descriptors > 2 * reserved_descriptors ? descriptors - reserved_descriptors
                                                   : std::max<std::size_t>(descriptors / 2, 1);
+}
+
+ShardOptions shard_options(unsigned reactor, const ServerConfig& config, const std::vector<ListenerPolicy>& policies) {
+    return {.reactor = reactor,
+            .max_connections = table_capacity(config.limits),
+            .max_unfinished = max_unfinished_bytes(config.item),
+            .policies = policies,
+            .observed = config.observed,
+            .canaries = config.canaries,
+            .rates = {config.limits.items_per_second, config.limits.bytes_per_second}};
 }
 
 }  // namespace holdfast

@@ -92,6 +92,9 @@ private:
 /// Returns the effective `limits.max_connections` of this process.
 [[nodiscard]] std::size_t effective_max_connections(const LimitsConfig& limits);
 
+[[nodiscard]] ShardOptions shard_options(unsigned reactor, const ServerConfig& config,
+                                         const std::vector<ListenerPolicy>& policies);
+
 inline unsigned effective_reactors(const ServerConfig& config) {
     const unsigned wanted = config.reactors != 0 ? config.reactors : std::max(1U, std::thread::hardware_concurrency());
     return std::min(wanted, Registry::max_reactors);

@@ -38,11 +38,15 @@ void ReactorThread::wait() {
     if (thread_.joinable()) thread_.join();
 }
 
+void ReactorThread::begin_here() {
+    context_state_->start();
+    pipeline_->start(*context_);
+    shard_.start();
+}
+
 void ReactorThread::start(unsigned number) {
     thread_ = start_thread("reactor-" + std::to_string(number), [this] {
-        context_state_->start();
-        pipeline_->start(*context_);
-        shard_.start();
+        begin_here();
         reactor_.run(shard_);
     });
 }

@@ -43,6 +43,9 @@ public:
     /// Throws Misuse on a reactor's thread of this server: a wait for another reactor might never end.
     void refuse_reactors() const { refuse_on_reactor(run_); }
     void start(unsigned number);
+    /// Binds the reactor to the calling thread instead, which runs its turns, for a simulation.
+    void begin_here();
+    [[nodiscard]] ReactorContext& context() { return *context_; }  ///< on its thread
     /// Waits for the end of the thread. Any other thread, also several.
     void wait();
 

@@ -36,16 +36,6 @@ constexpr std::size_t descriptors_at_once = 65'536;
 
 using std::chrono::milliseconds;
 
-ShardOptions shard_options(unsigned reactor, const ServerConfig& config, const std::vector<ListenerPolicy>& policies) {
-    return {.reactor = reactor,
-            .max_connections = table_capacity(config.limits),
-            .max_unfinished = max_unfinished_bytes(config.item),
-            .policies = policies,
-            .observed = config.observed,
-            .canaries = config.canaries,
-            .rates = {config.limits.items_per_second, config.limits.bytes_per_second}};
-}
-
 /// Calls the program's factory, which may fail in any way.
 Result<std::unique_ptr<EventHandler>> made_handler(const Server::HandlerFactory& make_handler, unsigned reactor) {
     const std::string whose = " the handler of reactor " + std::to_string(reactor);

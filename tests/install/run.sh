@@ -43,6 +43,14 @@ for kind in shared static; do
   g++ -std=c++20 examples/minimal/server.cc -o "$work/by_pkg_config_$kind" $flags
   LD_LIBRARY_PATH=$(dirname "$pc") try "pkg-config_$kind" "$work/by_pkg_config_$kind"
 done
+# The test of a handler: in both orders of the libraries, the simulated kernel calls win.
+testing=$(PKG_CONFIG_PATH="$pc" pkg-config --cflags --libs holdfast-testing)
+for order in "$testing" "${testing/-lholdfast_testing -l:libholdfast.a/-l:libholdfast.a -lholdfast_testing -l:libholdfast.a}"; do
+  # shellcheck disable=SC2086
+  g++ -std=c++20 examples/handler_test.cc -o "$work/handler_test" $order
+  "$work/handler_test" >"$work/handler_test.out" || fail "the test of a handler fails: $(cat "$work/handler_test.out")"
+done
+echo "pkg-config_testing: ok"
 # The shared library must export exactly the declarations of the public headers.
 hidden=$(nm -DC --defined-only "$(dirname "$pc")/libholdfast.so" | grep -E ' holdfast::(Shard|Reactor|Pipeline|ReactorThread|Connection)::' || true)
 [ -z "$hidden" ] || fail "the shared library gives out internals: $hidden"

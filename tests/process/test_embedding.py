@@ -48,7 +48,7 @@ class Peer:
 
 @pytest.fixture(scope="module", autouse=True)
 def built():
-    return [build_target(name) for name in ("application_auth", "device_manager", "relay")]
+    return [build_target(name) for name in ("application_auth", "device_manager", "handler_test", "relay")]
 
 
 def test_a_device_manager_commands_waits_and_broadcasts():
@@ -101,3 +101,9 @@ def test_a_program_decides_who_comes_in_by_a_slow_look_up():
         known.socket.close()
         known.lines.close()
         assert heard() == "closed: peer_closed 0"
+
+
+def test_a_handler_is_tested_without_sockets():
+    done = subprocess.run([build_target("handler_test")], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("ok: ") == 9

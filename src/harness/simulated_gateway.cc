@@ -1,0 +1,153 @@
+#include "harness/simulated_gateway.h"
+
+#include <algorithm>
+
+#include "server/inspection.h"
+#include "tcp/socket_options.h"
+
+namespace holdfast {
+
+void PathRules::add(Rule rule) {
+    std::erase_if(rules_, [&rule](const Rule& earlier) {
+        return earlier.where == rule.where && earlier.property == rule.property;
+    });
+    rules_.push_back(std::move(rule));
+}
+
+SimulatedPath PathRules::path_of(const Endpoint& peer) const {
+    SimulatedPath path{.delay = std::chrono::milliseconds(1)};
+    for (const Rule& rule : rules_) {
+        if (rule.where.contains(peer.address)) rule.change(path);
+    }
+    return path;
+}
+
+SimulatedGateway::Impl::Impl(Running running, std::uint64_t seed)
+    : world_(std::make_shared<SimulatedWorld>(seed)),
+      network_(std::make_unique<SimulatedNetwork::Impl>(world_->tcp)),
+      running_(std::move(running)),
+      admission_(effective_max_connections(running_.config.limits)),
+      history_(running_.config.closed_history),
+      notices_(running_.config.on_notice) {
+    admission_.set(running_.config.limits, effective_max_connections(running_.config.limits));
+}
+
+SimulatedGateway::Impl::~Impl() {
+    if (!threads_.empty()) {
+        Reactor& reactor = shard().reactor();
+        if (!reactor.is_stopping()) shard().drain({.deadline = SteadyTime{}});
+        reactor.run(shard());
+    }
+    world_->tcp.retire();
+}
+
+std::optional<Error> SimulatedGateway::Impl::begin(std::unique_ptr<EventHandler> handler) {
+    std::vector<ListenerPolicy> policies;
+    std::vector<PipelineListener> listeners;
+    for (const RunningListener& listener : running_.listeners) {
+        policies.push_back(listener.policy(running_.config.limits));
+        listeners.push_back(pipeline_listener(listener.config, listener.tokens));
+    }
+    auto pipeline = std::make_unique<Pipeline>(
+        Pipeline::Options{
+            .run = run_, .listeners = std::move(listeners), .item = running_.config.item, .clock = &world_->clock},
+        std::move(handler), Pipeline::Shared{history_, bad_items_, notices_});
+    if (auto error = cannot_acknowledge(running_.config, *pipeline)) return error;
+    threads_.push_back(std::make_unique<ReactorThread>(
+        world_->clock, admission_, shard_options(0, running_.config, policies), std::move(pipeline)));
+    listen();
+    introduce();
+    thread().begin_here();
+    return std::nullopt;
+}
+
+void SimulatedGateway::Impl::listen() {
+    for (const RunningListener& listener : running_.listeners) {
+        const int fd = world_->tcp.listen();
+        static_cast<void>(apply_plan(fd, listener.plan));
+        listeners_.push_back({.name = listener.config.name, .fd = fd});
+        shard().add_listener(UniqueFd(fd));
+    }
+}
+
+/// Connects the reactor with the parts that a Server has, as its introduce() does.
+void SimulatedGateway::Impl::introduce() {
+    ContextParts parts{.shard = shard(), .pipeline = thread().pipeline(), .run = run_};
+    parts.post = [this](ConnectionId id, ReactorContext::Work work) { return post(id, std::move(work)); };
+    parts.send_many = [this](std::span<const ConnectionId> ids, std::string_view bytes) { send_many(ids, bytes); };
+    parts.find = [this](std::string_view device) {
+        const auto number = directory_.find(device);
+        return number ? std::optional(ConnectionId{run_, *number}) : std::nullopt;
+    };
+    thread().know_server(std::move(parts));
+    DeviceContext around{.directory = &directory_, .shard = &shard(), .durable = nullptr, .post = thread().line()};
+    around.supersede = [this](Token former, std::function<void()> done) {
+        supersede(threads_, former, std::move(done));
+    };
+    around.confirm = [this](Token holder, std::function<void(bool)> done) {
+        confirm(threads_, holder, std::move(done));
+    };
+    thread().pipeline().know_devices(std::move(around));
+}
+
+bool SimulatedGateway::Impl::post(ConnectionId id, ReactorContext::Work work) {
+    return id.run == run_ && Registry::reactor_of(id.number) == 0 && thread().post_work(std::move(work));
+}
+
+void SimulatedGateway::Impl::send_many(std::span<const ConnectionId> ids, std::string_view bytes) {
+    std::vector<Token> numbers;
+    for (const ConnectionId id : ids) numbers.push_back(id.run == run_ ? id.number : 0);
+    thread().post([numbers = std::move(numbers), text = std::string(bytes)](Shard& on) { send_to(on, numbers, text); });
+}
+
+int SimulatedGateway::Impl::listener(std::string_view name) const {
+    if (name.empty()) return listeners_.front().fd;
+    const auto found = std::find_if(listeners_.begin(), listeners_.end(),
+                                    [name](const Listener& listener) { return listener.name == name; });
+    return found == listeners_.end() ? -1 : found->fd;
+}
+
+/// Returns an address of 198.18.0.0/15, which is reserved for tests of networks (RFC 2544).
+Endpoint SimulatedGateway::Impl::next_address() {
+    constexpr std::uint32_t addresses = 1U << 17;
+    const std::uint32_t number = ++addresses_;
+    const std::uint32_t host = number % addresses;
+    Endpoint next;
+    next.address.bytes[10] = next.address.bytes[11] = 0xff;
+    next.address.bytes[12] = 198;
+    next.address.bytes[13] = static_cast<std::uint8_t>(18 + (host >> 16));
+    next.address.bytes[14] = static_cast<std::uint8_t>(host >> 8);
+    next.address.bytes[15] = static_cast<std::uint8_t>(host);
+    next.port = static_cast<std::uint16_t>(10'000 + number / addresses % 50'000);
+    return next;
+}
+
+void SimulatedGateway::Impl::run_turns() {
+    Reactor& reactor = shard().reactor();
+    const auto has_work = [&] {
+        return world_->tcp.has_events() || reactor.has_work() || reactor.next_timer() <= now();
+    };
+    while (!reactor.is_stopping() && has_work()) reactor.turn(shard());
+}
+
+bool SimulatedGateway::Impl::run_until(SteadyTime end, const std::function<bool()>& condition) {
+    // Calls of the context since the last turn take effect at the end of a turn.
+    if (!shard().reactor().is_stopping()) shard().reactor().turn(shard());
+    for (;;) {
+        world_->tcp.run_until(now());
+        run_turns();
+        if (condition && condition()) return true;
+        if (now() >= end) return false;
+        const SteadyTime next = shard().reactor().is_stopping() ? end : shard().reactor().next_timer();
+        world_->tcp.run_until(std::min({end, next, world_->tcp.next_event()}));
+    }
+}
+
+void SimulatedGateway::Impl::drain() {
+    const StopTask task{.deadline = now() + running_.config.drain_time};
+    thread().post([task](Shard& on) { on.drain(task); });
+    run_turns();
+    for (const Listener& listener : listeners_) world_->tcp.close_listener(listener.fd);
+}
+
+}  // namespace holdfast

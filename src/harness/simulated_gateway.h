@@ -1,0 +1,130 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <holdfast/testing.h>
+
+#include "conn/admission.h"
+#include "device/device_index.h"
+#include "pipeline/pipeline.h"
+#include "server/active_config.h"
+#include "server/reactor_thread.h"
+#include "simulation/simulated_clock.h"
+#include "simulation/simulated_peer.h"
+#include "simulation/simulated_tcp.h"
+
+namespace holdfast {
+
+/// Rules of the simulated network, in their order: the later one wins.
+class PathRules {
+public:
+    enum class Property : std::uint8_t { reachable, delay, loss, nat };
+    struct Rule {
+        Prefix where;
+        Property property{};
+        std::function<void(SimulatedPath&)> change;
+    };
+
+    /// Replaces an earlier rule about the same property of the same prefix.
+    void add(Rule rule);
+    [[nodiscard]] SimulatedPath path_of(const Endpoint& peer) const;
+
+private:
+    std::vector<Rule> rules_;
+};
+
+/// The simulation of one gateway. Devices that outlive the gateway keep it.
+struct SimulatedWorld {
+    explicit SimulatedWorld(std::uint64_t seed) : tcp(clock, seed) {}
+
+    SimulatedClock clock;
+    SimulatedTcp tcp;
+};
+
+class SimulatedNetwork::Impl {
+public:
+    explicit Impl(SimulatedTcp& tcp) : tcp_(tcp) { apply(); }
+    void set(PathRules::Rule rule) {
+        rules_->add(std::move(rule));
+        apply();
+    }
+
+private:
+    void apply() {
+        tcp_.set_path_rule([rules = rules_](const Endpoint& peer) { return rules->path_of(peer); });
+    }
+
+    SimulatedTcp& tcp_;
+    const std::shared_ptr<PathRules> rules_ = std::make_shared<PathRules>();
+};
+
+class SimulatedDevice::Impl {
+public:
+    Impl(std::shared_ptr<SimulatedWorld> in, int listener, const Endpoint& from)
+        : world(std::move(in)), peer(world->tcp, listener, from) {}
+
+    const std::shared_ptr<SimulatedWorld> world;
+    SimulatedPeer peer;
+};
+
+/// Runs one reactor turn by turn between the events of a SimulatedTcp. Owns the parts that a Server owns. One thread.
+class SimulatedGateway::Impl {
+public:
+    struct Listener {
+        std::string name;
+        int fd = -1;
+    };
+
+    Impl(Running running, std::uint64_t seed);
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+    ~Impl();
+
+    [[nodiscard]] std::optional<Error> begin(std::unique_ptr<EventHandler> handler);
+    [[nodiscard]] int listener(std::string_view name) const;
+    [[nodiscard]] Endpoint next_address();
+    /// Runs until `end`, or until `condition` holds after a turn. Returns whether it held.
+    bool run_until(SteadyTime end, const std::function<bool()>& condition);
+    void pause(std::chrono::milliseconds time) { world_->tcp.run_until(now() + time); }
+    void drain();
+
+    [[nodiscard]] SteadyTime now() const { return world_->clock.steady(); }
+    [[nodiscard]] const std::shared_ptr<SimulatedWorld>& world() { return world_; }
+    [[nodiscard]] SimulatedNetwork& network() { return network_; }
+    [[nodiscard]] ReactorThread& thread() { return *threads_.front(); }
+    [[nodiscard]] Shard& shard() { return thread().shard(); }
+    [[nodiscard]] Admission& admission() { return admission_; }
+    [[nodiscard]] const ClosedHistory& history() const { return history_; }
+
+private:
+    void listen();
+    void introduce();
+    bool post(ConnectionId id, ReactorContext::Work work);
+    void send_many(std::span<const ConnectionId> ids, std::string_view bytes);
+    /// Runs turns until the reactor has nothing to do now.
+    void run_turns();
+    static constexpr std::uint32_t run_ = 0x51'00'00'01;
+
+    const std::shared_ptr<SimulatedWorld> world_;
+    SimulatedNetwork network_;
+    Running running_;
+    Admission admission_;
+    ClosedHistory history_;
+    BadItemHistory bad_items_;
+    DeviceIndex directory_;
+    NoticeLimiter notices_;
+    std::vector<Listener> listeners_;
+    std::vector<std::unique_ptr<ReactorThread>> threads_;  // one
+    std::uint32_t addresses_ = 0;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,216 @@
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <random>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <holdfast/endpoint.h>
+
+#include "simulation/simulated_clock.h"
+#include "simulation/tcp_end.h"
+
+namespace holdfast {
+
+/// The path between one peer and the gateway. Both directions are alike.
+struct SimulatedPath {
+    std::chrono::nanoseconds delay{};  ///< one way
+    double loss = 0;                   ///< probability that a packet is lost
+    bool blocked = false;
+    int error = 0;                           ///< errno of the ICMP message that answers data; 0: none
+    std::chrono::nanoseconds nat_timeout{};  ///< silence after which a NAT forgets a connection; 0: none
+
+    friend bool operator==(const SimulatedPath&, const SimulatedPath&) = default;
+};
+
+/// The program on a simulated device, which uses the device's end of one connection.
+class PeerProgram {
+public:
+    virtual ~PeerProgram() = default;
+    virtual void on_established() = 0;
+    virtual void on_refused() = 0;
+    virtual void on_ready(std::uint32_t events) = 0;  ///< flags of epoll_ctl(2)
+    virtual void on_gone() = 0;                       ///< its end of the connection exists no longer
+};
+
+class SimulatedTcp;
+struct SimulatedLink;
+
+/// The wire of one end of a link.
+class LinkSide final : public TcpWire {
+public:
+    LinkSide(SimulatedTcp& tcp, SimulatedLink& link, bool is_gateway)
+        : tcp_(tcp), link_(link), is_gateway_(is_gateway) {}
+
+    [[nodiscard]] SteadyTime now() const override;
+    void transmit(Segment segment) override;
+    void arm(TcpTimer timer, SteadyTime when) override;
+    void notify(std::uint32_t events) override;
+    [[nodiscard]] std::optional<std::chrono::nanoseconds> calm_round_trip() const override;
+
+private:
+    SimulatedTcp& tcp_;
+    SimulatedLink& link_;
+    const bool is_gateway_;
+};
+
+/// A simulated connection, from the SYN to the end of both sides. Owned by SimulatedTcp, in a slot that is used again.
+struct SimulatedLink {
+    SimulatedLink(SimulatedTcp& tcp, std::uint32_t place, std::uint32_t use)
+        : gateway_side(tcp, *this, true), device_side(tcp, *this, false), slot(place), generation(use) {}
+
+    LinkSide gateway_side;
+    LinkSide device_side;
+    TcpEnd gateway{gateway_side};
+    TcpEnd device{device_side};
+    const std::uint32_t slot;
+    const std::uint32_t generation;
+    int listener = -1;
+    Endpoint peer = {};
+    PeerProgram* program = nullptr;  ///< null: the device no longer uses its end
+    SimulatedPath path = {};
+    std::deque<Segment> up = {};    ///< in flight to the gateway
+    std::deque<Segment> down = {};  ///< in flight to the device
+    SteadyTime up_until = {};       ///< arrival of the last one
+    SteadyTime down_until = {};
+    SteadyTime last_packet = {};
+    int syns = 0;
+    bool is_open = false;       ///< the gateway's kernel has it
+    bool is_up = true;          ///< the device's host runs
+    bool is_forgotten = false;  ///< by the NAT
+    bool discards = false;      ///< SO_LINGER with time 0
+    // epoll(7) of the gateway
+    bool is_watched = false;
+    bool is_queued = false;
+    std::uint32_t watched = 0;
+    std::uint32_t edges = 0;
+    std::uint64_t token = 0;
+};
+
+/// Simulates the gateway's sockets, the devices' kernels and the network on simulated time. Replaces the system calls
+/// of base/kernel.h until retire() (kernel_calls.cc); at most one does at a time. One thread.
+class SimulatedTcp {
+public:
+    using Link = SimulatedLink;
+
+    SimulatedTcp(SimulatedClock& clock, std::uint64_t seed);
+    SimulatedTcp(const SimulatedTcp&) = delete;
+    SimulatedTcp& operator=(const SimulatedTcp&) = delete;
+    ~SimulatedTcp();
+
+    struct Listening {
+        TcpOptions options = {};
+        std::deque<std::uint32_t> backlog = {};  ///< slots
+        bool is_open = true;
+        bool is_watched = false;
+        std::uint64_t token = 0;
+        int accept_error = 0;
+    };
+
+    // The gateway's host.
+    [[nodiscard]] int listen();
+    /// Refuses connections from now on, and resets those that were not accepted.
+    void close_listener(int fd);
+    [[nodiscard]] Listening* find_listener(int fd);
+    [[nodiscard]] Link* find_link(int fd);
+    /// Returns a descriptor, or -1 with errno.
+    [[nodiscard]] int accept(Listening& listener, Endpoint& peer);
+    void watch(Link& link, int operation, const epoll_event* event);
+    void close_link(Link& link);
+    [[nodiscard]] int collect(std::span<epoll_event> events);
+    /// Returns true if collect() would return events.
+    [[nodiscard]] bool has_events() const;
+
+    // Devices and the network.
+    [[nodiscard]] Link& connect(int listener, const Endpoint& peer, PeerProgram& program);
+    void set_path(Link& link, const SimulatedPath& path);
+    void set_path_rule(std::function<SimulatedPath(const Endpoint&)> rule);  ///< for each connection, now and later
+    void set_up(Link& link, bool up);  ///< false: the device's host sleeps or is gone
+    void leave(Link& link);            ///< the program no longer uses its end
+
+    // Time.
+    void call_at(SteadyTime when, std::function<void()> work);
+    [[nodiscard]] SteadyTime next_event() const { return events_.empty() ? SteadyTime::max() : events_.top().when; }
+    /// Runs the events up to `time`, and advances the clock to it.
+    void run_until(SteadyTime time);
+    [[nodiscard]] bool chance(double probability) {
+        return std::uniform_real_distribution<>(0, 1)(dice_) < probability;
+    }
+
+    [[nodiscard]] SteadyTime now() const { return clock_.steady(); }
+
+    // Calls of the sides of a link.
+    void transmit(Link& link, bool from_gateway, Segment segment);
+    void arm(Link& link, bool of_gateway, TcpTimer timer, SteadyTime when);
+    void notify(Link& link, bool to_gateway, std::uint32_t events);
+
+    /// Returns the one whose sockets the system calls of base/kernel.h find, or nullptr.
+    [[nodiscard]] static SimulatedTcp* current() { return current_; }
+    /// Ends that.
+    void retire() {
+        if (current_ == this) current_ = nullptr;
+    }
+
+private:
+    enum class Kind : std::uint8_t {
+        gateway_retransmit,
+        gateway_keepalive,
+        device_retransmit,
+        device_keepalive,
+        up,
+        down,
+        syn,
+        open,
+        call
+    };
+    struct Event {
+        SteadyTime when;
+        std::uint64_t order;
+        std::uint32_t slot;
+        std::uint32_t generation;
+        Kind kind;
+
+        [[nodiscard]] bool operator<(const Event& other) const {
+            return when != other.when ? when > other.when : order > other.order;
+        }
+    };
+
+    void schedule(SteadyTime when, const Link& link, Kind kind);
+    void run(const Event& event);
+    void run_timer(Link& link, Kind kind, SteadyTime when);
+    void arrive(Link& link, bool up);
+    void send_syn(Link& link);
+    void open(Link& link);
+    void queue(Link& link, std::uint32_t events);
+    void note_if_over(const Link& link);
+    void free_over();
+    [[nodiscard]] bool passes(Link& link, bool up, const Segment& segment);
+
+    static inline SimulatedTcp* current_ = nullptr;
+    static constexpr int first_fd = 1 << 16;
+    static constexpr int max_listeners = 256;
+
+    SimulatedClock& clock_;
+    std::mt19937_64 dice_;
+    std::vector<Listening> listeners_;
+    std::vector<std::unique_ptr<Link>> links_;  // by slot
+    std::vector<std::uint32_t> free_;
+    std::deque<std::uint32_t> ready_;  // slots
+    std::priority_queue<Event> events_;
+    std::uint64_t order_ = 0;
+    std::unordered_map<std::uint64_t, std::function<void()>> calls_;  // by order
+    std::function<SimulatedPath(const Endpoint&)> rule_;
+    std::vector<std::uint32_t> over_;  // slots that free_over() frees, if they are over
+};
+
+}  // namespace holdfast
