@@ -25,7 +25,8 @@ Core::Core(Reactor& on, StreamHandler& events, Admission& limits, const ShardOpt
       registry(options.reactor, options.max_connections),
       buffer(options.max_unfinished) {
     admission.add_reactor();
-    for (std::size_t i = 0; i < policies.size(); ++i) listener_counters.push_back(std::make_shared<ListenerCounters>());
+    for (std::size_t i = 0; i < policies.listeners(); ++i)
+        listener_counters.push_back(std::make_shared<ListenerCounters>());
 }
 
 void Core::close(Connection& connection, CloseReason reason, std::string_view detail) {

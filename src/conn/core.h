@@ -14,6 +14,7 @@
 #include "conn/counters.h"
 #include "conn/partings.h"
 #include "conn/policy.h"
+#include "conn/policy_table.h"
 #include "conn/preamble_table.h"
 #include "conn/rate_limiter.h"
 #include "conn/registry.h"
@@ -46,7 +47,7 @@ struct Core {
     AttendedTime thawed_time;  ///< without absences of longest_busy_turn or more
     AttendedTime read_time;    ///< without absences, and without pauses of all reading
 
-    std::vector<ListenerPolicy> policies;                              ///< by listener number
+    PolicyTable policies;
     std::vector<std::shared_ptr<ListenerCounters>> listener_counters;  ///< by listener number
     ShardCounters counters;
     ObservationLog observations;
@@ -85,7 +86,11 @@ struct Core {
 
     [[nodiscard]] Token number_of(const Connection& connection) const { return registry.number_of(connection); }
     [[nodiscard]] const ListenerPolicy& policy_of(const Connection& connection) const {
-        return policies[connection.listener];
+        return policies.of(connection, registry.slot_of(connection));
+    }
+    /// Returns since when the plan of policy_of() applies to the connection.
+    [[nodiscard]] Tick plan_since(const Connection& connection) const {
+        return policies.plan_since(connection, registry.slot_of(connection));
     }
     [[nodiscard]] ListenerCounters& counters_of(const Connection& connection) const {
         return *listener_counters[connection.listener];

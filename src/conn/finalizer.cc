@@ -93,7 +93,7 @@ void Finalizer::report(Connection& connection, const CloseInfo& info) {
 bool Finalizer::was_found_late(const Connection& connection, const CloseInfo& info) {
     const ListenerPolicy& policy = core_.policy_of(connection);
     return core_.attended_part(info.evidence.last_heard) > policy.longest_silence() &&
-           core_.time().tick.since(policy.plan_since) > policy.longest_silence();
+           core_.time().tick.since(core_.plan_since(connection)) > policy.longest_silence();
 }
 
 void Finalizer::free(Connection& connection, const CloseInfo& info) {
@@ -112,6 +112,7 @@ void Finalizer::free(Connection& connection, const CloseInfo& info) {
                               {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
     sweeper_.forget(connection);
     core_.resumed_reads.forget(number);
+    core_.policies.forget(core_.registry.slot_of(connection));
     if (!core_.details.empty()) core_.details.erase(number);
     if (!core_.ends_after_flush.empty()) core_.ends_after_flush.erase(number);
     core_.registry.erase(connection);

@@ -37,7 +37,7 @@ std::uint8_t backlog_wait_of(int fd) {
 }  // namespace
 
 void Listeners::add(UniqueFd socket) {
-    HOLDFAST_CHECK(sockets_.size() < core_.policies.size());
+    HOLDFAST_CHECK(sockets_.size() < core_.policies.listeners());
     sockets_.emplace_back(std::move(socket), static_cast<std::uint8_t>(sockets_.size()), core_.reactor.poller());
 }
 
@@ -91,7 +91,7 @@ bool Listeners::accept_from(Listener& listener, int max) {
 void Listeners::admit(Listener& listener, int fd, const Endpoint& peer) {
     ListenerCounters& counters = *core_.listener_counters[listener.index()];
     AdmissionGuard guard;
-    const ListenerPolicy& policy = core_.policies[listener.index()];
+    const ListenerPolicy& policy = core_.policies.of_listener(listener.index());
     auto refused = refuse(policy, peer, guard);
     if (refused == RefusedBy::max_connections && make_place(peer.address)) refused = refuse(policy, peer, guard);
     Connection* connection = refused ? nullptr : core_.registry.insert();

@@ -9,19 +9,21 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "conn/policy_table.h"
 
 namespace holdfast {
 
-/// Stores the listener of the connection in each slot of a SlotTable, in two bytes per slot. A search by listener reads
-/// 32 slots per cache line and no connection. One thread.
+/// Stores the listener of the connection in each slot of a SlotTable, in two bytes per slot. A plan of a connection's
+/// own counts as a further listener: see PolicyTable::Group. A search by listener reads 32 slots per cache line and no
+/// connection. One thread.
 class SlotListeners {
 public:
-    static constexpr std::size_t max_listeners = 256;
+    static constexpr std::size_t max_listeners = PolicyTable::max_listeners + PolicyTable::max_own;
 
     /// Set of listeners. The last element stands for free slots and stays false.
     using Set = std::array<bool, max_listeners + 1>;
 
-    void add(std::uint32_t slot, std::uint8_t listener) {
+    void add(std::uint32_t slot, std::uint16_t listener) {
         if (slot > slots_.size()) grow(slot);
         slots_[slot - 1] = listener;
         ++members_[listener];
@@ -31,7 +33,7 @@ public:
         slots_[slot - 1] = free_slot;
     }
 
-    [[nodiscard]] std::uint32_t members(std::uint8_t listener) const { return members_[listener]; }
+    [[nodiscard]] std::uint32_t members(std::uint16_t listener) const { return members_[listener]; }
     /// Returns the upper bound of the slots in use, which start at 1.
     [[nodiscard]] std::uint32_t highest() const { return static_cast<std::uint32_t>(slots_.size()); }
     [[nodiscard]] bool is_of(std::uint32_t slot, const Set& listeners) const { return listeners[slots_[slot - 1]]; }
@@ -67,7 +69,7 @@ public:
 
     /// Sets how often each connection of `listener` is visited; nullopt means never. Does not change the rings of other
     /// listeners.
-    void set_period(std::uint8_t listener, std::optional<std::chrono::milliseconds> period, SteadyTime now) {
+    void set_period(std::uint16_t listener, std::optional<std::chrono::milliseconds> period, SteadyTime now) {
         for (Ring& ring : rings_) ring.listeners[listener] = false;
         if (period) ring_of(*period, now).listeners[listener] = true;
         std::erase_if(rings_, [](const Ring& ring) {
@@ -118,7 +120,7 @@ public:
     }
 
     /// Returns the connections of `listener` divided by the listener's period, in visits per second.
-    [[nodiscard]] double rate_of(std::uint8_t listener) const {
+    [[nodiscard]] double rate_of(std::uint16_t listener) const {
         for (const Ring& ring : rings_) {
             if (ring.listeners[listener])
                 return slots_.members(listener) / std::chrono::duration<double>(Microseconds(ring.period)).count();
@@ -149,7 +151,7 @@ private:
     [[nodiscard]] std::uint32_t members(const Ring& ring) const {
         std::uint32_t sum = 0;
         for (std::size_t listener = 0; listener < SlotListeners::max_listeners; ++listener) {
-            if (ring.listeners[listener]) sum += slots_.members(static_cast<std::uint8_t>(listener));
+            if (ring.listeners[listener]) sum += slots_.members(static_cast<std::uint16_t>(listener));
         }
         return sum;
     }

@@ -160,7 +160,8 @@ std::string_view Preamble::objection_to(const Connection& connection) const {
 /// Closes the connections whose certificates the present rules reject, so that revoking a certificate disconnects its
 /// device.
 void Preamble::close_uncertified(std::uint8_t listener, Walks& walks) {
-    if (core_.policies[listener].tls == nullptr || !core_.policies[listener].tls->asks()) return;
+    if (core_.policies.of_listener(listener).tls == nullptr || !core_.policies.of_listener(listener).tls->asks())
+        return;
     const auto visit = [this, listener](Connection& connection) {
         if (connection.listener != listener || !connection.encrypted || connection.is_opening()) return;
         const auto objection = objection_to(connection);

@@ -56,8 +56,7 @@ ProbeRun::Sample ProbeRun::check_just_heard(Waiting& waiting, Connection& connec
     return Sample::waits;
 }
 
-ProbeRun::Sample ProbeRun::check(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
-                                 SteadyTime now) {
+ProbeRun::Sample ProbeRun::check(Waiting& waiting, Registry& registry, const PolicyTable& policies, SteadyTime now) {
     Connection* connection = registry.find(waiting.number);
     const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
     const milliseconds waited = elapsed(waiting.first_probe, now);
@@ -68,7 +67,7 @@ ProbeRun::Sample ProbeRun::check(Waiting& waiting, Registry& registry, const std
     if (!waiting.was_probed && timeout_ > milliseconds(0)) {
         return check_just_heard(waiting, *connection, facts->evidence, now);
     }
-    const LivenessPlan& plan = policies[connection->listener].plan;
+    const LivenessPlan& plan = policies.of(*connection, registry.slot_of(*connection)).plan;
     // The silence was at least a second at the probe, so a silence shorter than the wait plus half of that is new. The
     // margin absorbs the kernel's jiffies.
     if (facts->evidence.last_heard < waited + probe_not_needed_within / 2) {
@@ -113,8 +112,8 @@ void ProbeRun::count_silent(const Waiting& waiting, milliseconds last_heard, Ste
         .conn = {}, .alive = false, .waited = elapsed(waiting.first_probe, now), .last_heard = last_heard, .rtt = {}};
 }
 
-std::optional<SteadyTime> ProbeRun::step(Registry& registry, const std::vector<ListenerPolicy>& policies,
-                                         SteadyTime now, std::size_t limit) {
+std::optional<SteadyTime> ProbeRun::step(Registry& registry, const PolicyTable& policies, SteadyTime now,
+                                         std::size_t limit) {
     for (; limit > 0 && next_ < waiting_.size(); --limit, ++next_) {
         Waiting waiting = waiting_[next_];
         if (check(waiting, registry, policies, now) == Sample::waits) waiting_[kept_++] = waiting;
@@ -132,7 +131,7 @@ SteadyTime ProbeRun::next_round(SteadyTime now) {
     return now + std::exchange(pause_, std::min(pause_ * 2, longest_pause));
 }
 
-void ProbeRun::give_up(Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now) {
+void ProbeRun::give_up(Registry& registry, const PolicyTable& policies, SteadyTime now) {
     timeout_ = milliseconds(0);
     all_probed_ = true;
     while (step(registry, policies, now, waiting_.size() + 1)) {

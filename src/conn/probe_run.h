@@ -8,7 +8,7 @@
 #include <holdfast/status.h>
 
 #include "base/clock.h"
-#include "conn/policy.h"
+#include "conn/policy_table.h"
 #include "conn/registry.h"
 
 namespace holdfast {
@@ -39,10 +39,10 @@ public:
     void all_probed() { all_probed_ = true; }
     /// Checks up to `limit` connections that have not answered. Returns when to call again, or nullopt if the run has
     /// ended.
-    [[nodiscard]] std::optional<SteadyTime> step(Registry& registry, const std::vector<ListenerPolicy>& policies,
-                                                 SteadyTime now, std::size_t limit);
+    [[nodiscard]] std::optional<SteadyTime> step(Registry& registry, const PolicyTable& policies, SteadyTime now,
+                                                 std::size_t limit);
     /// Ends the run early; connections without an answer count as silent.
-    void give_up(Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now);
+    void give_up(Registry& registry, const PolicyTable& policies, SteadyTime now);
 
 private:
     struct Waiting {
@@ -55,8 +55,7 @@ private:
     };
 
     enum class Sample : std::uint8_t { answered, waits };
-    [[nodiscard]] Sample check(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
-                               SteadyTime now);
+    [[nodiscard]] Sample check(Waiting& waiting, Registry& registry, const PolicyTable& policies, SteadyTime now);
     [[nodiscard]] Sample check_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
                                           SteadyTime now);
     [[nodiscard]] Sample check_unanswered(Waiting& waiting, Connection& connection, const LivenessPlan& plan,

@@ -75,7 +75,7 @@ void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {
     const std::size_t number = fresh.number;
     HOLDFAST_CHECK(number <= parts_.listeners.size());
     if (number == parts_.listeners.size()) {
-        core().policies.emplace_back();
+        core().policies.add_listener();
         core().listener_counters.emplace_back();
         parts_.listeners.add(UniqueFd());
     }
@@ -83,7 +83,7 @@ void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {
     HOLDFAST_CHECK(listener.closed());
     parts_.drainer.keep_listener(fresh.number);
     fresh.policy.plan_since = fresh.policy.deadlines_since = time().tick;
-    const ListenerPolicy before = std::exchange(core().policies[number], fresh.policy);
+    const ListenerPolicy before = core().policies.change(fresh.number, fresh.policy);
     core().listener_counters[number] = std::move(fresh.counters);
     listener.replace(std::move(fresh.socket));
     parts_.listeners.resume(listener);
@@ -97,11 +97,12 @@ void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {
 
 void Shard::change_listener(ListenerChange change, PlanChange::Done in_force) {
     if (core().stop_deadline) return;
-    ListenerPolicy& policy = core().policies[change.number];
-    const ListenerPolicy before = std::exchange(policy, change.policy);
+    const ListenerPolicy before = core().policies.of_listener(change.number);
+    ListenerPolicy policy = std::move(change.policy);
     const bool other_plan = before.plan != policy.plan;
     policy.plan_since = other_plan ? time().tick : before.plan_since;
     policy.deadlines_since = has_same_deadlines(before, policy) ? before.deadlines_since : time().tick;
+    core().policies.change(change.number, policy);
 
     Listener& listener = parts_.listeners[change.number];
     if (change.socket.valid()) {
@@ -119,6 +120,27 @@ void Shard::change_listener(ListenerChange change, PlanChange::Done in_force) {
         parts_.walks.change_plan_of(change.number, std::move(in_force));
     }
     parts_.sweeper.follow(change.number);
+}
+
+bool Shard::set_plan(Connection& connection, std::optional<LivenessPlan> plan) {
+    PolicyTable& policies = core().policies;
+    const std::uint32_t slot = core().registry.slot_of(connection);
+    const LivenessPlan& of_listener = policies.of_listener(connection.listener).plan;
+    // A kernel without TCP_RTO_MAX_MS has shown that on the listener.
+    if (plan && of_listener.rto_max == std::chrono::seconds(0)) plan->rto_max = of_listener.rto_max;
+    if (policies.has_own(slot) == plan.has_value() && (!plan || policies.of(connection, slot).plan == *plan))
+        return true;
+    PolicyTable::Group group = connection.listener;
+    if (plan) {
+        const auto own = policies.give(connection, slot, *plan, time().tick);
+        if (!own) return false;
+        group = *own;
+    } else {
+        policies.take_back(slot, time().tick);
+    }
+    parts_.sweeper.move(connection, group);
+    parts_.walks.change_plan_of(connection);
+    return true;
 }
 
 void Shard::close_listener(std::uint8_t number, SteadyTime deadline) {

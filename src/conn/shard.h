@@ -32,6 +32,9 @@ public:
     void open_listener(NewListener fresh, PlanChange::Done in_force);
     /// Changes a listener. Living connections follow the new settings.
     void change_listener(ListenerChange change, PlanChange::Done in_force);
+    /// Gives a living connection a plan of its own, which the listener's changes leave alone, or its listener's again.
+    /// Returns false if PolicyTable::max_own other plans are in use.
+    [[nodiscard]] bool set_plan(Connection& connection, std::optional<LivenessPlan> plan);
     /// Closes a listener. Its connections end as `drained`; from `deadline` on, what has arrived is not read.
     void close_listener(std::uint8_t number, SteadyTime deadline);
 

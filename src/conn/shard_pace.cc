@@ -29,7 +29,7 @@ std::uint32_t ShardPace::draw_slot(const Rates& rates) {
     while (listener + 1 < rates.of.size() && place >= rates.of[listener]) place -= rates.of[listener++];
     SlotListeners::Set wanted{};
     wanted[listener] = true;
-    const std::uint32_t members = slots_.members(static_cast<std::uint8_t>(listener));
+    const std::uint32_t members = slots_.members(static_cast<std::uint16_t>(listener));
     if (members == 0) return 0;
     std::uniform_int_distribution<std::uint32_t> any(1, slots_.highest());
     for (std::uint32_t left = std::min(8 * slots_.highest() / members + 8, max_misses); left > 0; --left) {

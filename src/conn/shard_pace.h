@@ -80,7 +80,7 @@ public:
     ShardPace(const ShardPace&) = delete;
     ShardPace& operator=(const ShardPace&) = delete;
 
-    void set_demand(std::uint8_t listener, const PaceDemand& demand, SteadyTime now) {
+    void set_demand(std::uint16_t listener, const PaceDemand& demand, SteadyTime now) {
         sweep_.set_period(listener, demand.sweep_period, now);
         probe_ring_.set_period(listener, demand.probe_round, now);
     }
@@ -88,7 +88,7 @@ public:
     [[nodiscard]] bool keeps_canaries() const { return canaries_on_; }
 
     /// Adds a connection. Returns true if it is the first of its listener, so that next_step() may be earlier.
-    [[nodiscard]] bool add(std::uint32_t slot, std::uint8_t listener, SteadyTime now) {
+    [[nodiscard]] bool add(std::uint32_t slot, std::uint16_t listener, SteadyTime now) {
         const bool first = slots_.members(listener) == 0;
         if (first) settle(now);
         slots_.add(slot, listener);
@@ -155,7 +155,7 @@ private:
     [[nodiscard]] Rates probe_rates() const {
         Rates rates;
         for (std::size_t listener = 0; listener < rates.of.size(); ++listener) {
-            const auto number = static_cast<std::uint8_t>(listener);
+            const auto number = static_cast<std::uint16_t>(listener);
             if (slots_.members(number) > 0) rates.sum += rates.of[listener] = probe_ring_.rate_of(number);
         }
         return rates;

@@ -75,8 +75,8 @@ bool Suspects::check(Due& due, Connection& connection, const LivenessPlan& plan,
     return false;
 }
 
-std::optional<SteadyTime> Suspects::step(Registry& registry, const std::vector<ListenerPolicy>& policies,
-                                         SteadyTime now, std::size_t limit, const Answered& answered) {
+std::optional<SteadyTime> Suspects::step(Registry& registry, const PolicyTable& policies, SteadyTime now,
+                                         std::size_t limit, const Answered& answered) {
     for (; limit > 0 && !due_.empty() && due_.front().at <= now; --limit) {
         Due due = due_.front();
         due_.pop_front();
@@ -84,7 +84,7 @@ std::optional<SteadyTime> Suspects::step(Registry& registry, const std::vector<L
         const auto marked = since_.find(due.number);
         if (connection == nullptr || marked == since_.end() || marked->second != due.since) continue;
         const auto facts = read_tcp_facts(connection->fd);
-        const LivenessPlan& plan = policies[connection->listener].plan;
+        const LivenessPlan& plan = policies.of(*connection, registry.slot_of(*connection)).plan;
         if (facts && check(due, *connection, plan, facts->evidence, now)) {
             end_forced_probe(*connection, plan, facts->evidence.last_heard);
             unmark(*connection, due.number);

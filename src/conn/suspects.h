@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "conn/policy.h"
+#include "conn/policy_table.h"
 #include "conn/registry.h"
 
 namespace holdfast {
@@ -48,8 +48,8 @@ public:
 
     /// Checks up to `limit` due suspects and probes them, paced. Returns when to call again, or nullopt if none is
     /// left.
-    [[nodiscard]] std::optional<SteadyTime> step(Registry& registry, const std::vector<ListenerPolicy>& policies,
-                                                 SteadyTime now, std::size_t limit, const Answered& answered);
+    [[nodiscard]] std::optional<SteadyTime> step(Registry& registry, const PolicyTable& policies, SteadyTime now,
+                                                 std::size_t limit, const Answered& answered);
 
 private:
     struct Due {

@@ -44,7 +44,8 @@ protected:
         return *connection;
     }
     std::optional<SteadyTime> step(std::size_t limit = 256) {
-        return suspects_.step(registry_, {plan_}, now_, limit, [this](Connection&, const Evidence&) { ++answered_; });
+        return suspects_.step(registry_, PolicyTable({plan_}), now_, limit,
+                              [this](Connection&, const Evidence&) { ++answered_; });
     }
 
     Registry registry_{0, 100};

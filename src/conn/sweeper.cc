@@ -27,7 +27,20 @@ Sweeper::Sweeper(Core& core, MemoryPressure& memory, Receiver& receiver, const S
 }
 
 void Sweeper::follow(std::uint8_t listener) {
-    pace_.set_demand(listener, pace_demand(core_.policies[listener]), core_.reactor.now());
+    pace_.set_demand(listener, pace_demand(core_.policies.of_listener(listener)), core_.reactor.now());
+    for (const PolicyTable::Group group : core_.policies.own_groups(listener)) {
+        pace_.set_demand(group, pace_demand(core_.policies.own(group)), core_.reactor.now());
+    }
+    schedule_step();
+}
+
+void Sweeper::move(const Connection& connection, PolicyTable::Group group) {
+    const std::uint32_t slot = core_.registry.slot_of(connection);
+    const bool is_own = group >= PolicyTable::max_listeners;
+    const ListenerPolicy& policy = is_own ? core_.policies.own(group) : core_.policies.of_listener(group);
+    pace_.set_demand(group, pace_demand(policy), core_.reactor.now());
+    pace_.remove(slot);
+    static_cast<void>(pace_.add(slot, group, core_.reactor.now()));
     schedule_step();
 }
 
@@ -118,7 +131,7 @@ void Sweeper::check_deadlines(Connection& connection) {
 /// Returns the facts in attended time.
 WatchedFacts Sweeper::watched_facts(const Connection& connection, const TcpFacts& facts) const {
     const Downlink* downlink = connection.downlink.get();
-    const Tick plan_since = core_.policy_of(connection).plan_since;
+    const Tick plan_since = core_.plan_since(connection);
     WatchedFacts view{.facts = facts,
                       .bytes_waiting = downlink != nullptr && downlink->waiting() > 0,
                       .unprogressed = {},

@@ -28,6 +28,8 @@ public:
     /// Adopts the policy of a new or changed listener.
     void follow(std::uint8_t listener);
     void add(const Connection& connection);
+    /// Checks the connection at the pace of another policy, which it has now: its listener's, or one of its own.
+    void move(const Connection& connection, PolicyTable::Group group);
     /// Forgets a finalized connection.
     void forget(Connection& connection);
     /// Switches canaries and suspicion on or off.

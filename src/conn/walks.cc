@@ -110,8 +110,9 @@ void Walks::change_plan_of(std::uint8_t listener, PlanChange::Done in_force) {
     plan_changes_[listener] = change;
     walk(
         [this, change, listener](Connection& connection) {
-            if (connection.listener == listener && plan_changes_[listener] == change)
-                change->visit(connection, core_.number_of(connection), core_.policies[listener]);
+            const bool has_own = core_.policies.has_own(core_.registry.slot_of(connection));
+            if (connection.listener == listener && !has_own && plan_changes_[listener] == change)
+                change->visit(connection, core_.number_of(connection), core_.policies.of_listener(listener));
         },
         [this, change, listener] {
             change->all_visited();
@@ -122,13 +123,28 @@ void Walks::change_plan_of(std::uint8_t listener, PlanChange::Done in_force) {
 
 void Walks::step_plan_change(const std::shared_ptr<PlanChange>& change, std::uint8_t listener) {
     if (core_.stopped || plan_changes_[listener] != change) return;
-    const auto again =
-        change->step(core_.registry, core_.policies[listener], core_.reactor.now(), std::size_t{probe_slice});
+    const auto again = change->step(core_.registry, core_.policies.of_listener(listener), core_.reactor.now(),
+                                    std::size_t{probe_slice});
     if (!again) {
         plan_changes_.erase(listener);
         return;
     }
     core_.reactor.run_at(*again, [this, change, listener] { step_plan_change(change, listener); });
+}
+
+void Walks::change_plan_of(Connection& connection) {
+    const auto change = std::make_shared<PlanChange>(core_.reactor.now(), [](const PlanTally&) {});
+    const Token number = core_.number_of(connection);
+    change->visit(connection, number, core_.policy_of(connection));
+    change->all_visited();
+    step_plan_change(change, number);
+}
+
+void Walks::step_plan_change(const std::shared_ptr<PlanChange>& change, Token number) {
+    const Connection* const connection = core_.registry.find(number);
+    if (core_.stopped || connection == nullptr) return;
+    const auto again = change->step(core_.registry, core_.policy_of(*connection), core_.reactor.now(), 1);
+    if (again) core_.reactor.run_at(*again, [this, change, number] { step_plan_change(change, number); });
 }
 
 void Walks::when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool)> done) {

@@ -45,6 +45,8 @@ public:
 
     /// Gives the living connections of a listener its new plan. Drops a change that is under way.
     void change_plan_of(std::uint8_t listener, PlanChange::Done in_force);
+    /// Gives one connection its present plan.
+    void change_plan_of(Connection& connection);
     void forget_plan_change(std::uint8_t listener) { plan_changes_.erase(listener); }
 
     /// Calls `done` once: with true after the peer's kernel has acknowledged everything sent so far, or with false at
@@ -77,6 +79,7 @@ private:
     [[nodiscard]] ProbeRun::Done counted(ProbeRun::Done done);
     void step_probe(ProbeRun& run);
     void step_plan_change(const std::shared_ptr<PlanChange>& change, std::uint8_t listener);
+    void step_plan_change(const std::shared_ptr<PlanChange>& change, Token number);
     void check_acknowledged(std::list<AckWait>::iterator wait);
 
     Core& core_;
