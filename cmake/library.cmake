@@ -20,10 +20,24 @@ foreach(library holdfast holdfast_shared)
   target_link_libraries(${library} PUBLIC Threads::Threads)
 endforeach()
 target_link_libraries(holdfast PUBLIC ${holdfast_links})
+# The names of find_package, for a program that adds this tree to its own.
+add_library(holdfast::holdfast ALIAS holdfast)
+add_library(holdfast::shared ALIAS holdfast_shared)
 # Before 1.0 a minor version may break programs that were compiled against an earlier one.
 set_target_properties(holdfast_shared PROPERTIES EXPORT_NAME shared VERSION ${PROJECT_VERSION}
                       SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_link_libraries(holdfast_shared PRIVATE ${holdfast_links})
+# Symbols have the soname's version in their names, too (include/holdfast/visibility.h).
+file(STRINGS ${PROJECT_SOURCE_DIR}/include/holdfast/visibility.h abi REGEX "^#define HOLDFAST_ABI ")
+string(REPLACE "#define HOLDFAST_ABI " "" abi "${abi}")
+if(NOT abi STREQUAL "v${PROJECT_VERSION_MAJOR}_${PROJECT_VERSION_MINOR}")
+  message(FATAL_ERROR "HOLDFAST_ABI in include/holdfast/visibility.h is ${abi}, but the version is ${PROJECT_VERSION}: change both")
+endif()
+string(LENGTH "${abi}" abi_length)
+set(abi_mangled "${abi_length}${abi}")
+configure_file(cmake/exports.map.in ${PROJECT_BINARY_DIR}/exports.map @ONLY)
+target_link_options(holdfast_shared PRIVATE -Wl,--version-script=${PROJECT_BINARY_DIR}/exports.map)
+set_property(TARGET holdfast_shared APPEND PROPERTY LINK_DEPENDS ${PROJECT_BINARY_DIR}/exports.map)
 if(HOLDFAST_SANITIZE)
   target_link_options(holdfast_shared PRIVATE -fsanitize=${HOLDFAST_SANITIZE})
 endif()
@@ -38,6 +52,11 @@ list(REMOVE_DUPLICATES holdfast_testing_objects)
 add_library(holdfast_for_tests STATIC ${holdfast_testing_objects})
 set_target_properties(holdfast_for_tests PROPERTIES LINKER_LANGUAGE CXX OUTPUT_NAME holdfast_testing EXPORT_NAME testing)
 target_link_libraries(holdfast_for_tests PUBLIC holdfast)
+
+if(NOT HOLDFAST_INSTALL)
+  set_target_properties(holdfast_shared holdfast_for_tests PROPERTIES EXCLUDE_FROM_ALL ON)
+  return()
+endif()
 
 # Programs of docs/tasks/embed.md, which the process tests build and run.
 foreach(example application_auth device_manager handler_test relay)

@@ -10,7 +10,9 @@
 # SIMULATES: its tests compute hours or millions of things: a debug build optimises it, or it would not end in time.
 # Four files of tests are compiled in one go, so they must not define the same name in their unnamed namespaces.
 add_library(holdfast_flags INTERFACE)
-target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow)
+if(HOLDFAST_WARNINGS)
+  target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow)
+endif()
 if(HOLDFAST_WERROR)
   target_compile_options(holdfast_flags INTERFACE -Werror)
 endif()

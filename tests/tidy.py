@@ -68,8 +68,8 @@ def include_faults(path):
         for line in path.read_text().splitlines():
             if line.startswith('#include "'):
                 yield f"{path.relative_to(ROOT)}: a public header includes {line.split()[1]}, which is not installed"
-        if re.search(r"^namespace holdfast \{", path.read_text(), re.M):
-            yield f"{path.relative_to(ROOT)}: write namespace holdfast HOLDFAST_PUBLIC, or the shared library hides it"
+        if re.search(r"^namespace holdfast \{\n(?!inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC \{\n)", path.read_text(), re.M):
+            yield f"{path.relative_to(ROOT)}: open inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC, or the shared library hides it"
         return
     if parts[0] != "src":
         return
@@ -153,7 +153,7 @@ def names_in_two_headers(paths):
     places = collections.defaultdict(set)
     for path in paths:
         if path.suffix == ".h" and not path.stem.endswith("_test") and path.relative_to(ROOT).parts[0] in ("src", "include"):
-            for name in re.findall(r"^(?:class|struct|enum class) (\w+)\b(?!::)[^;{]*\{", path.read_text(), re.M):
+            for name in re.findall(r"^(?:class|struct|enum class) (?:HOLDFAST_INTERNAL )?(?!HOLDFAST_)(\w+)\b(?!::)[^;{]*\{", path.read_text(), re.M):
                 places[name].add(str(path.relative_to(ROOT)))
     for name, where in sorted(places.items()):
         if len(where) > 1:

@@ -11,7 +11,8 @@
 
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 /// How a byte stream is cut into items.
 enum class Framing : std::uint8_t {
@@ -62,13 +63,13 @@ enum class TlsId : std::uint8_t {
 /// TLS 1.2 and 1.3 of one listener. Paths of PEM files, read by Server::start and Server::apply. Living connections
 /// keep the files that they began with.
 struct TlsConfig {
-    std::string certificate;  ///< the listener's own, followed by the chain to the authority; empty: no TLS
-    std::string key;          ///< PEM file with the private key; rejected if world-readable
+    std::string certificate = {};  ///< the listener's own, followed by the chain to the authority; empty: no TLS
+    std::string key = {};          ///< PEM file with the private key; rejected if world-readable
     TlsClient client = TlsClient::off;
-    std::string client_ca;   ///< authorities of the devices' certificates
-    std::string client_crl;  ///< their revocation lists; empty: none
+    std::string client_ca = {};   ///< authorities of the devices' certificates
+    std::string client_crl = {};  ///< their revocation lists; empty: none
     TlsId id = TlsId::cn;
-    std::string ids_file;  ///< one id per line, the only ids accepted by certificate; empty: all
+    std::string ids_file = {};  ///< one id per line, the only ids accepted by certificate; empty: all
 
     [[nodiscard]] bool enabled() const noexcept { return !certificate.empty(); }
     friend bool operator==(const TlsConfig&, const TlsConfig&) = default;
@@ -79,27 +80,28 @@ struct ListenerConfig {
     std::string name = "devices";
     std::string address = "127.0.0.1:7000";  ///< "[::]:7000" takes IPv4 and IPv6; port 0 lets the kernel choose
     Framing framing = Framing::ndjson;
-    std::string delimiter;  ///< of 1 to 8 bytes: ends an ndjson item in place of a line end; empty: a line end
-    bool arrays = false;    ///< a top-level array is a batch: each of its elements is an item
+    std::string delimiter = {};  ///< of 1 to 8 bytes: ends an ndjson item in place of a line end; empty: a line end
+    bool arrays = false;         ///< a top-level array is a batch: each of its elements is an item
     Oversize oversize = Oversize::close;
     std::chrono::milliseconds detect_within{30'000};  ///< 3 s to 1 h: see liveness.h
     /// Closes after this time without a complete item; nullopt: off.
     std::optional<std::chrono::milliseconds> read_idle{300'000};
     /// Closes after this time without progress of data sent to the device; nullopt: detect_within.
-    std::optional<std::chrono::milliseconds> write_stall;
+    std::optional<std::chrono::milliseconds> write_stall = {};
     std::chrono::milliseconds item_deadline{30'000};  ///< from an item's first byte to its last
     std::uint16_t max_bad_items = 100;                ///< consecutive bad items that end the connection
     int backlog = 4096;                               ///< listen(2); the kernel caps it at net.core.somaxconn
     bool reuse_port = false;                          ///< several gateway processes may share the address
     bool acks = false;                                ///< acknowledges numbered items: docs/reference/protocol.md
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
-    std::string tokens_file;  ///< hashed tokens (`holdfast token add`), one of which each hello must have; empty: off
+    std::string tokens_file =
+        {};  ///< hashed tokens (`holdfast token add`), one of which each hello must have; empty: off
     /// EventHandler::on_hello() decides about each connection, whose first frame must be a hello.
     bool authenticate_by_program = false;
-    std::vector<std::string> trusted_proxies;  ///< "10.0.0.0/8": sources that may send PROXY headers; others are then
-                                               ///< refused
+    std::vector<std::string> trusted_proxies = {};  ///< "10.0.0.0/8": sources that may send PROXY headers; others are
+                                                    ///< then refused
 
-    TlsConfig tls;
+    TlsConfig tls = {};
 };
 
 struct ItemConfig {
@@ -134,21 +136,22 @@ struct Notice {
         plan_in_force,  ///< a changed `detect_within` applies to all earlier connections
     };
     Kind kind{};
-    std::string_view listener;
-    std::string message;  ///< what happened, and the remedy
+    std::string_view listener = {};
+    std::string message = {};  ///< what happened, and the remedy
 };
 
 /// Configuration of a Server, checked as a whole by Server::start.
 struct ServerConfig {
     std::vector<ListenerConfig> listeners{ListenerConfig{}};
-    ItemConfig item;
-    LimitsConfig limits;
+    ItemConfig item = {};
+    LimitsConfig limits = {};
     unsigned reactors = 0;                        ///< event-loop threads; 0: one per core
     std::chrono::milliseconds drain_time{5'000};  ///< limit of a graceful stop
     std::size_t closed_history = 10'000;          ///< closed connections kept for Server::closed
     bool observed = false;                        ///< collects what Server::observe returns
     bool canaries = false;  ///< probes a few connections ahead of time, so that a partition shows soon
-    std::function<void(const Notice&)> on_notice;  ///< called on reactor threads; may be empty
+    std::function<void(const Notice&)> on_notice = {};  ///< called on reactor threads; may be empty
 };
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

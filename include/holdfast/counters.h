@@ -8,7 +8,8 @@
 #include <holdfast/reason.h>
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 /// Why a started item was not one. The words are the metric's labels.
 enum class BadItem : std::uint8_t { not_json, not_object, no_key, bad_utf8, too_deep, too_large, bad_hello, bad_seq };
@@ -88,3 +89,4 @@ struct ReactorFigures {
 };
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

@@ -10,7 +10,8 @@
 #include <holdfast/events.h>
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 /// Destination of drained devices when they reconnect.
 enum class ComeBack : std::uint8_t {
@@ -37,15 +38,16 @@ struct DrainOrder {
 struct DrainStatus {
     enum class State : std::uint8_t { running, done, cancelled };
 
-    DrainOrder order;
+    DrainOrder order = {};
     State state = State::running;
     std::uint64_t found = 0;  ///< connections selected
     std::uint64_t ended = 0;  ///< ended by the drain
     std::uint64_t gone = 0;   ///< ended before their turn
-    EventTime began_at;
+    EventTime began_at = {};
 
     [[nodiscard]] std::uint64_t left() const { return found - ended - gone; }
 };
 [[nodiscard]] std::string_view to_string(DrainStatus::State state) noexcept;
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

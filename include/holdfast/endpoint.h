@@ -9,7 +9,8 @@
 #include <holdfast/result.h>
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 /// An IP address: IPv6, with IPv4 in its mapped form (RFC 4291, 2.5.5.2), which is printed as IPv4.
 struct IpAddress {
@@ -21,7 +22,7 @@ struct IpAddress {
 
 /// A remote address and port. Not an identity: it can recur while an older connection from it still lives.
 struct Endpoint {
-    IpAddress address;
+    IpAddress address = {};
     std::uint16_t port = 0;
 
     friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
@@ -29,7 +30,7 @@ struct Endpoint {
 
 /// An address prefix: "10.2.0.0/16", "2001:db8::/32", or one address without a length.
 struct Prefix {
-    IpAddress address;
+    IpAddress address = {};
     unsigned bits = 0;  ///< of the 128; an IPv4 /16 is 112
 
     [[nodiscard]] bool contains(const IpAddress& other) const noexcept;
@@ -48,3 +49,4 @@ struct Prefix {
 [[nodiscard]] Result<Prefix> parse_prefix(std::string_view text);
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include <holdfast/counters.h>
 #include <holdfast/endpoint.h>
@@ -18,7 +19,8 @@
 #include <holdfast/reason.h>
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 /// Identifies one connection permanently: each start of a gateway draws a new `run`, and a run never repeats a
 /// `number`. The text form is both in hexadecimal, "7f2c91a0-1".
@@ -52,9 +54,9 @@ struct Evidence {
 /// Identity that a device states (docs/reference/protocol.md); empty if it states none. An authenticated and an
 /// unauthenticated session with the same texts are different sessions: neither changes the other's acknowledgements.
 struct DeviceName {
-    std::string_view id;
-    std::string_view session;    ///< the run of its numbering; needs an id
-    bool authenticated = false;  ///< a certificate or a token has proved the id
+    std::string_view id = {};
+    std::string_view session = {};  ///< the run of its numbering; needs an id
+    bool authenticated = false;     ///< a certificate or a token has proved the id
 
     friend bool operator==(const DeviceName&, const DeviceName&) = default;
 };
@@ -62,10 +64,10 @@ struct DeviceName {
 /// Reports a new connection. A listener with `acks` reports it after the first frame, or after a second or two of
 /// silence; other listeners report it at once.
 struct ConnectedEvent {
-    ConnectionId conn;
-    std::string_view listener;
-    Endpoint peer;
-    EventTime at;
+    ConnectionId conn = {};
+    std::string_view listener = {};
+    Endpoint peer = {};
+    EventTime at = {};
     DeviceName device = {};
     LivenessOf liveness = LivenessOf::device;
     bool authenticated = false;  ///< as device.authenticated
@@ -75,27 +77,53 @@ struct ConnectedEvent {
 
 /// Reports a hello that arrived after the `connected` event.
 struct IdentifiedEvent {
-    ConnectionId conn;
-    std::string_view listener;
-    Endpoint peer;
+    ConnectionId conn = {};
+    std::string_view listener = {};
+    Endpoint peer = {};
     DeviceName device = {};
-    EventTime at;
+    EventTime at = {};
     bool authenticated = false;  ///< as device.authenticated
     EventTime established = {};  ///< as in ConnectedEvent
     bool ended = false;          ///< as in ConnectedEvent
 };
 
+/// Text of an object or an array, as JSON without white space.
+struct JsonText {
+    std::string_view text = {};
+
+    friend bool operator==(const JsonText&, const JsonText&) = default;
+};
+
+/// Value of a field of an item. A whole number is an std::int64_t, or an std::uint64_t above its range.
+using FieldValue = std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string_view, JsonText>;
+
+/// The parsed fields of an item.
+class ItemFields {
+public:
+    virtual ~ItemFields() = default;
+
+    /// Returns the value of a field; see ItemEvent::field().
+    [[nodiscard]] virtual std::optional<FieldValue> find(std::string_view name) const = 0;
+};
+
 /// Reports an item. Views are valid during the call only.
 struct ItemEvent {
-    ConnectionId conn;
-    std::string_view listener;
-    Endpoint peer;
-    std::uint64_t n = 0;    ///< 1 for the connection's first item
-    std::string_view key;   ///< value of the key field, unescaped, UTF-8
-    std::string_view item;  ///< the device's JSON object, byte for byte
-    EventTime at;
+    ConnectionId conn = {};
+    std::string_view listener = {};
+    Endpoint peer = {};
+    std::uint64_t n = 0;         ///< 1 for the connection's first item
+    std::string_view key = {};   ///< value of the key field, unescaped, UTF-8
+    std::string_view item = {};  ///< the device's JSON object, byte for byte
+    EventTime at = {};
     DeviceName device = {};
-    std::uint64_t seq = 0;  ///< the device's number for it, in its session; 0: unnumbered
+    std::uint64_t seq = 0;               ///< the device's number for it, in its session; 0: unnumbered
+    const ItemFields* fields = nullptr;  ///< of `item`, parsed; null in an event of a program's own
+
+    /// Returns the value of a top-level field by its exact name, else of the path with dots, "position.lat", through
+    /// objects; nullopt if there is none. Parses nothing, unless `fields` is null. A text is unescaped. In an item with
+    /// a number that no machine type holds, numbers have no value. Views are valid until the next call, or the end of
+    /// on_item(). On the reactor's thread.
+    [[nodiscard]] std::optional<FieldValue> field(std::string_view name) const;
 };
 
 /// The first bytes of a bad item, as the device sent them.
@@ -114,17 +142,17 @@ struct BadItemFacts {
     BadItem kind{};
     std::uint64_t position = 0;  ///< bytes of the connection before its first byte
     std::uint64_t bytes = 0;     ///< its size, as far as it had arrived
-    BadItemHead head;
-    std::string detail;  ///< protocol that the bytes belong to, and the remedy, or empty
-    EventTime at;
+    BadItemHead head = {};
+    std::string detail = {};  ///< protocol that the bytes belong to, and the remedy, or empty
+    EventTime at = {};
 };
 
 /// Reports an item that is not valid. A connection reports at most ten a second, and a reactor 500; `closed` counts
 /// all. Views are valid during the call only.
 struct BadItemEvent : BadItemFacts {
-    ConnectionId conn;
-    std::string_view listener;
-    Endpoint peer;
+    ConnectionId conn = {};
+    std::string_view listener = {};
+    Endpoint peer = {};
     DeviceName device = {};
     std::uint64_t items = 0;  ///< of the connection before it
 };
@@ -132,7 +160,7 @@ struct BadItemEvent : BadItemFacts {
 /// The bad items of one connection.
 struct BadItems {
     std::array<std::uint64_t, bad_item_count> counts{};  ///< by BadItem
-    BadItemFacts last;
+    BadItemFacts last = {};
 
     [[nodiscard]] std::uint64_t total() const noexcept {
         return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
@@ -141,33 +169,33 @@ struct BadItems {
 
 /// How a connection ended, in its `closed` event and in the history.
 struct ConnectionEnd {
-    ConnectionId conn;
-    Endpoint peer;
+    ConnectionId conn = {};
+    Endpoint peer = {};
     CloseReason reason{};
     int error = 0;  ///< the underlying errno, or 0
-    Evidence evidence;
+    Evidence evidence = {};
     std::uint64_t items = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
     std::chrono::milliseconds duration{};
-    EventTime at;
+    EventTime at = {};
     LivenessOf liveness = LivenessOf::device;
     std::shared_ptr<const BadItems> bad_items = {};  ///< null: none
     std::uint32_t code = 0;                          ///< of CloseOrder; 0: none
 };
 
 struct ClosedEvent : ConnectionEnd {
-    std::string_view listener;
-    std::string_view detail;  ///< an explaining sentence, or empty
+    std::string_view listener = {};
+    std::string_view detail = {};  ///< an explaining sentence, or empty
     DeviceName device = {};
     std::string_view key = {};  ///< of its latest item; empty before the first
 };
 
 /// A closed connection in the history.
 struct ClosedLife : ConnectionEnd {
-    std::string listener;
-    std::string detail;
-    std::string key;
+    std::string listener = {};
+    std::string detail = {};
+    std::string key = {};
     std::string id = {};
     bool authenticated = false;  ///< a certificate or a token had proved `id`
     /// False: its gateway was lost, so that evidence, counts and the length of its life are unknown.
@@ -176,7 +204,7 @@ struct ClosedLife : ConnectionEnd {
 
 /// A numbered item that was refused and counts as handled: it has no event, but its number is used up.
 struct RefusedItem {
-    ConnectionId conn;
+    ConnectionId conn = {};
     DeviceName device = {};
     std::uint64_t seq = 0;
 };
@@ -231,3 +259,16 @@ public:
 };
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast
+
+/// Hashes a connection's id, for unordered containers.
+template <>
+struct std::hash<holdfast::ConnectionId> {
+    /// Mixes all bits (the finalizer of splitmix64): the lower bits of `number` are the slot, which many ids share.
+    [[nodiscard]] std::size_t operator()(const holdfast::ConnectionId& id) const noexcept {
+        std::uint64_t bits = id.number ^ (std::uint64_t{id.run} << 32);
+        bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
+        bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
+        return static_cast<std::size_t>(bits ^ (bits >> 31));
+    }
+};

@@ -10,16 +10,17 @@
 #include <holdfast/reactor_context.h>
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 /// A device's hello, about which the program decides. Views are valid during the call only.
 struct HelloEvent {
-    ConnectionId conn;
-    std::string_view listener;
-    Endpoint peer;
+    ConnectionId conn = {};
+    std::string_view listener = {};
+    Endpoint peer = {};
     DeviceName device = {};       ///< as it claims; nothing has proved the id
     std::string_view token = {};  ///< a secret of the device; empty: none
-    EventTime at;
+    EventTime at = {};
 };
 
 /// Decides about one hello. Copies share the decision, and the first one counts. Until then the connection is held and
@@ -39,7 +40,10 @@ public:
     explicit HelloDecision(std::shared_ptr<State> state) noexcept : state_(std::move(state)) {}
 
 private:
+    [[nodiscard]] State& state() const;
+
     std::shared_ptr<State> state_;
 };
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

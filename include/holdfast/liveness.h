@@ -7,7 +7,26 @@
 #include <holdfast/result.h>
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
+
+/// The longest complete outage of the path that closes no living connection, whenever it begins.
+struct PlanSafeOutage {
+    std::chrono::milliseconds idle{};
+    std::chrono::milliseconds in_flight{};           ///< with unacknowledged data, if the kernel has TCP_RTO_MAX_MS
+    std::chrono::milliseconds in_flight_uncapped{};  ///< likewise on an older kernel
+    friend bool operator==(const PlanSafeOutage&, const PlanSafeOutage&) = default;
+};
+
+/// Times from the peer's last sign of life to the `closed` event; each is at most detect_within.
+struct PlanWorstCase {
+    std::chrono::milliseconds fin_or_reset{};  ///< FIN or RST arrives: one turn of the reactor
+    std::chrono::milliseconds idle{};          ///< silent while idle
+    std::chrono::milliseconds in_flight{};     ///< silent with data unacknowledged
+    std::chrono::milliseconds probing{};       ///< data written while the kernel was already probing
+    std::chrono::milliseconds zero_window{};   ///< alive, but its window stays zero (`write_stall` not set)
+    friend bool operator==(const PlanWorstCase&, const PlanWorstCase&) = default;
+};
 
 /// Everything that follows from one number, `detect_within`: the socket options, the limits of the sweep, and the worst
 /// case of each way to end. A value: can be compared, copied and printed. Sources: tcp(7), RFC 9293 3.8.4, RFC 5482,
@@ -29,24 +48,12 @@ struct LivenessPlan {
 
     int lost_probes_tolerated = 0;  ///< consecutive probes that may be lost without a false close
 
-    /// The longest complete outage of the path that closes no living connection, whenever it begins.
-    struct SafeOutage {
-        std::chrono::milliseconds idle{};
-        std::chrono::milliseconds in_flight{};           ///< with unacknowledged data, if the kernel has TCP_RTO_MAX_MS
-        std::chrono::milliseconds in_flight_uncapped{};  ///< likewise on an older kernel
-        friend bool operator==(const SafeOutage&, const SafeOutage&) = default;
-    } safe_outage;
+    using SafeOutage = PlanSafeOutage;
+    SafeOutage safe_outage = {};
     std::chrono::milliseconds safe_round_trip{};  ///< a round trip up to this closes no living connection
 
-    /// Times from the peer's last sign of life to the `closed` event; each is at most detect_within.
-    struct WorstCase {
-        std::chrono::milliseconds fin_or_reset{};  ///< FIN or RST arrives: one turn of the reactor
-        std::chrono::milliseconds idle{};          ///< silent while idle
-        std::chrono::milliseconds in_flight{};     ///< silent with data unacknowledged
-        std::chrono::milliseconds probing{};       ///< data written while the kernel was already probing
-        std::chrono::milliseconds zero_window{};   ///< alive, but its window stays zero (`write_stall` not set)
-        friend bool operator==(const WorstCase&, const WorstCase&) = default;
-    } worst_case;
+    using WorstCase = PlanWorstCase;
+    WorstCase worst_case = {};
 
     friend bool operator==(const LivenessPlan&, const LivenessPlan&) = default;
 };
@@ -73,3 +80,4 @@ inline constexpr std::chrono::milliseconds max_detect_within{3'600'000};
 [[nodiscard]] std::chrono::milliseconds safe_outage(const LivenessPlan& plan);
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

@@ -16,7 +16,8 @@
 #include <holdfast/status.h>
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 /// Reports a mistake of the program at once, with the remedy. Examples are a blocking call on a reactor's thread, and a
 /// ReactorContext on another thread.
@@ -37,6 +38,8 @@ struct CloseOrder {
     static constexpr std::size_t max_detail = 255;
 };
 
+class Server;
+
 /// Names a timer of a ReactorContext.
 enum class TimerId : std::uint64_t {};
 
@@ -54,6 +57,9 @@ public:
     ReactorContext& operator=(const ReactorContext&) = delete;
     ~ReactorContext();
 
+    /// Returns the server, also before Server::start() has returned, and until it is destroyed. Its blocking functions
+    /// throw Misuse on a reactor's thread. Throws Misuse in a SimulatedGateway, which has none. Any thread.
+    [[nodiscard]] Server& server() const;
     /// Returns the reactor's number, from 0.
     [[nodiscard]] unsigned reactor() const noexcept;
 
@@ -67,6 +73,13 @@ public:
     /// Probes the peer's kernel with a keep-alive probe, and calls `done` once, also if the connection ends. Returns
     /// false if the connection does not exist; `done` is not called then.
     bool probe(ConnectionId id, std::chrono::milliseconds timeout, std::function<void(const ProbeAnswer& answer)> done);
+
+    /// Gives one connection its own detect_within, also against later changes of its listener's; nullopt: the
+    /// listener's again. Its socket options and deadlines follow at once; a quiet peer is probed first, and earlier
+    /// silence does not count. Returns false if the connection does not exist, or max_own_plans other values are in use
+    /// on this reactor. Throws Misuse for a value that plan_liveness() rejects.
+    bool set_detect_within(ConnectionId id, std::optional<std::chrono::milliseconds> detect_within);
+    static constexpr std::size_t max_own_plans = 64;  ///< pairs of a listener and a detect_within of connections
 
     /// Runs `work` once after `delay`, at the earliest in the next turn. Timers that remain at the reactor's end never
     /// run.
@@ -101,3 +114,4 @@ private:
 };
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

@@ -8,7 +8,8 @@
 
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 /// Why a connection ended. The enumerator, the metric label and the JSON value are the same word.
 /// The list grows only by a reason that a test produces: see docs/CONTRIBUTING.md, "Add a reason".
@@ -45,13 +46,15 @@ inline constexpr std::size_t close_reason_count = static_cast<std::size_t>(Close
 /// All reasons in the order of the enumeration, for tables and metrics.
 extern const std::array<CloseReason, close_reason_count> all_close_reasons;
 
-/// Returns the reason's word, e.g. "keepalive_expired". Any thread.
+/// Returns the reason's word, e.g. "keepalive_expired", or "unknown" for a number without an enumerator. Any thread.
 [[nodiscard]] std::string_view to_string(CloseReason reason) noexcept;
 [[nodiscard]] std::string_view to_string(ReasonKind kind) noexcept;
 
+/// Returns `local` for a number without an enumerator.
 [[nodiscard]] ReasonKind kind_of(CloseReason reason) noexcept;
 
 /// Returns the reason with exactly this word, or nullopt.
 [[nodiscard]] std::optional<CloseReason> parse_close_reason(std::string_view word) noexcept;
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <utility>
@@ -7,11 +8,30 @@
 
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
-/// Error message for people, in one line: the failed operation, the cause and the remedy.
+/// Kinds of failures, by the remedy. The list may grow: treat an unknown one as `system`.
+enum class ErrorCode : std::uint8_t {
+    other,                ///< of another library; no function of holdfast returns it
+    invalid_argument,     ///< a text or a value cannot be used; pass another one
+    invalid_config,       ///< a member of ServerConfig is out of range or contradicts another: Error::field
+    invalid_file,         ///< a file that ServerConfig names is missing, unreadable or wrong: Error::field
+    address_in_use,       ///< another socket has the address
+    address_unavailable,  ///< no interface of this host has the address
+    not_permitted,        ///< the process may not use the address
+    out_of_resources,     ///< memory, descriptors or threads are exhausted
+    system,               ///< the kernel refuses something else
+    handler_failed,       ///< the factory threw, or returned no handler
+    try_later,            ///< connections of a removed listener are in the way; they end soon
+    stopping,             ///< the server stops
+};
+
+/// A failure of one operation.
 struct Error {
-    std::string message;
+    std::string message = {};  ///< for people, in one line: the failed operation, the cause and the remedy
+    ErrorCode code = ErrorCode::other;
+    std::string field = {};  ///< "listeners[1].tls.key": the member of ServerConfig, if it is about one
 };
 
 /// Contains a value or an Error. Expected failures use it; exceptions do not cross the public API. Accessing the absent
@@ -41,3 +61,4 @@ private:
 };
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

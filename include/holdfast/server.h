@@ -23,11 +23,12 @@
 #include <holdfast/visibility.h>
 #include <holdfast/watch.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 /// The gateway: reactors that hold connections, and queries about them. Functions that query reactors block until they
 /// have answered (a turn or two; a probe up to its timeout). On a reactor's thread, thus in an EventHandler, they throw
-/// Misuse: use the ReactorContext there. Any other thread may call every function. The destructor stops at once.
+/// Misuse: use the ReactorContext there. Any other thread may call every function.
 class Server {
 public:
     /// Creates the handler of reactor number `reactor` (from 0). Called in start(), one reactor after another. Nullptr
@@ -40,6 +41,8 @@ public:
 
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
+    /// Stops at once, and returns after the last event. On a reactor's thread, the process ends with the text of a
+    /// Misuse. In a child of fork(2), the destructor does nothing, and all functions throw Misuse.
     ~Server();
 
     /// Stops accepting, delivers received bytes, closes every connection as `shutdown`. Returns at once.
@@ -50,6 +53,9 @@ public:
     void stop_now();
 
     [[nodiscard]] ServerStatus status() const;
+    /// Returns the configuration in force: the one of start(), with what apply() has changed. An option that needs a
+    /// restart keeps its old value. Never waits.
+    [[nodiscard]] ServerConfig config() const;
     /// Lowers the buffer budget to the memory held now, so that connections are shed, until apply() sets another. For a
     /// new-handler, or another place that learns of exhausted memory. Neither allocates nor waits.
     void memory_exhausted() noexcept;
@@ -128,6 +134,7 @@ public:
 private:
     class Impl;
     explicit Server(std::unique_ptr<Impl> impl);
+    [[nodiscard]] Impl& impl() const;
     std::unique_ptr<Impl> impl_;
 };
 
@@ -135,3 +142,4 @@ private:
 [[nodiscard]] std::string_view version() noexcept;
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

@@ -17,7 +17,8 @@
 #include <holdfast/reason.h>
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 // Questions about a server and its connections, and the answers.
 
@@ -27,9 +28,9 @@ enum class ConnectionSort : std::uint8_t { age, idle, items, bad_items, bytes_in
 
 /// Selects, sorts and pages connections.
 struct ConnectionQuery {
-    std::optional<Prefix> peer;
-    std::optional<std::string> key;  ///< the key of its latest item, compared exactly
-    std::optional<std::string> listener;
+    std::optional<Prefix> peer = {};
+    std::optional<std::string> key = {};  ///< the key of its latest item, compared exactly
+    std::optional<std::string> listener = {};
     std::optional<std::string> id = {};         ///< the device's id; with a final '*': the beginning of it
     std::optional<bool> suspect = {};           ///< only suspects, or only others
     std::optional<EventTime> since = {};        ///< connected at this time or later
@@ -41,13 +42,13 @@ struct ConnectionQuery {
 };
 
 struct ConnectionRow {
-    ConnectionId conn;
-    std::string listener;
-    Endpoint peer;
-    std::string key;           ///< of its latest item; empty before the first
+    ConnectionId conn = {};
+    std::string listener = {};
+    Endpoint peer = {};
+    std::string key = {};      ///< of its latest item; empty before the first
     std::string id = {};       ///< of the device; empty if unidentified
     std::string session = {};  ///< of its numbering; empty if unnumbered
-    EventTime connected_at;
+    EventTime connected_at = {};
     std::chrono::milliseconds age{};
     std::chrono::milliseconds since_item{};  ///< since its latest item, or since the connect
     std::uint64_t items = 0;
@@ -63,16 +64,16 @@ struct ConnectionRow {
 
 struct ConnectionPage {
     std::size_t total = 0;  ///< matches on all pages
-    std::vector<ConnectionRow> rows;
+    std::vector<ConnectionRow> rows = {};
 };
 
 /// One connection with the kernel's evidence, read at the query.
 struct ConnectionDetail {
-    ConnectionRow row;
-    Evidence evidence;
+    ConnectionRow row = {};
+    Evidence evidence = {};
     std::size_t unfinished_item_bytes = 0;
     std::size_t downlink_queue_bytes = 0;
-    LivenessPlan plan;
+    LivenessPlan plan = {};
     std::string tls_version = {};  ///< "TLSv1.3"; empty: it is plain
     std::string tls_cipher = {};
     bool tls_resumed = false;                        ///< with a session ticket
@@ -80,7 +81,7 @@ struct ConnectionDetail {
 };
 
 struct ProbeAnswer {
-    ConnectionId conn;
+    ConnectionId conn = {};
     bool alive = false;
     std::chrono::milliseconds waited{};      ///< from the question to the verdict
     std::chrono::milliseconds last_heard{};  ///< at the verdict
@@ -90,7 +91,7 @@ struct ProbeAnswer {
 struct ProbeSummary {
     std::size_t asked = 0;
     std::size_t alive = 0;
-    std::vector<ConnectionId> silent;
+    std::vector<ConnectionId> silent = {};
     std::chrono::milliseconds waited{};
 };
 
@@ -102,8 +103,8 @@ enum class OnSilent : std::uint8_t {
 
 /// Effect of a new configuration, one line per change.
 struct ApplyReport {
-    std::vector<std::string> applied;
-    std::vector<std::string> needs_restart;  ///< differs, and was not applied
+    std::vector<std::string> applied = {};
+    std::vector<std::string> needs_restart = {};  ///< differs, and was not applied
 };
 
 enum class SendOutcome : std::uint8_t { queued, no_such_connection, queue_full };
@@ -118,8 +119,8 @@ enum class Delivery : std::uint8_t {
 [[nodiscard]] std::string_view to_string(Delivery delivery) noexcept;
 
 struct ClosedQuery {
-    std::optional<CloseReason> reason;
-    std::optional<Prefix> peer;
+    std::optional<CloseReason> reason = {};
+    std::optional<Prefix> peer = {};
     std::optional<std::string> id = {};   ///< the device's id; with a final '*': the beginning of it
     std::optional<EventTime> since = {};  ///< closed at this time or later
     std::optional<EventTime> until = {};  ///< closed at this time or earlier
@@ -130,18 +131,18 @@ struct ClosedQuery {
 
 struct ClosedPage {
     std::size_t total = 0;  ///< matches on all pages
-    std::vector<ClosedLife> lives;
+    std::vector<ClosedLife> lives = {};
 };
 
 /// One listener and what it counts since the start.
 struct ListenerStatus : ListenerFigures<std::uint64_t, DurationHistogram> {
-    std::string name;
+    std::string name = {};
     std::uint8_t number = 0;  ///< the same as long as it exists; after that another's
     bool removed = false;     ///< from the configuration; it stays here for two minutes, so that its end can be read
-    Endpoint bound;           ///< with the port that the kernel chose
-    std::optional<EventTime> tls_good_until;  ///< of the listener's certificate; empty without TLS
-    std::optional<std::chrono::milliseconds> read_idle;
-    LivenessPlan plan;  ///< its socket options as read back from the kernel
+    Endpoint bound = {};      ///< with the port that the kernel chose
+    std::optional<EventTime> tls_good_until = {};  ///< of the listener's certificate; empty without TLS
+    std::optional<std::chrono::milliseconds> read_idle = {};
+    LivenessPlan plan = {};  ///< its socket options as read back from the kernel
 };
 
 /// Durations of one reactor's turns since start. Long turns delay all its connections.
@@ -156,15 +157,15 @@ inline constexpr std::size_t max_duplicates = 64;
 
 /// An id that several devices seem to share: its connections supersede each other so often that takeovers are delayed.
 struct DuplicateDevice {
-    std::string id;
-    Endpoint holder;              ///< address of the connection that has the id
-    Endpoint claimant;            ///< address of the latest claimant
+    std::string id = {};
+    Endpoint holder = {};         ///< address of the connection that has the id
+    Endpoint claimant = {};       ///< address of the latest claimant
     std::uint64_t takeovers = 0;  ///< since the first claim of the id
 };
 
 struct ServerStatus : ReactorFigures<std::uint64_t> {
     std::chrono::milliseconds uptime{};
-    EventTime started_at;
+    EventTime started_at = {};
     unsigned reactors = 0;
     std::size_t max_connections = 0;
     std::size_t buffer_bytes = 0;        ///< that connections hold: unfinished items, downlink queues, TLS sessions
@@ -177,7 +178,8 @@ struct ServerStatus : ReactorFigures<std::uint64_t> {
     std::uint64_t events = 0;                      ///< given to handlers
     std::vector<DuplicateDevice> duplicates = {};  ///< of the last minute, the latest first; at most max_duplicates
     std::vector<TurnStatus> turns = {};            ///< by reactor
-    std::vector<ListenerStatus> listeners;
+    std::vector<ListenerStatus> listeners = {};
 };
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

@@ -18,7 +18,8 @@
 #include <holdfast/status.h>
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 // Tests of an EventHandler without sockets and without waiting: one reactor of the gateway, on simulated connections
 // and simulated time. The CMake target is holdfast::testing. docs/tasks/embed.md has an example. All classes belong to
@@ -151,3 +152,4 @@ private:
 };
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

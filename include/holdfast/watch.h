@@ -11,7 +11,8 @@
 #include <holdfast/reason.h>
 #include <holdfast/visibility.h>
 
-namespace holdfast HOLDFAST_PUBLIC {
+namespace holdfast {
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 /// An observation of a reactor about one connection. Together with others of its prefix it distinguishes a partition
 /// from a single failure. Server::observe returns them.
@@ -26,8 +27,8 @@ struct Observation {
     Kind kind{};
     CloseReason reason{};       ///< of `closed`
     std::uint8_t listener = 0;  ///< ListenerStatus::number
-    IpAddress peer;
-    std::chrono::steady_clock::time_point at;
+    IpAddress peer = {};
+    std::chrono::steady_clock::time_point at = {};
     std::chrono::milliseconds last_heard{};      ///< before `at`; not set for `answered`
     std::chrono::milliseconds lived{};           ///< of `closed`
     std::chrono::milliseconds quiet{};           ///< of `closed`: since the latest item, or since the accept
@@ -38,15 +39,15 @@ struct Observation {
 };
 
 struct Observations {
-    std::vector<Observation> seen;  ///< in order per reactor, mixed across reactors
-    std::uint64_t dropped = 0;      ///< observations beyond the storage between two calls
+    std::vector<Observation> seen = {};  ///< in order per reactor, mixed across reactors
+    std::uint64_t dropped = 0;           ///< observations beyond the storage between two calls
 };
 
 /// Peer and age of a living connection, for counting by prefix.
 struct CensusEntry {
     std::uint8_t listener = 0;  ///< ListenerStatus::number
-    IpAddress peer;
-    std::chrono::steady_clock::time_point opened;  ///< to a tenth of a second
+    IpAddress peer = {};
+    std::chrono::steady_clock::time_point opened = {};  ///< to a tenth of a second
     bool suspect = false;
     std::uint16_t port = 0;  ///< of the peer
 };
@@ -59,25 +60,26 @@ struct Discrepancy {
         stuck_close_wait,  ///< the peer sent FIN longer ago than the grace period, and the connection still exists
     };
     Kind kind{};
-    std::string listener;
-    Endpoint peer;
-    ConnectionId conn;    ///< of a ghost and of a stuck one
-    int descriptor = -1;  ///< of an orphan
+    std::string listener = {};
+    Endpoint peer = {};
+    ConnectionId conn = {};  ///< of a ghost and of a stuck one
+    int descriptor = -1;     ///< of an orphan
 };
 
 /// One comparison of the registry with the kernel's sockets of the gateway's listeners (sock_diag(7)).
 struct Reconciliation {
-    EventTime at;
+    EventTime at = {};
     std::chrono::milliseconds took{};
     std::size_t registry = 0;  ///< connections held
     std::size_t kernel = 0;    ///< this process's sockets on the listeners' ports, as the kernel lists them
     std::size_t ghosts = 0;
     std::size_t orphans = 0;
     std::size_t stuck_close_wait = 0;
-    std::vector<Discrepancy> examples;  ///< at most 100
-    std::string error;                  ///< why it failed; empty if it did not
+    std::vector<Discrepancy> examples = {};  ///< at most 100
+    std::string error = {};                  ///< why it failed; empty if it did not
 
     [[nodiscard]] std::size_t drift() const noexcept { return ghosts + orphans + stuck_close_wait; }
 };
 
 }  // namespace HOLDFAST_PUBLIC
+}  // namespace holdfast

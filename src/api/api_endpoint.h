@@ -124,14 +124,14 @@ struct ApiEndpoint {
 };
 
 /// An error code of the API.
-struct ErrorCode {
+struct ApiErrorCode {
     int status;
     std::string_view code;
     std::string_view when;
     bool anywhere = false;  ///< every request may get it
 };
 
-[[nodiscard]] std::span<const ErrorCode> all_error_codes();
+[[nodiscard]] std::span<const ApiErrorCode> all_error_codes();
 
 /// The paths that the command itself requests.
 namespace api_path {

@@ -72,10 +72,10 @@ std::string_view right_words(Right right) {
     return {};
 }
 
-const ErrorCode* error_of(std::string_view code) {
+const ApiErrorCode* error_of(std::string_view code) {
     const auto codes = all_error_codes();
     const auto found =
-        std::find_if(codes.begin(), codes.end(), [code](const ErrorCode& row) { return row.code == code; });
+        std::find_if(codes.begin(), codes.end(), [code](const ApiErrorCode& row) { return row.code == code; });
     return found != codes.end() ? &*found : nullptr;
 }
 
@@ -83,7 +83,7 @@ const ErrorCode* error_of(std::string_view code) {
 template <typename Use>
 void for_each_error(const ApiEndpoint& endpoint, Use use) {
     const auto show = [&](std::string_view code) {
-        if (const ErrorCode* const row = error_of(code)) use(*row);
+        if (const ApiErrorCode* const row = error_of(code)) use(*row);
     };
     for_each_word(endpoint.body_error, show);
     for_each_word(endpoint.errors, show);
@@ -178,7 +178,7 @@ void write_responses(JsonWriter& json, const ApiEndpoint& endpoint) {
     json.key("responses").begin_object();
     for_each_word(endpoint.answers, [&](std::string_view status) { write_answer(json, status, endpoint); });
     std::map<int, std::string> errors;
-    for_each_error(endpoint, [&](const ErrorCode& row) {
+    for_each_error(endpoint, [&](const ApiErrorCode& row) {
         std::string& text = errors[row.status];
         text += (text.empty() ? "" : "; ") + std::string(row.code) + ": " + std::string(row.when);
     });
@@ -219,7 +219,7 @@ void write_components(JsonWriter& json) {
     json.key("properties").begin_object().key("code").begin_object().field("type", "string");
     json.key("enum").begin_array();
     std::vector<std::string_view> codes;
-    for (const ErrorCode& row : all_error_codes()) {
+    for (const ApiErrorCode& row : all_error_codes()) {
         if (std::find(codes.begin(), codes.end(), row.code) == codes.end()) codes.push_back(row.code);
     }
     for (const std::string_view code : codes) json.value(code);
@@ -281,7 +281,7 @@ std::string section_of(const ApiEndpoint& endpoint) {
                   [&](std::string_view status) { statuses += (statuses.empty() ? "" : " or ") + std::string(status); });
     out += "Answer: " + statuses + ", `" + std::string(endpoint.type) + "`.";
     std::string errors;
-    for_each_error(endpoint, [&](const ErrorCode& row) {
+    for_each_error(endpoint, [&](const ApiErrorCode& row) {
         errors += (errors.empty() ? "" : ", ") + std::to_string(row.status) + " `" + std::string(row.code) + "`";
     });
     if (!errors.empty()) out += " Errors: " + errors + ".";
@@ -381,7 +381,7 @@ std::string http_page(std::span<const ApiEndpoint> endpoints) {
     std::string out(page_head);
     for (const ApiEndpoint& endpoint : endpoints) out += section_of(endpoint);
     out += errors_head;
-    for (const ErrorCode& row : all_error_codes()) {
+    for (const ApiErrorCode& row : all_error_codes()) {
         out += "| " + std::to_string(row.status) + " | `" + std::string(row.code) + "` | " + std::string(row.when) +
                (row.anywhere ? " | yes |\n" : " | |\n");
     }
@@ -390,7 +390,7 @@ std::string http_page(std::span<const ApiEndpoint> endpoints) {
 
 namespace {
 
-constexpr ErrorCode error_codes[] = {
+constexpr ApiErrorCode error_codes[] = {
     {400, "bad_query", "a query parameter is unknown, malformed, given twice or missing", true},
     {400, "bad_request", "not valid HTTP/1.1, a bad target, or a body that ends early", true},
     {400, "bad_order", "the body of a drain or of an acknowledgement is wrong"},
@@ -432,6 +432,6 @@ constexpr ErrorCode error_codes[] = {
 
 }  // namespace
 
-std::span<const ErrorCode> all_error_codes() { return error_codes; }
+std::span<const ApiErrorCode> all_error_codes() { return error_codes; }
 
 }  // namespace holdfast

@@ -3,13 +3,17 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/fork_guard.h"
+
 namespace holdfast::kernel {
 
 // Weak, so that a program may contain another definition as well, in any order of its libraries (docs/decisions/0030).
 #define HOLDFAST_REPLACEABLE __attribute__((weak))
 
 HOLDFAST_REPLACEABLE int accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept {
-    return ::accept4(fd, peer, length, flags);
+    const int accepted = ::accept4(fd, peer, length, flags);
+    close_in_child(accepted);
+    return accepted;
 }
 
 HOLDFAST_REPLACEABLE ssize_t recv(int fd, void* into, std::size_t size, int flags) noexcept {
@@ -22,7 +26,10 @@ HOLDFAST_REPLACEABLE ssize_t send(int fd, const void* bytes, std::size_t size, i
 
 HOLDFAST_REPLACEABLE int shutdown(int fd, int how) noexcept { return ::shutdown(fd, how); }
 
-HOLDFAST_REPLACEABLE int close(int fd) noexcept { return ::close(fd); }
+HOLDFAST_REPLACEABLE int close(int fd) noexcept {
+    forget_descriptor(fd);
+    return ::close(fd);
+}
 
 HOLDFAST_REPLACEABLE int getsockopt(int fd, int level, int option, void* value, socklen_t* length) noexcept {
     return ::getsockopt(fd, level, option, value, length);

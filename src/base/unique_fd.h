@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/fork_guard.h"
+
 namespace holdfast {
 
 /// Owns one descriptor and closes it. Movable, not copyable.
@@ -21,7 +23,10 @@ public:
     [[nodiscard]] int get() const noexcept { return fd_; }
     [[nodiscard]] bool valid() const noexcept { return fd_ >= 0; }
     void reset(int fd = -1) noexcept {
-        if (fd_ >= 0) ::close(fd_);
+        if (fd_ >= 0) {
+            forget_descriptor(fd_);
+            ::close(fd_);
+        }
         fd_ = fd;
     }
 

@@ -94,6 +94,7 @@ public:
 
     Decoded decode(std::string_view text) {
         object_.reset();
+        has_shrunk_numbers_ = false;
         if (text.size() > max_bytes_) return {BadItem::too_large, {}};
         if (const auto line = lines_.document(text)) return classify(*line);
         simdjson::dom::element document;
@@ -118,7 +119,53 @@ public:
         return {.tried = true, .hello = read_hello(field)};
     }
 
+    std::optional<FieldValue> find(std::string_view name) {
+        if (!object_) return std::nullopt;
+        const auto field = field_at(*object_, name);
+        return field ? value_of(*field) : std::nullopt;
+    }
+
 private:
+    /// Returns the field with exactly this name, else the one at this path.
+    static std::optional<simdjson::dom::element> field_at(simdjson::dom::object object, std::string_view name) {
+        simdjson::dom::element field;
+        if (object.at_key(name).get(field) == simdjson::SUCCESS) return field;
+        for (std::size_t dot = name.find('.'); dot != std::string_view::npos; dot = name.find('.')) {
+            if (object.at_key(name.substr(0, dot)).get(object) != simdjson::SUCCESS) return std::nullopt;
+            name.remove_prefix(dot + 1);
+            if (name.find('.') == std::string_view::npos && object.at_key(name).get(field) == simdjson::SUCCESS)
+                return field;
+        }
+        return std::nullopt;
+    }
+
+    std::optional<FieldValue> value_of(simdjson::dom::element field) {
+        using Type = simdjson::dom::element_type;
+        const bool is_number =
+            field.type() == Type::INT64 || field.type() == Type::UINT64 || field.type() == Type::DOUBLE;
+        if (is_number && has_shrunk_numbers_) return std::nullopt;
+        switch (field.type()) {
+            case Type::NULL_VALUE:
+                return nullptr;
+            case Type::BOOL:
+                return field.get_bool().value_unsafe();
+            case Type::INT64:
+                return field.get_int64().value_unsafe();
+            case Type::UINT64:
+                return field.get_uint64().value_unsafe();
+            case Type::DOUBLE:
+                return field.get_double().value_unsafe();
+            case Type::STRING:
+                return field.get_string().value_unsafe();
+            case Type::ARRAY:
+            case Type::OBJECT:
+                break;
+        }
+        if (has_shrunk_numbers_) return std::nullopt;
+        field_text_ = simdjson::minify(field);
+        return JsonText{field_text_};
+    }
+
     Decoded classify(simdjson::dom::element document) {
         simdjson::dom::object object;
         if (document.get(object) != simdjson::SUCCESS) return {BadItem::not_object, {}};
@@ -188,6 +235,7 @@ private:
         if (error == simdjson::NUMBER_ERROR) {
             small_numbers_.assign(text);
             if (!shrink_numbers(small_numbers_)) return {BadItem::not_json, {}};
+            has_shrunk_numbers_ = true;
             small_numbers_.append(item_padding, ' ');
             error = deep_parser_.parse(std::string_view(small_numbers_).substr(0, text.size()), document);
         }
@@ -233,8 +281,10 @@ private:
     Parser parser_;
     Parser deep_parser_;
     std::string small_numbers_;
-    std::string replaced_;                         // latest text with lone surrogates, without them
-    std::array<char, 24> number_text_{};           // latest key that is a number
+    bool has_shrunk_numbers_ = false;     // the latest document is of small_numbers_: its numbers are not the item's
+    std::string field_text_;              // latest object or array of find()
+    std::string replaced_;                // latest text with lone surrogates, without them
+    std::array<char, 24> number_text_{};  // latest key that is a number
     std::optional<simdjson::dom::object> object_;  // latest decoded object, in the parser that accepted it
 };
 
@@ -248,6 +298,26 @@ std::optional<std::uint64_t> ItemDecoder::seq() const noexcept { return impl_->s
 
 ItemDecoder::Greeting ItemDecoder::greeting() const { return impl_->greeting(); }
 
+std::optional<FieldValue> ItemDecoder::find(std::string_view name) const { return impl_->find(name); }
+
 void ItemDecoder::expect_lines(std::span<const char> window) noexcept { impl_->expect_lines(window); }
+
+namespace {
+
+/// Returns the fields of an item that no decoder has parsed: of an event that a program made for a test of its own.
+const ItemFields& parsed(std::string_view item) {
+    thread_local ItemDecoder decoder("", 1'024, std::size_t{1} << 20);
+    thread_local std::string padded;
+    padded.assign(item);
+    padded.append(item_padding, ' ');
+    static_cast<void>(decoder.decode(std::string_view(padded).substr(0, item.size())));
+    return decoder;
+}
+
+}  // namespace
+
+std::optional<FieldValue> ItemEvent::field(std::string_view name) const {
+    return fields != nullptr ? fields->find(name) : parsed(item).find(name);
+}
 
 }  // namespace holdfast

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <holdfast/config.h>
+#include <holdfast/events.h>
 #include <holdfast/status.h>
 
 #include "text/printable.h"
@@ -38,12 +39,12 @@ inline constexpr std::size_t item_padding = 64;
 
 /// Validates one framed item (whole document: JSON, UTF-8, depth, object, key) and finds its key. Owns the parser's
 /// buffers, which grow to the largest item seen. One per reactor; not thread-safe.
-class ItemDecoder {
+class ItemDecoder final : public ItemFields {
 public:
     explicit ItemDecoder(ItemConfig rules);
     ItemDecoder(std::string key, unsigned max_depth, std::size_t max_bytes)
         : ItemDecoder(ItemConfig{.key = std::move(key), .max_bytes = max_bytes, .max_depth = max_depth}) {}
-    ~ItemDecoder();
+    ~ItemDecoder() override;
 
     struct Decoded {
         std::optional<BadItem> bad;  ///< nullopt: a valid item
@@ -77,6 +78,9 @@ public:
     };
     /// Returns the field `hello` of the object that was decoded last: docs/reference/protocol.md.
     [[nodiscard]] Greeting greeting() const;
+
+    /// Returns a field of the object that was decoded last. Texts are valid until the next call.
+    [[nodiscard]] std::optional<FieldValue> find(std::string_view name) const override;
 
     /// Announces that the next texts to decode are lines of `window`, in order, or of no window if it is empty. Two or
     /// more lines together cost less than one by one, with the same results. The window, and item_padding readable

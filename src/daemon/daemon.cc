@@ -154,7 +154,7 @@ ServerConfig Daemon::server_config(const DaemonConfig& from) {
 
 std::optional<Error> Daemon::start_server() {
     auto server = Server::start(server_config(config_), [this](unsigned) { return make_handler(); });
-    if (!server) return server.error();
+    if (!server) return in_command_words(server.error());
     server_ = std::move(server).value();
     server_short_of_memory_ = server_.get();
     control_ = std::make_unique<ServerControl>(*server_);
@@ -259,7 +259,8 @@ void Daemon::start_reloader() {
     Reloader::Parts parts;
     parts.server = [this](const DaemonConfig& config) {
         if (holds_secrets(config)) keep_memory_secret();
-        return server_->apply(server_config(config));
+        auto applied = server_->apply(server_config(config));
+        return applied ? applied : in_command_words(applied.error());
     };
     parts.sink = [this](const SinkConfig& sink) { return sink_.prepare_change(sink); };
     parts.reopen_sink = [this] { sink_.reopen(); };

@@ -35,6 +35,12 @@ void move_all(std::vector<std::string>& from, std::vector<std::string>& to) {
 
 }  // namespace
 
+Error in_command_words(Error error) {
+    if (error.code == ErrorCode::address_in_use) error.message += " with --listen";
+    if (error.code == ErrorCode::not_permitted) error.message += ", as root with --user, or by its systemd unit";
+    return error;
+}
+
 ReloadResult Reloader::run() {
     const std::lock_guard lock(mutex_);
     parts_.reopen_sink();  // independent of the configuration, because log rotation relies on it

@@ -14,6 +14,9 @@
 
 namespace holdfast {
 
+/// Returns the library's error with the command's own ways in its remedy.
+[[nodiscard]] Error in_command_words(Error error);
+
 /// Reads the configuration again, with the flags of the start, and applies it. Checks and opens everything first, and
 /// changes nothing on an error. Logs the outcome of each difference. Any thread; concurrent calls run one after the
 /// other.

@@ -12,6 +12,8 @@ namespace holdfast {
 
 using std::chrono::milliseconds;
 
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
+
 std::string_view to_string(DeviceState state) noexcept {
     switch (state) {
         case DeviceState::connecting:
@@ -31,6 +33,8 @@ std::string_view to_string(DeviceState state) noexcept {
     }
     return "unknown";
 }
+
+}  // namespace HOLDFAST_PUBLIC
 
 SimulatedDevice::SimulatedDevice(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 SimulatedDevice::SimulatedDevice(SimulatedDevice&&) noexcept = default;

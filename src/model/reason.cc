@@ -275,7 +275,11 @@ constexpr std::array<CloseReason, close_reason_count> reasons_of_rows() {
 
 }  // namespace
 
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
+
 constexpr std::array<CloseReason, close_reason_count> all_close_reasons = reasons_of_rows();
+
+}  // namespace HOLDFAST_PUBLIC
 
 std::span<const ReasonRow> reason_rows() noexcept { return rows; }
 
@@ -287,14 +291,22 @@ const ReasonRow& row_of(CloseReason reason) noexcept {
     return rows[index];
 }
 
-std::string_view to_string(CloseReason reason) noexcept { return row_of(reason).word; }
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
-ReasonKind kind_of(CloseReason reason) noexcept { return row_of(reason).kind; }
+// A program may pass any number.
+std::string_view to_string(CloseReason reason) noexcept {
+    const auto index = static_cast<std::size_t>(reason);
+    return index < rows.size() ? rows[index].word : std::string_view("unknown");
+}
+
+ReasonKind kind_of(CloseReason reason) noexcept {
+    const auto index = static_cast<std::size_t>(reason);
+    return index < rows.size() ? rows[index].kind : ReasonKind::local;
+}
 
 std::string_view to_string(ReasonKind kind) noexcept {
     const auto index = static_cast<std::size_t>(kind);
-    HOLDFAST_CHECK(index < kind_rows.size());
-    return kind_rows[index].word;
+    return index < kind_rows.size() ? kind_rows[index].word : std::string_view("unknown");
 }
 
 std::optional<CloseReason> parse_close_reason(std::string_view word) noexcept {
@@ -303,6 +315,8 @@ std::optional<CloseReason> parse_close_reason(std::string_view word) noexcept {
     }
     return std::nullopt;
 }
+
+}  // namespace HOLDFAST_PUBLIC
 
 std::string reasons_page() {
     std::string page =

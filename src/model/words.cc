@@ -23,15 +23,17 @@ constexpr std::array<std::string_view, 4> delivery_words{"absent", "queue_full",
 
 }  // namespace
 
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
+
 std::string_view to_string(Framing framing) noexcept { return to_string<>(framing); }
 std::string_view to_string(ProxyProtocol version) noexcept { return to_string<>(version); }
 std::string_view to_string(TlsClient client) noexcept { return to_string<>(client); }
 std::string_view to_string(TlsId id) noexcept { return to_string<>(id); }
 
 std::string_view to_string(LivenessOf liveness) noexcept { return liveness == LivenessOf::path ? "path" : "device"; }
-std::string_view to_string(BadItem kind) noexcept { return bad_item_words.at(static_cast<std::size_t>(kind)); }
-std::string_view to_string(RefusedBy limit) noexcept { return refused_words.at(static_cast<std::size_t>(limit)); }
-std::string_view to_string(Delivery delivery) noexcept { return delivery_words.at(static_cast<std::size_t>(delivery)); }
+std::string_view to_string(BadItem kind) noexcept { return word_at(bad_item_words, kind); }
+std::string_view to_string(RefusedBy limit) noexcept { return word_at(refused_words, limit); }
+std::string_view to_string(Delivery delivery) noexcept { return word_at(delivery_words, delivery); }
 
 std::optional<Framing> parse_framing(std::string_view word) noexcept {
     const auto& words = words_of<Framing>;
@@ -62,6 +64,8 @@ std::optional<ConnectionId> parse_connection_id(std::string_view text) noexcept 
     if (!run || !number) return std::nullopt;
     return ConnectionId{*run, *number};
 }
+
+}  // namespace HOLDFAST_PUBLIC
 
 void write_plan_fields(JsonWriter& json, const LivenessPlan& plan) {
     const LivenessPlan::WorstCase& worst = plan.worst_case;

@@ -28,13 +28,21 @@ inline constexpr std::array<std::string_view, 3> words_of<TlsClient>{"off", "opt
 template <>
 inline constexpr std::array<std::string_view, 4> words_of<TlsId>{"cn", "san:dns", "san:uri", "san:email"};
 
+/// Returns the word at the place of an enumerator, or "unknown" for a value that is none. Pure.
+template <typename Enumeration, std::size_t count>
+[[nodiscard]] constexpr std::string_view word_at(const std::array<std::string_view, count>& words,
+                                                 Enumeration value) noexcept {
+    const auto place = static_cast<std::size_t>(value);
+    return place < count ? words[place] : std::string_view("unknown");
+}
+
 template <typename Enumeration>
 concept HasWords = !words_of<Enumeration>.empty();
 
 /// Returns the word of one enumerator. Pure.
 template <HasWords Enumeration>
 [[nodiscard]] constexpr std::string_view to_string(Enumeration value) noexcept {
-    return words_of<Enumeration>[static_cast<std::size_t>(value)];
+    return word_at(words_of<Enumeration>, value);
 }
 
 /// Writes the values that follow from detect_within as fields of the open object. `holdfast plan --json` and the API

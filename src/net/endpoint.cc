@@ -4,7 +4,9 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include <holdfast/endpoint.h>
 
@@ -16,8 +18,11 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> v4_mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
+Error unusable(std::string message) { return {std::move(message), ErrorCode::invalid_argument}; }
+
 Error not_an_address(std::string_view text) {
-    return {in_quotes(text) + " is not an IP address; write e.g. 10.2.0.9 or 2001:db8::1 (names are not looked up)"};
+    return unusable(in_quotes(text) +
+                    " is not an IP address; write e.g. 10.2.0.9 or 2001:db8::1 (names are not looked up)");
 }
 
 std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
@@ -44,6 +49,8 @@ IpAddress masked(const IpAddress& address, unsigned bits) noexcept {
 }
 
 bool Prefix::contains(const IpAddress& other) const noexcept { return masked(other, bits) == masked(address, bits); }
+
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 std::string to_string(const IpAddress& address) {
     std::array<char, INET6_ADDRSTRLEN> text{};
@@ -85,7 +92,7 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
     const bool bare_v6 = host.find(':') != std::string_view::npos && host.front() != '[';
     const auto port = colon == std::string_view::npos ? std::nullopt : parse_number(text.substr(colon + 1), 65535);
     if (!port || host.empty() || bare_v6) {
-        return Error{in_quotes(text) + " is not an address with a port; write e.g. 127.0.0.1:7000 or [::]:7000"};
+        return unusable(in_quotes(text) + " is not an address with a port; write e.g. 127.0.0.1:7000 or [::]:7000");
     }
     const auto address = parse_ip_address(host);
     if (!address) return address.error();
@@ -96,24 +103,27 @@ Result<Prefix> parse_prefix(std::string_view text) {
     const std::size_t slash = text.find('/');
     const auto address = parse_ip_address(text.substr(0, slash));
     if (!address)
-        return Error{in_quotes(text) + " is not an address prefix; write e.g. 10.2.0.0/16, 10.2.0.9 or 2001:db8::/32"};
+        return unusable(in_quotes(text) +
+                        " is not an address prefix; write e.g. 10.2.0.0/16, 10.2.0.9 or 2001:db8::/32");
     const bool v4 = address.value().is_v4();
     unsigned bits = 128;
     if (slash != std::string_view::npos) {
         const auto length = parse_number(text.substr(slash + 1), v4 ? 32 : 128);
         if (!length) {
-            return Error{in_quotes(text) + " has no prefix length from 0 to " + (v4 ? "32" : "128") +
-                         " after the slash"};
+            return unusable(in_quotes(text) + " has no prefix length from 0 to " + (v4 ? "32" : "128") +
+                            " after the slash");
         }
         bits = v4 ? 96 + *length : *length;
     }
     const Prefix prefix{masked(address.value(), bits), bits};
     if (prefix.address != address.value()) {
-        return Error{in_quotes(text) + " has bits set behind its prefix length; did you mean " + to_string(prefix) +
-                     "?"};
+        return unusable(in_quotes(text) + " has bits set behind its prefix length; did you mean " + to_string(prefix) +
+                        "?");
     }
     return prefix;
 }
+
+}  // namespace HOLDFAST_PUBLIC
 
 namespace {
 

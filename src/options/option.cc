@@ -295,8 +295,11 @@ std::optional<std::string> store_text(const Option& option, Object object, std::
 }
 
 std::optional<std::string> out_of_range(const Option& option, Object object) {
-    if (option.type() == OptionType::boolean || option.type() == OptionType::choice) return std::nullopt;
-    return std::visit(Amount{option}, option.place.in(object));
+    if (option.type() == OptionType::boolean) return std::nullopt;
+    if (option.type() != OptionType::choice) return std::visit(Amount{option}, option.place.in(object));
+    const auto* const choice = std::get<std::uint8_t*>(option.place.in(object));
+    if (*choice < option.place.words.size()) return std::nullopt;
+    return std::to_string(*choice) + " is no enumerator; write " + expected_form(option);
 }
 
 std::string stored_text(const Option& option, Object object) {

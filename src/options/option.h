@@ -13,13 +13,13 @@
 #include <variant>
 #include <vector>
 
+#include <holdfast/status.h>
+
 #include "base/check.h"
 #include "model/words.h"
 #include "options/daemon_config.h"
 
 namespace holdfast {
-
-struct ApplyReport;  // defined in holdfast/server.h
 
 enum class Section : std::uint8_t { top, listener, item, limits, sink, fleet, admin, alarm, log, process };
 

@@ -17,7 +17,7 @@ CloseInfo close_info(const CloseOrder& order) {
 }
 
 std::string kept_detail(std::string_view detail) {
-    std::string text = printable(detail);
+    std::string text = printable(detail.substr(0, 4 * CloseOrder::max_detail));  // a program may pass megabytes
     std::size_t size = std::min(text.size(), CloseOrder::max_detail);
     while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
     text.resize(size);
@@ -35,16 +35,22 @@ void HelloDecision::State::decide(HelloAnswer answer) {
     post_([take = take_, answer = std::move(answer)] { take(answer); });
 }
 
+/// Throws Misuse for a decision that was moved from.
+HelloDecision::State& HelloDecision::state() const {
+    if (state_ == nullptr) throw Misuse("a HelloDecision was used after it had been moved; use the one it moved to");
+    return *state_;
+}
+
 void HelloDecision::accept(std::string_view id) const {
     if (!id.empty() && !is_device_word(id, max_device_id)) {
         throw Misuse("cannot accept a device as " + in_quotes(id) +
                      "; give an id of 1 to 128 bytes of UTF-8 without control characters");
     }
-    state_->decide({.accepted = std::string(id)});
+    state().decide({.accepted = std::string(id)});
 }
 
 void HelloDecision::reject(const CloseOrder& order, std::string_view bytes) const {
-    state_->decide({.close = close_info(order),
+    state().decide({.close = close_info(order),
                     .detail = kept_detail(order.detail),
                     .bytes = std::string(bytes),
                     .flush = order.flush});

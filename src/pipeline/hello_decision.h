@@ -23,7 +23,7 @@ struct HelloAnswer {
 };
 
 /// The decision that copies of a HelloDecision share. Passes the first answer to the reactor's thread. Any thread.
-class HelloDecision::State {
+class HOLDFAST_INTERNAL HelloDecision::State {
 public:
     using Take = std::function<void(HelloAnswer answer)>;
 

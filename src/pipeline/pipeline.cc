@@ -299,7 +299,8 @@ void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::str
                       .item = text,
                       .at = arrival.time.wall,
                       .device = name_of(arrival.connection, arrival.device),
-                      .seq = seq});
+                      .seq = seq,
+                      .fields = &decoder_});
 }
 
 Pipeline::Next Pipeline::on_bad_item(Arrival& arrival, BadItem kind) {

@@ -1,4 +1,6 @@
 #include <bit>
+#include <cstddef>
+#include <string>
 #include <utility>
 
 #include "pipeline/pipeline.h"
@@ -16,11 +18,13 @@ std::string_view without_hello(const PipelineListener& listener) {
 
 std::optional<Error> cannot_acknowledge(const ServerConfig& config, const Pipeline& pipeline) {
     if (pipeline.acknowledges()) return std::nullopt;
-    for (const ListenerConfig& listener : config.listeners) {
+    for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+        const ListenerConfig& listener = config.listeners[i];
         if (!listener.acks) continue;
         return Error{"listener " + in_quotes(listener.name) +
-                     " has acks = true, but its sink is not durable; choose the sink spool or "
-                     "nats, or give the server a durable handler"};
+                         " has acks = true, but its sink is not durable; choose the sink spool or "
+                         "nats, or give the server a durable handler",
+                     ErrorCode::invalid_config, "listeners[" + std::to_string(i) + "].acks"};
     }
     return std::nullopt;
 }

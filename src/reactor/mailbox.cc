@@ -6,15 +6,18 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "base/fork_guard.h"
 #include "base/system_failure.h"
 
 namespace holdfast {
 
 Mailbox::Mailbox() : wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (!wake_.valid()) throw_errno("eventfd");
+    close_in_child(wake_.get());
 }
 
 bool Mailbox::post(Work work) {
+    if (generation_ != fork_generation()) return false;
     {
         const std::lock_guard lock(mutex_);
         if (closed_) return false;

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/fork_guard.h"
 #include "base/unique_fd.h"
 
 namespace holdfast {
@@ -18,7 +19,7 @@ public:
     /// Throws std::system_error.
     Mailbox();
 
-    /// Returns false if the mailbox is closed; the work was not taken.
+    /// Returns false if the mailbox is closed, or of the parent of this process; the work was not taken.
     [[nodiscard]] bool post(Work work);
 
     /// Returns true if run() has work. Any thread may add some at any time.
@@ -33,6 +34,7 @@ public:
 private:
     void refill();
 
+    const unsigned generation_ = fork_generation();
     UniqueFd wake_;
     std::mutex mutex_;
     std::vector<Work> posted_;  // guarded by mutex_

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/check.h"
+#include "base/fork_guard.h"
 #include "base/kernel.h"
 #include "base/system_failure.h"
 
@@ -21,6 +22,7 @@ int control(int epoll, int operation, int fd, std::uint32_t events, Token token)
 
 Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (!epoll_.valid()) throw_errno("epoll_create1");
+    close_in_child(epoll_.get());
 }
 
 int Poller::add(int fd, std::uint32_t events, Token token) noexcept {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/fork_guard.h"
 #include "base/system_failure.h"
 
 namespace holdfast {
@@ -24,6 +25,7 @@ using std::chrono::nanoseconds;
 
 WakeTimer::WakeTimer() : timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
     if (!timer_.valid()) throw_errno("timerfd_create");
+    close_in_child(timer_.get());
 }
 
 void WakeTimer::set(nanoseconds from_now) {

@@ -8,6 +8,7 @@
 #include "conn/registry.h"
 #include "model/counter_rows.h"
 #include "pipeline/pipeline.h"
+#include "server/validate.h"
 #include "text/printable.h"
 
 namespace holdfast {
@@ -51,7 +52,9 @@ Result<std::shared_ptr<const TlsContext>> load_tls(const ListenerConfig& config)
     if (!config.tls.enabled()) return std::shared_ptr<const TlsContext>();
     auto loaded = TlsContext::load(config.tls);
     if (const auto* fault = std::get_if<TlsFault>(&loaded)) {
-        return Error{"listener " + in_quotes(config.name) + ": " + fault->message};
+        const std::string member = member_of(fault->option);
+        return Error{"listener " + in_quotes(config.name) + ": " + member + fault->message.substr(fault->option.size()),
+                     ErrorCode::invalid_file, member};
     }
     return std::get<std::shared_ptr<const TlsContext>>(std::move(loaded));
 }
@@ -66,7 +69,7 @@ Result<Running> first_running(ServerConfig config, const std::vector<BoundListen
         listener.tokens = bound[i].tokens;
         listener.bound = bound[i].address;
         auto tls = load_tls(listener.config);
-        if (!tls) return tls.error();
+        if (!tls) return at_listener(tls.error(), i);
         listener.tls = std::move(tls).value();
     }
     return running;

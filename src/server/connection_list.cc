@@ -64,7 +64,12 @@ int compare(ConnectionSort sort, const ConnectionRow& a, const ConnectionRow& b)
 
 }  // namespace
 
-std::string_view to_string(ConnectionSort sort) noexcept { return sort_words[static_cast<std::size_t>(sort)].word; }
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
+
+std::string_view to_string(ConnectionSort sort) noexcept {
+    const auto place = static_cast<std::size_t>(sort);
+    return place < sort_words.size() ? sort_words[place].word : std::string_view("unknown");
+}
 
 std::optional<ConnectionSort> parse_connection_sort(std::string_view word) noexcept {
     for (const SortWord& each : sort_words) {
@@ -72,6 +77,8 @@ std::optional<ConnectionSort> parse_connection_sort(std::string_view word) noexc
     }
     return std::nullopt;
 }
+
+}  // namespace HOLDFAST_PUBLIC
 
 bool ConnectionList::wants(const Connection& connection, std::string_view listener) const {
     return (!query_.peer || query_.peer->contains(connection.peer.address)) &&

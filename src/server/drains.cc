@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "codec/framing.h"
+#include "model/words.h"
 #include "text/json_writer.h"
 #include "text/printable.h"
 #include "text/units.h"
@@ -42,15 +43,19 @@ std::function<std::string(const Connection&, milliseconds)> goodbye_by(Pipeline&
 std::optional<Error> refusal(const DrainOrder& order, const Running& running) {
     if (order.over < min_duration || order.over > max_duration) {
         return Error{"over = " + format_duration(order.over) + " is out of range; write " +
-                     format_duration(min_duration) + " to " + format_duration(max_duration)};
+                         format_duration(min_duration) + " to " + format_duration(max_duration),
+                     ErrorCode::invalid_argument};
     }
     if (order.listener && find(running, *order.listener) == nullptr) {
-        return Error{"unknown listener " + in_quotes(*order.listener) + "; take a name from holdfast status"};
+        return Error{"unknown listener " + in_quotes(*order.listener) + "; take a name from the status",
+                     ErrorCode::invalid_argument};
     }
     return std::nullopt;
 }
 
 }  // namespace
+
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 std::string_view to_string(ComeBack when) noexcept { return when == ComeBack::later ? "later" : "at_once"; }
 
@@ -63,8 +68,10 @@ std::optional<ComeBack> parse_come_back(std::string_view word) noexcept {
 
 std::string_view to_string(DrainStatus::State state) noexcept {
     constexpr std::array<std::string_view, 3> words{"running", "done", "cancelled"};
-    return words[static_cast<std::size_t>(state)];
+    return word_at(words, state);
 }
+
+}  // namespace HOLDFAST_PUBLIC
 
 void report_stop(StopTask& task, Pipeline& pipeline, milliseconds drain_time) {
     constexpr milliseconds max{30'000};

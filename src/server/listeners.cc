@@ -1,5 +1,6 @@
 #include "server/listeners.h"
 
+#include <string>
 #include <utility>
 
 namespace holdfast {
@@ -9,12 +10,13 @@ namespace {
 Result<std::shared_ptr<const TokenSet>> read_tokens(const ListenerConfig& config) {
     if (config.tokens_file.empty()) return std::shared_ptr<const TokenSet>();
     auto tokens = TokenSet::load(config.tokens_file);
-    if (!tokens) return tokens.error();
+    if (!tokens) return Error{tokens.error().message, ErrorCode::invalid_file, "tokens_file"};
     return std::shared_ptr<const TokenSet>(std::make_shared<TokenSet>(std::move(tokens).value()));
 }
 
-Error of_listener(const ListenerConfig& config, const Error& error) {
-    return Error{"listener \"" + config.name + "\": " + error.message};
+Error about_address(Error error) {
+    error.field = "address";
+    return error;
 }
 
 Result<BoundListener> bind_and_prove(const ListenerConfig& config, unsigned reactors, AddressUse use) {
@@ -32,11 +34,11 @@ Result<BoundListener> bind_and_prove(const ListenerConfig& config, unsigned reac
     if (!address) return address.error();
     bound.address = address.value();
     if (!config.reuse_port && use == AddressUse::must_be_free) {
-        if (auto taken = refuse_if_taken(bound.address)) return *taken;
+        if (auto taken = refuse_if_taken(bound.address)) return about_address(*taken);
     }
     for (unsigned i = 0; i < reactors; ++i) {
         auto socket = listen_on({.address = bound.address, .backlog = config.backlog}, plan.value());
-        if (!socket) return socket.error();
+        if (!socket) return about_address(socket.error());
         const auto local = local_endpoint(socket.value().get());
         if (!local) return local.error();
         bound.address = local.value();
@@ -46,6 +48,16 @@ Result<BoundListener> bind_and_prove(const ListenerConfig& config, unsigned reac
 }
 
 }  // namespace
+
+Error of_listener(const ListenerConfig& config, Error error) {
+    error.message.insert(0, "listener \"" + config.name + "\": ");
+    return error;
+}
+
+Error at_listener(Error error, std::size_t index) {
+    error.field = "listeners[" + std::to_string(index) + "]" + (error.field.empty() ? "" : "." + error.field);
+    return error;
+}
 
 Result<BoundListener> bind_listener(const ListenerConfig& config, unsigned reactors, AddressUse use) {
     auto bound = bind_and_prove(config, reactors, use);
@@ -61,9 +73,9 @@ Result<std::shared_ptr<const TokenSet>> load_tokens(const ListenerConfig& config
 
 Result<std::vector<BoundListener>> bind_listeners(const std::vector<ListenerConfig>& listeners, unsigned reactors) {
     std::vector<BoundListener> all;
-    for (const ListenerConfig& config : listeners) {
-        auto bound = bind_listener(config, reactors, AddressUse::must_be_free);
-        if (!bound) return bound.error();
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+        auto bound = bind_listener(listeners[i], reactors, AddressUse::must_be_free);
+        if (!bound) return at_listener(bound.error(), i);
         all.push_back(std::move(bound).value());
     }
     return all;

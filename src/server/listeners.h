@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -24,6 +25,11 @@ struct BoundListener {
 
 /// Reads the listener's tokens_file; null if it has none.
 [[nodiscard]] Result<std::shared_ptr<const TokenSet>> load_tokens(const ListenerConfig& config);
+
+/// Returns the error with the listener's name in front.
+[[nodiscard]] Error of_listener(const ListenerConfig& config, Error error);
+/// Returns the error of a listener with its place: the field "address" becomes "listeners[1].address".
+[[nodiscard]] Error at_listener(Error error, std::size_t index);
 
 /// Whether another socket may be bound to the address.
 enum class AddressUse : std::uint8_t {

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "base/fork_guard.h"
 #include "codec/framing.h"
 
 namespace holdfast {
@@ -23,6 +25,15 @@ void refuse_on_reactor(std::uint32_t run) {
         "your own");
 }
 
+void refuse_empty(bool is_empty, const char* call) {
+    if (is_empty) throw Misuse(std::string(call) + " got an empty function; pass one that can be called");
+}
+
+std::chrono::milliseconds as_timer(std::chrono::milliseconds time) noexcept {
+    constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 3'650);
+    return std::clamp(time, std::chrono::milliseconds(0), longest);
+}
+
 void send_to(Shard& shard, const std::vector<Token>& numbers, std::string_view bytes) {
     for (const Token number : numbers) {
         Connection* const connection = shard.registry().find(number);
@@ -32,6 +43,9 @@ void send_to(Shard& shard, const std::vector<Token>& numbers, std::string_view b
 }
 
 void ReactorContext::Impl::check_thread() const {
+    if (generation_ != fork_generation()) {
+        throw Misuse("a ReactorContext was used in a child of fork(), where its connections are closed; call exec()");
+    }
     if (thread_ == std::this_thread::get_id()) return;
     throw Misuse("a ReactorContext was used on another thread than its reactor's; use post()");
 }
@@ -54,9 +68,10 @@ SendOutcome ReactorContext::Impl::send(ConnectionId id, std::string_view json_ob
 
 TimerId ReactorContext::Impl::run_after(std::chrono::milliseconds delay, std::function<void()> work) {
     check_thread();
+    refuse_empty(!work, "run_after()");
     const std::uint64_t id = ++last_timer_;
     timers_.emplace(id, std::move(work));
-    parts_.shard.run_at(parts_.shard.time().steady + delay, [this, id] {
+    parts_.shard.run_at(parts_.shard.time().steady + as_timer(delay), [this, id] {
         if (auto timer = timers_.extract(id)) timer.mapped()();
     });
     return TimerId{id};
@@ -97,6 +112,11 @@ void ReactorContext::Impl::release(Token number) {
 ReactorContext::ReactorContext(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 ReactorContext::~ReactorContext() = default;
 
+Server& ReactorContext::server() const {
+    if (impl_->parts().server != nullptr) return *impl_->parts().server;
+    throw Misuse("a SimulatedGateway has no Server; use the context and the gateway");
+}
+
 unsigned ReactorContext::reactor() const noexcept { return impl_->shard().registry().reactor(); }
 
 SendOutcome ReactorContext::send(ConnectionId id, std::string_view json_object) { return impl_->send(id, json_object); }
@@ -116,12 +136,25 @@ bool ReactorContext::close(ConnectionId id, const CloseOrder& order) {
 bool ReactorContext::probe(ConnectionId id, std::chrono::milliseconds timeout,
                            std::function<void(const ProbeAnswer&)> done) {
     Connection* const connection = impl_->find(id);
+    refuse_empty(!done, "probe()");
     if (connection == nullptr) return false;
-    impl_->shard().probe(*connection, timeout, [id, done = std::move(done)](ProbeFindings findings) {
+    impl_->shard().probe(*connection, as_timer(timeout), [id, done = std::move(done)](ProbeFindings findings) {
         findings.last.conn = id;
         done(findings.last);
     });
     return true;
+}
+
+bool ReactorContext::set_detect_within(ConnectionId id, std::optional<std::chrono::milliseconds> detect_within) {
+    static_assert(max_own_plans == PolicyTable::max_own);
+    std::optional<LivenessPlan> plan;
+    if (detect_within) {
+        auto made = plan_liveness(*detect_within);
+        if (!made) throw Misuse(made.error().message);
+        plan = std::move(made).value();
+    }
+    Connection* const connection = impl_->find(id);
+    return connection != nullptr && impl_->shard().set_plan(*connection, plan);
 }
 
 TimerId ReactorContext::run_after(std::chrono::milliseconds delay, std::function<void()> work) {

@@ -15,6 +15,7 @@
 
 #include <holdfast/reactor_context.h>
 
+#include "base/fork_guard.h"
 #include "conn/shard.h"
 #include "pipeline/hello_decision.h"
 #include "pipeline/pipeline.h"
@@ -23,6 +24,10 @@ namespace holdfast {
 
 /// Throws Misuse if a blocking function is called on a reactor's thread of this run.
 void refuse_on_reactor(std::uint32_t run);
+/// Throws Misuse for a function without a target, which would end the process on the reactor's thread.
+void refuse_empty(bool is_empty, const char* call);
+/// Returns the time within what a timer can express: from zero to ten years.
+[[nodiscard]] std::chrono::milliseconds as_timer(std::chrono::milliseconds time) noexcept;
 /// Marks the calling thread as a reactor's of this run.
 void mark_reactor_thread(std::uint32_t run) noexcept;
 
@@ -34,11 +39,12 @@ struct ContextParts {
     std::function<bool(ConnectionId id, ReactorContext::Work work)> post;
     std::function<void(std::span<const ConnectionId> ids, std::string_view bytes)> send_many;
     std::function<std::optional<ConnectionId>(std::string_view device)> find;
+    Server* server = nullptr;  ///< null: there is none, as in a simulation
 };
 
 /// State of a context: its timers, the program's words by connection, and releases of this turn. The reactor's thread,
 /// except parts().
-class ReactorContext::Impl {
+class HOLDFAST_INTERNAL ReactorContext::Impl {
 public:
     explicit Impl(ContextParts parts) : parts_(std::move(parts)) {}
 
@@ -47,6 +53,8 @@ public:
         thread_ = std::this_thread::get_id();
         mark_reactor_thread(parts_.run);
     }
+    /// Ends the bond: a later thread may have the same id.
+    void end() { thread_ = {}; }
     [[nodiscard]] Shard& shard() const { return parts_.shard; }
     [[nodiscard]] const ContextParts& parts() const { return parts_; }
     /// Returns nullptr if the connection does not exist here or, unless `may_end`, its end has been ordered. Throws
@@ -68,6 +76,7 @@ private:
 
     void check_thread() const;
 
+    const unsigned generation_ = fork_generation();
     const ContextParts parts_;
     std::thread::id thread_;
     std::string framed_;

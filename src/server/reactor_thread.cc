@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "base/fork_guard.h"
 #include "base/start_thread.h"
 
 namespace holdfast {
@@ -26,7 +27,8 @@ ReactorThread::~ReactorThread() {
 }
 
 std::function<void(std::function<void()>)> ReactorThread::line() {
-    return [line = line_](std::function<void()> work) {
+    return [line = line_, generation = fork_generation()](std::function<void()> work) {
+        if (generation != fork_generation()) return;  // in a child of fork(2): the lock may be held for ever
         const std::lock_guard lock(line->mutex);
         if (line->thread == nullptr) return;
         static_cast<void>(line->thread->post([run = std::move(work)](Shard&) { run(); }));
@@ -48,6 +50,7 @@ void ReactorThread::start(unsigned number) {
     thread_ = start_thread("reactor-" + std::to_string(number), [this] {
         begin_here();
         reactor_.run(shard_);
+        context_state_->end();
     });
 }
 

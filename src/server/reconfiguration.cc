@@ -168,9 +168,10 @@ std::optional<Error> Reconfiguration::prepare(const ListenerConfig& config) {
 std::optional<Error> Reconfiguration::prepare_new(const ListenerConfig& config) {
     const auto number = free_number();
     if (!number) {
-        return Error{
-            "listener " + in_quotes(config.name) +
-            " cannot be added: connections of removed listeners hold all numbers; reload again when they have ended"};
+        return Error{"listener " + in_quotes(config.name) +
+                         " cannot be added: connections of removed listeners hold all numbers; reload again when they "
+                         "have ended",
+                     ErrorCode::try_later};
     }
     auto tls = load_tls(config);
     if (!tls) return tls.error();
@@ -190,15 +191,17 @@ std::optional<Error> Reconfiguration::prepare_back(const RunningListener& before
     const bool other_bytes =
         before.config.framing != config.framing || before.config.proxy_protocol != config.proxy_protocol;
     if (!before.gone() && other_bytes) {
-        return Error{"listener " + in_quotes(config.name) +
-                     " cannot be added again: " + std::to_string(before.connections()) +
-                     " of its connections have another framing or proxy_protocol; reload again when they have ended"};
+        return Error{
+            "listener " + in_quotes(config.name) + " cannot be added again: " + std::to_string(before.connections()) +
+                " of its connections have another framing or proxy_protocol; reload again when they have ended",
+            ErrorCode::try_later};
     }
     if (!before.gone() && before.config.tls.enabled() != config.tls.enabled()) {
-        return Error{"listener " + in_quotes(config.name) +
-                     " cannot be added again: " + std::to_string(before.connections()) +
-                     (before.config.tls.enabled() ? " of its connections use TLS" : " of its connections use no TLS") +
-                     "; reload again when they have ended"};
+        return Error{
+            "listener " + in_quotes(config.name) + " cannot be added again: " + std::to_string(before.connections()) +
+                (before.config.tls.enabled() ? " of its connections use TLS" : " of its connections use no TLS") +
+                "; reload again when they have ended",
+            ErrorCode::try_later};
     }
     auto tls = load_tls(config);
     if (!tls) return tls.error();
@@ -248,7 +251,7 @@ std::optional<Error> Reconfiguration::prepare_changed(const RunningListener& bef
         const auto plan = plan_liveness(config.detect_within);
         if (!plan) return plan.error();
         const auto proved = prove_inheritance(plan.value());
-        if (!proved) return Error{"listener " + in_quotes(config.name) + ": " + proved.error().message};
+        if (!proved) return of_listener(config, proved.error());
         next.plan = proved.value();
     }
     change(std::move(next), std::move(sockets));
@@ -321,8 +324,8 @@ std::optional<Error> Reconfiguration::prepare() {
     for (std::size_t i = 0; i < parts_.threads.size(); ++i) to_reactors_.push_back(std::make_shared<ReactorPart>());
     put_off_acks(wanted_, parts_.threads.front()->pipeline(), report_);
     next_.config = reconfigured(before_->config, wanted_, report_);
-    for (const ListenerConfig& config : wanted_.listeners) {
-        if (auto error = prepare(config)) return error;
+    for (std::size_t i = 0; i < wanted_.listeners.size(); ++i) {
+        if (auto error = prepare(wanted_.listeners[i])) return at_listener(std::move(*error), i);
     }
     prepare_removed();
     for (const auto& part : to_reactors_) {

@@ -10,6 +10,7 @@
 
 #include <holdfast/server.h>
 
+#include "base/fork_guard.h"
 #include "base/memory_reserve.h"
 #include "base/system_failure.h"
 #include "base/wall_line.h"
@@ -36,24 +37,26 @@ constexpr std::size_t descriptors_at_once = 65'536;
 
 using std::chrono::milliseconds;
 
+Error no_handler(const std::string& why) { return {"cannot make" + why, ErrorCode::handler_failed}; }
+
 /// Calls the program's factory, which may fail in any way.
 Result<std::unique_ptr<EventHandler>> made_handler(const Server::HandlerFactory& make_handler, unsigned reactor) {
     const std::string whose = " the handler of reactor " + std::to_string(reactor);
-    if (!make_handler) return Error{"cannot make" + whose + ": the factory is empty; pass a function that returns one"};
+    if (!make_handler) return no_handler(whose + ": the factory is empty; pass a function that returns one");
     try {
         auto handler = make_handler(reactor);
-        if (handler == nullptr) return Error{"cannot make" + whose + ": the factory returned nullptr"};
+        if (handler == nullptr) return no_handler(whose + ": the factory returned nullptr");
         return handler;
     } catch (const std::exception& failure) {
-        return Error{"cannot make" + whose + ": the factory failed: " + failure.what()};
+        return no_handler(whose + ": the factory failed: " + failure.what());
     } catch (...) {
-        return Error{"cannot make" + whose + ": the factory threw something that is no std::exception"};
+        return no_handler(whose + ": the factory threw something that is no std::exception");
     }
 }
 
 }  // namespace
 
-std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundListener> bound,
+std::optional<Error> Server::Impl::start(Server& server, unsigned reactors, std::vector<BoundListener> bound,
                                          const HandlerFactory& make_handler) {
     Running running = *running_.get();
     const ServerConfig& config = running.config;
@@ -79,7 +82,7 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
     }
     if (auto error = cannot_acknowledge(config, threads_.front()->pipeline())) return error;
     running_.set(std::move(running));
-    for (const auto& thread : threads_) introduce(*thread);
+    for (const auto& thread : threads_) introduce(*thread, server);
     for (unsigned i = 0; i < reactors; ++i) threads_[i]->start(i);
     return std::nullopt;
 }
@@ -95,14 +98,15 @@ void Server::Impl::report_certificates() {
 }
 
 /// Connects the thread with the server and the device index, before the thread runs.
-void Server::Impl::introduce(ReactorThread& thread) {
+void Server::Impl::introduce(ReactorThread& thread, Server& server) {
     thread.know_server(
         {.shard = thread.shard(),
          .pipeline = thread.pipeline(),
          .run = run_,
          .post = [this](ConnectionId id, ReactorContext::Work work) { return post(id, std::move(work)); },
          .send_many = [this](std::span<const ConnectionId> ids, std::string_view bytes) { send_many(ids, bytes); },
-         .find = [this](std::string_view device) { return find(device); }});
+         .find = [this](std::string_view device) { return find(device); },
+         .server = &server});
     thread.pipeline().know_devices(
         {.directory = &directory_,
          .shard = &thread.shard(),
@@ -170,7 +174,28 @@ std::optional<Discrepancy> Server::Impl::about(Token number) {
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Server::~Server() = default;
+
+Server::~Server() {
+    if (impl_->is_of_parent()) {
+        static_cast<void>(
+            impl_.release());  // its threads do not exist here: nothing can be joined, or destroyed safely
+        return;
+    }
+    try {
+        refuse_on_reactor(impl_->run_);
+    } catch (const Misuse&) {
+        std::terminate();  // prints the text: a destructor has no other way
+    }
+    impl_->drain_until(SteadyTime{});
+    impl_->wait();  // handlers may use the server until their end
+}
+
+Server::Impl& Server::impl() const {
+    if (!impl_->is_of_parent()) return *impl_;
+    throw Misuse(
+        "cannot use a Server in a child of fork(), where its threads do not exist; start one in the child, or call "
+        "exec()");
+}
 
 Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const HandlerFactory& make_handler) {
     if (const auto errors = validate(config); !errors.empty()) return errors.front();
@@ -183,52 +208,63 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const Handler
     if (!first) return first.error();
     // The last exceptions before the reactors run: descriptors, threads, memory.
     try {
-        auto impl = std::make_unique<Impl>(std::move(first).value());
-        impl->report_certificates();
-        if (auto error = impl->start(reactors, std::move(bound).value(), make_handler)) return *error;
-        return std::unique_ptr<Server>(new Server(std::move(impl)));
+        guard_forks();
+        std::unique_ptr<Server> server(new Server(std::make_unique<Impl>(std::move(first).value())));
+        server->impl_->report_certificates();
+        if (auto error = server->impl_->start(*server, reactors, std::move(bound).value(), make_handler)) return *error;
+        return server;
     } catch (const std::system_error& failure) {
-        return Error{"cannot start the reactors: " + describe(failure)};
+        return Error{"cannot start the reactors: " + describe(failure), ErrorCode::out_of_resources};
     } catch (const std::bad_alloc&) {
-        return Error{
-            "cannot start the reactors: no memory; lower limits.max_connections or raise the process's limits"};
+        return Error{"cannot start the reactors: no memory; lower limits.max_connections or raise the process's limits",
+                     ErrorCode::out_of_resources};
     }
 }
 
-void Server::drain() { impl_->drain_until(impl_->clock_.steady() + impl_->running_.get()->config.drain_time); }
-void Server::stop_now() { impl_->drain_until(SteadyTime{}); }
+void Server::drain() { impl().drain_until(impl().clock_.steady() + impl().running_.get()->config.drain_time); }
+void Server::stop_now() { impl().drain_until(SteadyTime{}); }
 void Server::memory_exhausted() noexcept { impl_->admission_.buffers().exhausted(); }
-void Server::wait() { impl_->wait(); }
+void Server::wait() { impl().wait(); }
 
-ServerStatus Server::status() const { return impl_->status(); }
+ServerStatus Server::status() const { return impl().status(); }
+
+ServerConfig Server::config() const {
+    const auto running = impl().running_.get();
+    ServerConfig config = running->config;
+    config.listeners.clear();
+    for (const RunningListener& listener : running->listeners) {
+        if (!listener.leaving) config.listeners.push_back(listener.config);
+    }
+    return config;
+}
 
 void Server::note_duplicate(const DuplicateDevice& duplicate) {
-    impl_->directory_.note_duplicate(duplicate, impl_->clock_.steady());
+    impl().directory_.note_duplicate(duplicate, impl().clock_.steady());
 }
 
 milliseconds Server::silence() const {
     milliseconds longest{0};
-    const SteadyTime now = impl_->clock_.steady();
-    for (const auto& thread : impl_->threads_) longest = std::max(longest, thread->silence(now));
+    const SteadyTime now = impl().clock_.steady();
+    for (const auto& thread : impl().threads_) longest = std::max(longest, thread->silence(now));
     return longest;
 }
 
 std::vector<ClosedLife> Server::closed(const ClosedQuery& query) const { return closed_page(query).lives; }
-ClosedPage Server::closed_page(const ClosedQuery& query) const { return impl_->history_.find(query); }
-void Server::remember_closed(ClosedLife life) { impl_->history_.add(std::move(life)); }
-void Server::restore_closed(std::vector<ClosedLife> lives) { impl_->history_.restore(std::move(lives)); }
+ClosedPage Server::closed_page(const ClosedQuery& query) const { return impl().history_.find(query); }
+void Server::remember_closed(ClosedLife life) { impl().history_.add(std::move(life)); }
+void Server::restore_closed(std::vector<ClosedLife> lives) { impl().history_.restore(std::move(lives)); }
 
-BadItemPage Server::bad_items(const BadItemQuery& query) const { return impl_->bad_items_.find(query); }
+BadItemPage Server::bad_items(const BadItemQuery& query) const { return impl().bad_items_.find(query); }
 
 ConnectionPage Server::list(const ConnectionQuery& query) const {
     auto lists = query_all<std::shared_ptr<ConnectionList>>(
-        impl_->threads_, [this, &query](Shard& shard, Reply<std::shared_ptr<ConnectionList>> reply) {
+        impl().threads_, [this, &query](Shard& shard, Reply<std::shared_ptr<ConnectionList>> reply) {
             auto list = std::make_shared<ConnectionList>(query);
             shard.walk(
                 [this, &query, list, &shard](Connection& connection) {
-                    if (list->wants(connection, impl_->pipeline_of(shard).listener(connection.listener).name) &&
-                        impl_->is_listed(connection, shard, query))
-                        list->add(impl_->row_of(connection, shard));
+                    if (list->wants(connection, impl().pipeline_of(shard).listener(connection.listener).name) &&
+                        impl().is_listed(connection, shard, query))
+                        list->add(impl().row_of(connection, shard));
                 },
                 [list, reply] { reply(list); });
         });
@@ -247,43 +283,47 @@ std::optional<ConnectionDetail> Server::Impl::show(ConnectionId id) const {
     return query_connection<Answer>(id, std::nullopt, question);
 }
 
-std::optional<ConnectionDetail> Server::show(ConnectionId id) const { return impl_->show(id); }
+std::optional<ConnectionDetail> Server::show(ConnectionId id) const { return impl().show(id); }
 
-Reconciliation Server::reconcile() { return impl_->reconciler_.run(); }
-Observations Server::observe() { return take_observations(impl_->threads_); }
-std::vector<CensusEntry> Server::census() const { return take_census(impl_->threads_); }
+Reconciliation Server::reconcile() { return impl().reconciler_.run(); }
+Observations Server::observe() { return take_observations(impl().threads_); }
+std::vector<CensusEntry> Server::census() const { return take_census(impl().threads_); }
 std::vector<IpAddress> Server::sample_peers(std::size_t max) const {
-    return holdfast::sample_peers(impl_->threads_, max);
+    return holdfast::sample_peers(impl().threads_, max);
 }
 
 Result<ApplyReport> Server::apply(ServerConfig config) {
-    refuse_on_reactor(impl_->run_);
-    const std::lock_guard lock(impl_->applying_);
-    if (impl_->draining_.load(std::memory_order_relaxed)) {
-        return Error{"cannot apply the configuration: the gateway is stopping"};
+    refuse_on_reactor(impl().run_);
+    const std::lock_guard lock(impl().applying_);
+    if (impl().draining_.load(std::memory_order_relaxed)) {
+        return Error{"cannot apply the configuration: the gateway is stopping", ErrorCode::stopping};
     }
-    return apply_config({.clock = impl_->clock_,
-                         .running = impl_->running_,
-                         .admission = impl_->admission_,
-                         .notices = impl_->notices_,
-                         .threads = impl_->threads_},
+    return apply_config({.clock = impl().clock_,
+                         .running = impl().running_,
+                         .admission = impl().admission_,
+                         .notices = impl().notices_,
+                         .threads = impl().threads_},
                         config);
 }
 
 Result<DrainStatus> Server::drain_over(const DrainOrder& order) {
-    refuse_on_reactor(impl_->run_);
-    if (impl_->draining_.load(std::memory_order_relaxed))
-        return Error{"cannot drain: the gateway is stopping, and all connections end"};
-    return impl_->drains_.begin(order, *impl_->running_.get());
+    refuse_on_reactor(impl().run_);
+    if (impl().draining_.load(std::memory_order_relaxed))
+        return Error{"cannot drain: the gateway is stopping, and all connections end", ErrorCode::stopping};
+    return impl().drains_.begin(order, *impl().running_.get());
 }
 
 std::optional<DrainStatus> Server::cancel_drain() {
-    refuse_on_reactor(impl_->run_);
-    return impl_->drains_.cancel();
+    refuse_on_reactor(impl().run_);
+    return impl().drains_.cancel();
 }
 
-std::optional<ConnectionId> Server::find(std::string_view device) const { return impl_->find(device); }
+std::optional<ConnectionId> Server::find(std::string_view device) const { return impl().find(device); }
+
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 std::string_view version() noexcept { return HOLDFAST_VERSION; }
+
+}  // namespace HOLDFAST_PUBLIC
 
 }  // namespace holdfast

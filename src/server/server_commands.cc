@@ -27,20 +27,21 @@ void Server::Impl::send_many(std::span<const ConnectionId> ids, std::string_view
 
 std::optional<ProbeAnswer> Server::probe(ConnectionId id, milliseconds timeout) {
     using Answer = std::optional<ProbeAnswer>;
-    return impl_->query_connection<Answer>(id, std::nullopt,
-                                           [id, timeout](Shard& shard, Connection& connection, Reply<Answer> reply) {
-                                               shard.probe(connection, timeout, [id, reply](ProbeFindings findings) {
-                                                   findings.last.conn = id;
-                                                   reply(findings.last);
-                                               });
-                                           });
+    return impl().query_connection<Answer>(
+        id, std::nullopt, [id, timeout](Shard& shard, Connection& connection, Reply<Answer> reply) {
+            shard.probe(connection, as_timer(timeout), [id, reply](ProbeFindings findings) {
+                findings.last.conn = id;
+                reply(findings.last);
+            });
+        });
 }
 
 ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds timeout, OnSilent on_silent,
                                std::optional<std::uint8_t> listener) {
-    const SteadyTime began = impl_->clock_.steady();
+    const SteadyTime began = impl().clock_.steady();
+    timeout = as_timer(timeout);
     const auto findings = query_all<ProbeFindings>(
-        impl_->threads_, [&peer, timeout, on_silent, listener](Shard& shard, Reply<ProbeFindings> reply) {
+        impl().threads_, [&peer, timeout, on_silent, listener](Shard& shard, Reply<ProbeFindings> reply) {
             const bool marks = on_silent == OnSilent::suspect;
             const auto wanted = [peer, listener, marks](const Connection& connection) {
                 return (!peer || peer->contains(connection.peer.address)) &&
@@ -56,26 +57,26 @@ ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds t
     for (const ProbeFindings& found : findings) {
         summary.asked += found.probed;
         summary.alive += found.alive;
-        for (const Token number : found.silent) summary.silent.push_back({impl_->run_, number});
+        for (const Token number : found.silent) summary.silent.push_back({impl().run_, number});
     }
-    summary.waited = std::chrono::floor<milliseconds>(impl_->clock_.steady() - began);
+    summary.waited = std::chrono::floor<milliseconds>(impl().clock_.steady() - began);
     return summary;
 }
 
 bool Server::close(ConnectionId id, const CloseOrder& order) {
     const CloseInfo info = close_info(order);
     const std::string detail = kept_detail(order.detail);
-    return impl_->query_connection<bool>(id, false,
+    return impl().query_connection<bool>(id, false,
                                          [&](Shard& shard, Connection& connection, const Reply<bool>& reply) {
                                              reply(shard.close(connection, info, detail, order.flush));
                                          });
 }
 
-bool Server::post(ConnectionId id, ReactorContext::Work work) { return impl_->post(id, std::move(work)); }
-void Server::send_many(std::span<const ConnectionId> ids, std::string_view bytes) { impl_->send_many(ids, bytes); }
+bool Server::post(ConnectionId id, ReactorContext::Work work) { return impl().post(id, std::move(work)); }
+void Server::send_many(std::span<const ConnectionId> ids, std::string_view bytes) { impl().send_many(ids, bytes); }
 
 std::size_t Server::close_all(const Prefix& peer) {
-    const auto counts = query_all<std::size_t>(impl_->threads_, [&peer](Shard& shard, Reply<std::size_t> reply) {
+    const auto counts = query_all<std::size_t>(impl().threads_, [&peer](Shard& shard, Reply<std::size_t> reply) {
         auto count = std::make_shared<std::size_t>(0);
         shard.walk(
             [peer, count, &shard](Connection& connection) {
@@ -91,28 +92,28 @@ std::size_t Server::close_all(const Prefix& peer) {
 }
 
 SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
-    return impl_->query_connection<SendOutcome>(
+    return impl().query_connection<SendOutcome>(
         id, SendOutcome::no_such_connection,
         [this, json_object](Shard& shard, Connection& connection, const Reply<SendOutcome>& reply) {
             if (shard.is_unauthenticated(connection)) return reply(SendOutcome::no_such_connection);
             std::string framed;
-            append_framed(framed, impl_->pipeline_of(shard).listener(connection.listener).rules(), json_object);
+            append_framed(framed, impl().pipeline_of(shard).listener(connection.listener).rules(), json_object);
             reply(shard.send(connection, framed));
         });
 }
 
 Delivery Server::deliver(ConnectionId id, std::string_view json_object, milliseconds timeout) {
-    return impl_->query_connection<Delivery>(
+    return impl().query_connection<Delivery>(
         id, Delivery::absent,
         [this, json_object, timeout](Shard& shard, Connection& connection, const Reply<Delivery>& reply) {
             if (shard.is_unauthenticated(connection)) return reply(Delivery::absent);
             std::string framed;
-            append_framed(framed, impl_->pipeline_of(shard).listener(connection.listener).rules(), json_object);
+            append_framed(framed, impl().pipeline_of(shard).listener(connection.listener).rules(), json_object);
             const SendOutcome outcome = shard.send(connection, framed);
             if (outcome == SendOutcome::no_such_connection) return reply(Delivery::absent);
             if (outcome == SendOutcome::queue_full) return reply(Delivery::queue_full);
             shard.when_acknowledged(
-                shard.registry().number_of(connection), shard.time().steady + timeout,
+                shard.registry().number_of(connection), shard.time().steady + as_timer(timeout),
                 [reply](bool acknowledged) { reply(acknowledged ? Delivery::acked : Delivery::sent); });
         });
 }

@@ -12,6 +12,7 @@
 #include <holdfast/server.h>
 
 #include "base/clock.h"
+#include "base/fork_guard.h"
 #include "codec/framing.h"
 #include "server/active_config.h"
 #include "server/drains.h"
@@ -22,7 +23,7 @@
 namespace holdfast {
 
 /// Owns the parts in the order of their dependencies, and destroys them in reverse.
-class Server::Impl {
+class HOLDFAST_INTERNAL Server::Impl {
 public:
     explicit Impl(Running first)
         : run_(draw_run()),
@@ -38,10 +39,12 @@ public:
     Impl& operator=(const Impl&) = delete;
     ~Impl() { drain_until(SteadyTime{}); }
 
-    [[nodiscard]] std::optional<Error> start(unsigned reactors, std::vector<BoundListener> bound,
+    [[nodiscard]] std::optional<Error> start(Server& server, unsigned reactors, std::vector<BoundListener> bound,
                                              const HandlerFactory& make_handler);
     void report_certificates();
-    void introduce(ReactorThread& thread);
+    void introduce(ReactorThread& thread, Server& server);
+    /// Returns true in a child of fork(2), where the threads of this object do not exist.
+    [[nodiscard]] bool is_of_parent() const noexcept { return generation_ != fork_generation(); }
     void drain_until(SteadyTime deadline) {
         draining_.store(true, std::memory_order_relaxed);
         for (const auto& thread : threads_) {
@@ -55,6 +58,7 @@ public:
         for (const auto& thread : threads_) thread->wait();
     }
     bool post(ConnectionId id, ReactorContext::Work work) {
+        refuse_empty(!work, "post()");
         ReactorThread* const thread = thread_of(id);
         return thread != nullptr && thread->post_work(std::move(work));
     }
@@ -87,6 +91,7 @@ public:
     [[nodiscard]] T query_connection(ConnectionId id, T absent,
                                      std::function<void(Shard&, Connection&, Reply<T>)> question) const;
 
+    const unsigned generation_ = fork_generation();
     const SystemClock clock_;
     const std::uint32_t run_;
     const SteadyTime started_ = clock_.steady();

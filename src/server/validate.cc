@@ -19,11 +19,32 @@ using Violations = std::vector<Violation>;
 
 constexpr std::size_t key_length = 255;
 
+/// Returns a text of ours with the option names of the file, or with the members that have them.
+std::string in_words(std::string_view text, Words words) {
+    std::string result(text);
+    if (words == Words::file) return result;
+    for (const std::string_view prefix : {"tls_", "ids_file"}) {
+        for (std::size_t at = result.find(prefix); at != std::string::npos; at = result.find(prefix, at + 1)) {
+            if (prefix == "tls_")
+                result[at + 3] = '.';
+            else
+                result.insert(std::exchange(at, at + 4), "tls.");
+        }
+    }
+    return result;
+}
+
+/// Returns the option with its section: "max_bytes in [item]", or "item.max_bytes".
+std::string with_section(Section section, std::string_view key, Words words) {
+    if (words == Words::file) return std::string(key) + in_section(section);
+    return section == Section::top ? std::string(key) : std::string(name_of(section)) + "." + std::string(key);
+}
+
 /// Collects the violations of one listener.
 class ListenerCheck {
 public:
-    ListenerCheck(ListenerConfig listener, std::size_t index, Violations& out)
-        : listener_(std::move(listener)), index_(index), out_(out) {}
+    ListenerCheck(ListenerConfig listener, std::size_t index, Words words, Violations& out)
+        : listener_(std::move(listener)), index_(index), words_(words), out_(out) {}
 
     void run() {
         check_name();
@@ -74,19 +95,17 @@ private:
     /// Checks which TLS keys go together, without reading the files.
     void check_tls(const TlsConfig& tls) {
         const auto need = [&](bool missing, std::string_view option, const char* what) {
-            if (missing) add(option, in_listener() + std::string(option) + " is not set; " + what);
+            if (missing) complain(option, " is not set; ", what);
         };
         const auto alone = [&](const std::string& value, std::string_view option, const char* what) {
-            if (!value.empty()) add(option, in_listener() + std::string(option) + " is set, but " + what);
+            if (!value.empty()) complain(option, " is set, but ", what);
         };
         if (tls.enabled()) {
             need(tls.key.empty(), "tls_key", "name the file with the key of tls_certificate");
         } else {
             alone(tls.key, "tls_key", "tls_certificate is not; name both files or neither");
-            if (tls.client != TlsClient::off) {
-                add("tls_client", in_listener() + "tls_client needs TLS; name the files tls_certificate and tls_key");
-                return;
-            }
+            if (tls.client != TlsClient::off)
+                return complain("tls_client", " needs TLS; ", "name the files tls_certificate and tls_key");
         }
         if (tls.client == TlsClient::required) {
             alone(listener_.tokens_file, "tokens_file",
@@ -102,9 +121,14 @@ private:
         alone(tls.ids_file, "ids_file", unasked);
     }
 
+    /// Adds a sentence that begins with the option. All of it is text of ours.
+    void complain(std::string_view option, const char* state, const char* what) {
+        add(option, in_listener() + in_words(std::string(option) + state + what, words_));
+    }
+
     void report(std::string_view option, const std::optional<std::string>& complaint) {
         if (!complaint) return;
-        add(option, in_listener() + std::string(option) + ": " + *complaint);
+        add(option, in_listener() + in_words(option, words_) + ": " + *complaint);
     }
 
     void add(std::string_view option, std::string message) {
@@ -115,6 +139,7 @@ private:
 
     ListenerConfig listener_;  // a copy, since Object needs a mutable struct
     std::size_t index_;
+    Words words_;
     Violations& out_;
 };
 
@@ -142,9 +167,11 @@ void check_pair(const ServerConfig& config, std::size_t first, std::size_t secon
     }
 }
 
-void check_listeners(const ServerConfig& config, Violations& out) {
+void check_listeners(const ServerConfig& config, Words words, Violations& out) {
     if (config.listeners.empty()) {
-        out.push_back({std::nullopt, "listener", "", "no listener is configured; add a [[listener]]"});
+        out.push_back({std::nullopt, "listener", "",
+                       std::string("no listener is configured; add a ") +
+                           (words == Words::file ? "[[listener]]" : "ListenerConfig")});
     }
     if (config.listeners.size() > max_listeners) {
         out.push_back({std::nullopt, "listener", "",
@@ -153,23 +180,23 @@ void check_listeners(const ServerConfig& config, Violations& out) {
         return;
     }
     for (std::size_t i = 0; i < config.listeners.size(); ++i) {
-        ListenerCheck(config.listeners[i], i, out).run();
+        ListenerCheck(config.listeners[i], i, words, out).run();
         for (std::size_t j = 0; j < i; ++j) check_pair(config, j, i, out);
     }
 }
 
-void check_key(const std::string& key, Violations& out) {
+void check_key(const std::string& key, Words words, Violations& out) {
     if (key.size() <= key_length) return;
-    out.push_back(
-        {std::nullopt, "item", "key",
-         "key in [item] has " + std::to_string(key.size()) + " bytes; write at most " + std::to_string(key_length)});
+    out.push_back({std::nullopt, "item", "key",
+                   with_section(Section::item, "key", words) + " has " + std::to_string(key.size()) +
+                       " bytes; write at most " + std::to_string(key_length)});
 }
 
-void check_rest(ServerConfig config, Violations& out) {
-    check_key(config.item.key, out);
-    const auto report = [&out](const Option& option, const std::string& error) {
+void check_rest(ServerConfig config, Words words, Violations& out) {
+    check_key(config.item.key, words, out);
+    const auto report = [words, &out](const Option& option, const std::string& error) {
         out.push_back({std::nullopt, name_of(option.section), option.key,
-                       std::string(option.key) + in_section(option.section) + ": " + error});
+                       with_section(option.section, option.key, words) + ": " + error});
     };
     for (const Option& option : server_options()) {
         if (option.section == Section::listener) continue;
@@ -179,23 +206,33 @@ void check_rest(ServerConfig config, Violations& out) {
     if (config.limits.buffer_budget == 0 || config.limits.buffer_budget >= min) return;
     report(*find_option(Section::limits, "buffer_budget"),
            format_size(config.limits.buffer_budget) + " is too small for 16 of the largest items; write at least " +
-               format_size(min) + ", lower max_bytes in [item], or write 0 for no budget");
+               format_size(min) + ", lower " + with_section(Section::item, "max_bytes", words) +
+               ", or write 0 for no budget");
 }
 
 }  // namespace
 
-std::vector<Violation> find_violations(const ServerConfig& config) {
+std::vector<Violation> find_violations(const ServerConfig& config, Words words) {
     Violations out;
-    check_rest(config, out);
-    check_listeners(config, out);
+    check_rest(config, words, out);
+    check_listeners(config, words, out);
     return out;
 }
 
 bool overlap(const Endpoint& a, const Endpoint& b) { return covers(a, b) || covers(b, a); }
 
+std::string member_of(std::string_view option) { return in_words(option, Words::program); }
+
 std::vector<Error> validate(const ServerConfig& config) {
     std::vector<Error> errors;
-    for (Violation& violation : find_violations(config)) errors.push_back(Error{std::move(violation.message)});
+    for (Violation& violation : find_violations(config, Words::program)) {
+        std::string field(violation.section);
+        if (violation.section == "listener") field = "listeners";
+        if (violation.listener) field += "[" + std::to_string(*violation.listener) + "]";
+        if (!field.empty() && !violation.option.empty()) field += ".";
+        errors.push_back(
+            {std::move(violation.message), ErrorCode::invalid_config, field + member_of(violation.option)});
+    }
     return errors;
 }
 

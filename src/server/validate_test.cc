@@ -18,7 +18,7 @@ using testing::ElementsAre;
 
 std::vector<std::string> messages(const ServerConfig& config) {
     std::vector<std::string> out;
-    for (const Error& error : validate(config)) out.push_back(error.message);
+    for (const Violation& violation : find_violations(config)) out.push_back(violation.message);
     return out;
 }
 

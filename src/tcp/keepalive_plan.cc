@@ -64,16 +64,20 @@ double rounds_per_day(const LivenessPlan& plan) { return 86'400.0 / static_cast<
 
 }  // namespace
 
+inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
+
 Result<LivenessPlan> plan_liveness(milliseconds detect_within) {
     if (detect_within < min_detect_within) {
         return Error{"detect_within = " + std::to_string(detect_within.count()) +
-                     " ms is too short: idle time, probe and timer slack need whole seconds; "
-                     "choose 3s or more (10s or more tolerates four lost probes)"};
+                         " ms is too short: idle time, probe and timer slack need whole seconds; "
+                         "choose 3s or more (10s or more tolerates four lost probes)",
+                     ErrorCode::invalid_argument};
     }
     if (detect_within > max_detect_within) {
         return Error{"detect_within = " + std::to_string(detect_within.count() / 1000) +
-                     " s is above 1 h: firewalls and NAT drop the state of a silent connection long before; "
-                     "choose 1h or less"};
+                         " s is above 1 h: firewalls and NAT drop the state of a silent connection long before; "
+                         "choose 1h or less",
+                     ErrorCode::invalid_argument};
     }
     LivenessPlan plan;
     plan.detect_within = detect_within;
@@ -107,5 +111,7 @@ milliseconds safe_outage(const LivenessPlan& plan) {
     const LivenessPlan::SafeOutage& safe = plan.safe_outage;
     return std::min(safe.idle, plan.rto_max > seconds(0) ? safe.in_flight : safe.in_flight_uncapped);
 }
+
+}  // namespace HOLDFAST_PUBLIC
 
 }  // namespace holdfast

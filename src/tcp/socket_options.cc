@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "base/fork_guard.h"
 #include "base/kernel.h"
 #include "tcp/sockaddr.h"
 
@@ -64,23 +65,45 @@ std::optional<int> get_int(int fd, int level, int option) {
 /// Returns true if the kernel does not know the option.
 bool is_lacking(const SocketOption& option) { return option.may_lack && errno == ENOPROTOOPT; }
 
-Result<UniqueFd> stream_socket(const Endpoint& address) {
-    UniqueFd fd(::socket(address.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!fd.valid()) return Error{"cannot create a socket for " + to_string(address) + ": " + errno_text()};
-    return fd;
+/// Returns the code of a failed call's errno.
+ErrorCode code_of(int error) noexcept {
+    switch (error) {
+        case EADDRINUSE:
+            return ErrorCode::address_in_use;
+        case EADDRNOTAVAIL:
+            return ErrorCode::address_unavailable;
+        case EACCES:
+        case EPERM:
+            return ErrorCode::not_permitted;
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM:
+            return ErrorCode::out_of_resources;
+        default:
+            return ErrorCode::system;
+    }
+}
+
+/// Returns the error of a call that has just failed.
+Error failed(const std::string& what, const std::string& remedy = "") {
+    const ErrorCode code = code_of(errno);
+    return {what + ": " + errno_text() + remedy, code};
 }
 
 Error cannot_listen(const Endpoint& address) {
-    std::string message = "cannot listen on " + to_string(address) + ": " + errno_text();
-    if (errno == EADDRINUSE)
-        message += "; stop the program that has it (see `ss -ltnp`), or choose another address with --listen";
-    if (errno == EADDRNOTAVAIL) message += "; choose an address of this machine (see `ip address`)";
-    if (errno == EACCES) {
-        message +=
-            "; choose a port above 1023, or restart the gateway with CAP_NET_BIND_SERVICE, as root with --user, or "
-            "by its systemd unit";
-    }
-    return {message};
+    std::string remedy;
+    if (errno == EADDRINUSE) remedy = "; stop the program that has it (see `ss -ltnp`), or choose another address";
+    if (errno == EADDRNOTAVAIL) remedy = "; choose an address of this machine (see `ip address`)";
+    if (errno == EACCES) remedy = "; choose a port above 1023, or restart with CAP_NET_BIND_SERVICE";
+    return failed("cannot listen on " + to_string(address), remedy);
+}
+
+Result<UniqueFd> stream_socket(const Endpoint& address) {
+    UniqueFd fd(::socket(address.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!fd.valid()) return failed("cannot create a socket for " + to_string(address));
+    close_in_child(fd.get());
+    return fd;
 }
 
 std::optional<Error> bind_to(int fd, const Endpoint& address, bool reuse_port) {
@@ -101,15 +124,14 @@ Result<UniqueFd> accept_from_itself(int listener) {
     if (!client) return client;
     const SocketAddress name = to_socket_address(address.value());
     if (::connect(client.value().get(), name.get(), name.length) != 0 && errno != EINPROGRESS) {
-        return Error{"cannot connect to " + to_string(address.value()) +
-                     " to prove the socket options: " + errno_text()};
+        return failed("cannot connect to " + to_string(address.value()) + " to prove the socket options");
     }
     pollfd waiting{listener, POLLIN, 0};
     if (kernel::poll(&waiting, 1, 2'000) != 1)
-        return Error{"loopback does not deliver connections; set the interface up (`ip link set lo up`)"};
+        return Error{"loopback does not deliver connections; set the interface up (`ip link set lo up`)",
+                     ErrorCode::system};
     UniqueFd accepted(kernel::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
-    if (!accepted.valid())
-        return Error{"cannot accept a connection from this process to prove the socket options: " + errno_text()};
+    if (!accepted.valid()) return failed("cannot accept a connection from this process to prove the socket options");
     return accepted;
 }
 
@@ -118,8 +140,8 @@ Result<UniqueFd> accept_from_itself(int listener) {
 std::optional<Error> apply_plan(int fd, const LivenessPlan& plan) {
     for (const SocketOption& option : options_of(plan)) {
         if (!set_int(fd, option.level, option.option, option.value) && !is_lacking(option)) {
-            return Error{std::string("the kernel refuses ") + option.name + " = " + std::to_string(option.value) +
-                         ": " + errno_text() + "; choose another detect_within"};
+            return failed(std::string("the kernel refuses ") + option.name + " = " + std::to_string(option.value),
+                          "; choose another detect_within");
         }
     }
     return std::nullopt;
@@ -152,8 +174,7 @@ Result<LivenessPlan> read_back_plan(int fd, const LivenessPlan& plan) {
     const auto interval = get_int(fd, IPPROTO_TCP, TCP_KEEPINTVL);
     const auto count = get_int(fd, IPPROTO_TCP, TCP_KEEPCNT);
     const auto user_timeout = get_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT);
-    if (!idle || !interval || !count || !user_timeout)
-        return Error{"cannot read the keep-alive options of a socket: " + errno_text()};
+    if (!idle || !interval || !count || !user_timeout) return failed("cannot read the keep-alive options of a socket");
     LivenessPlan kernel = plan;
     kernel.idle = std::chrono::seconds(*idle);
     kernel.interval = std::chrono::seconds(*interval);
@@ -174,8 +195,10 @@ Result<LivenessPlan> prove_inheritance(const LivenessPlan& plan) {
         if (!value && is_lacking(option)) continue;
         if (value != option.value) {
             return Error{std::string("an accepted socket has ") + option.name + " = " +
-                         (value ? std::to_string(*value) : errno_text()) + " where " + std::to_string(option.value) +
-                         " was set on its listener; check this kernel with `holdfast plan`"};
+                             (value ? std::to_string(*value) : errno_text()) + " where " +
+                             std::to_string(option.value) +
+                             " was set on its listener; check this kernel with `holdfast plan`",
+                         ErrorCode::system};
         }
     }
     return read_back_plan(accepted.value().get(), plan);
@@ -199,8 +222,7 @@ Result<UniqueFd> listen_on(const ListenOptions& options, const LivenessPlan& pla
 
 Result<Endpoint> local_endpoint(int fd) {
     SocketAddress address;
-    if (::getsockname(fd, address.get(), &address.length) != 0)
-        return Error{"cannot read a socket's own address: " + errno_text()};
+    if (::getsockname(fd, address.get(), &address.length) != 0) return failed("cannot read a socket's own address");
     return to_endpoint(address);
 }
 

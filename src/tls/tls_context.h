@@ -20,7 +20,7 @@ namespace holdfast {
 /// A fault, and the listener's option that names the file.
 struct TlsFault {
     std::string_view option;
-    std::string message;
+    std::string message;  ///< begins with the option
 };
 
 /// Files of a client's side: `holdfast load` and tests.

@@ -51,6 +51,25 @@ for order in "$testing" "${testing/-lholdfast_testing -l:libholdfast.a/-l:libhol
   "$work/handler_test" >"$work/handler_test.out" || fail "the test of a handler fails: $(cat "$work/handler_test.out")"
 done
 echo "pkg-config_testing: ok"
-# The shared library must export exactly the declarations of the public headers.
-hidden=$(nm -DC --defined-only "$(dirname "$pc")/libholdfast.so" | grep -E ' holdfast::(Shard|Reactor|Pipeline|ReactorThread|Connection)::' || true)
-[ -z "$hidden" ] || fail "the shared library gives out internals: $hidden"
+# A program that has this tree as a part of its own: the library alone, quietly, and nothing of it is installed.
+mkdir "$work/part"
+cat >"$work/part/CMakeLists.txt" <<END
+cmake_minimum_required(VERSION 3.25)
+project(part LANGUAGES CXX)
+add_subdirectory($PWD holdfast)
+add_executable(server $PWD/examples/minimal/server.cc)
+target_link_libraries(server PRIVATE holdfast::holdfast)
+END
+cmake -S "$work/part" -B "$work/part/build" -GNinja -DHOLDFAST_UNITY=ON >"$work/part.log" 2>&1 || fail "as a part: $(cat "$work/part.log")"
+cmake --build "$work/part/build" >>"$work/part.log" 2>&1 || fail "as a part: $(tail -20 "$work/part.log")"
+! grep -i warning "$work/part.log" || fail "as a part, the build has warnings"
+! grep -qE -- '-Wall|-Werror' "$work/part/build/build.ninja" || fail "as a part, flags of our own warnings are set"
+cmake --install "$work/part/build" --prefix "$work/part/tree" >/dev/null
+[ -z "$(find "$work/part/tree" -type f 2>/dev/null)" ] || fail "as a part, it installs files"
+ctest --test-dir "$work/part/build" -N | grep -q "Total Tests: 0" || fail "as a part, it has tests"
+[ ! -e "$work/part/build/holdfast/holdfast" ] || fail "as a part, it builds the command"
+try subproject "$work/part/build/server"
+
+# The shared library exports exactly the declarations of the public headers, and the headers are quiet in a user's program.
+python3 tests/public_api.py "$work/tree/include/holdfast" "$(dirname "$pc")/libholdfast.so" || fail "the public API is not as the headers say"
+echo "public API: ok"
