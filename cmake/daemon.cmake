@@ -11,7 +11,7 @@ pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 
 holdfast_module(cli COLD ALONE consumer.cc
-                DEPENDS daemon top api config doctor load server device spool client codec options model net text base
+                DEPENDS daemon top api config doctor load conformance server device spool client codec options model net text base
                 LIBRARIES CLI11::CLI11 simdjson::simdjson)
 holdfast_module(daemon COLD DEPENDS api watch alarm trend config fleet forward sink spool server codec options model net text base
                 LIBRARIES spdlog::spdlog PkgConfig::capng simdjson::simdjson)
@@ -19,6 +19,7 @@ holdfast_module(top WITH cli COLD DEPENDS api client model net text LIBRARIES ${
 holdfast_module(client WITH cli COLD DEPENDS http_client model net text base LIBRARIES simdjson::simdjson)
 holdfast_module(doctor WITH daemon COLD DEPENDS server tcp model net text base)
 holdfast_module(load DEPENDS codec tls tcp reactor model net text base)
+holdfast_module(conformance WITH load DEPENDS codec tcp model net text base LIBRARIES simdjson::simdjson)
 holdfast_module(api COLD DEPENDS watch server alarm detect trend fleet forward sink spool http_server codec options model net text
                 base LIBRARIES simdjson::simdjson)
 include(cmake/dashboard.cmake)

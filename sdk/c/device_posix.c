@@ -34,18 +34,21 @@ static void read_input(void) {
 
 static bool has_line(void) { return memchr(input, '\n', input_size) != NULL; }
 
-/* Adds the whole lines of the input, as far as the memory has room. */
-static void add_lines(hf_device *device) {
+/* Adds the whole lines of the input, as far as the memory has room. Returns whether there was one. */
+static bool add_lines(hf_device *device) {
     char *end = NULL;
+    bool any = false;
     while ((end = memchr(input, '\n', input_size)) != NULL) {
         const size_t size = (size_t)(end - input);
         const hf_status added = hf_device_add(device, input, size);
-        if (added == HF_FULL) return;
+        if (added == HF_FULL) return any;
+        any = true;
         if (added != HF_OK) fprintf(stderr, "no item: %.*s\n", (int)size, input);
         input_size -= size + 1;
         memmove(input, end + 1, input_size);
     }
     if (input_size == sizeof input) input_size = 0; /* a line that is too long for an item */
+    return any;
 }
 
 int main(int argc, char **argv) {
@@ -67,8 +70,8 @@ int main(int argc, char **argv) {
         return 2;
     }
     while (true) {
-        add_lines(&device);
         const uint32_t wait = hf_device_poll(&device);
+        if (add_lines(&device)) continue; /* acks may have made room */
         if (input_ended && !has_line() && hf_device_pending(&device) == 0) break;
         const bool reads = !input_ended && !has_line();
         if (hf_posix_wait(&posix, reads ? STDIN_FILENO : -1, wait)) read_input();

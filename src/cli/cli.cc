@@ -74,35 +74,17 @@ int act(const std::function<int()>& action) {
     return code == exit_good ? static_cast<int>(exit_answer_is_no) : code;
 }
 
-std::vector<Verb> own_verbs(const Verb& root) {
-    return {make_serve_verb(),
-            make_check_verb(),
-            make_plan_verb(),
-            make_token_verb(),
-            make_status_verb(),
-            make_top_verb(),
-            make_list_verb(),
-            make_show_verb(),
-            make_closed_verb(),
-            make_bad_verb(),
-            make_probe_verb(),
-            make_close_verb(),
-            make_send_verb(),
-            make_drain_verb(),
-            make_alarms_verb(),
-            make_reload_verb(),
-            make_consume_verb(),
-            make_spool_verb(),
-            make_doctor_verb(),
-            make_load_verb(),
-            make_demo_verb(),
-            make_device_verb(),
-            make_tail_verb(),
-            make_version_verb(),
-            make_completions_verb(root),
-            make_manual_verb(root),
-            make_help_verb(root),
-            make_describe_verb()};
+std::vector<Verb> main_verbs() {
+    return {make_serve_verb(),       make_check_verb(),   make_plan_verb(),   make_token_verb(),  make_status_verb(),
+            make_top_verb(),         make_list_verb(),    make_show_verb(),   make_closed_verb(), make_bad_verb(),
+            make_probe_verb(),       make_close_verb(),   make_send_verb(),   make_drain_verb(),  make_alarms_verb(),
+            make_reload_verb(),      make_consume_verb(), make_spool_verb(),  make_doctor_verb(), make_load_verb(),
+            make_conformance_verb(), make_demo_verb(),    make_device_verb(), make_tail_verb(),   make_version_verb()};
+}
+
+/// Returns the verbs that print texts about the others.
+std::vector<Verb> text_verbs(const Verb& root) {
+    return {make_completions_verb(root), make_manual_verb(root), make_help_verb(root), make_describe_verb()};
 }
 
 /// Adds the verbs that follow from endpoints alone, before `reload`.
@@ -116,7 +98,9 @@ void add_endpoint_verbs(Verb& root) {
 }  // namespace
 
 void fill_verbs(Verb& root) {
-    root.parts = own_verbs(root);
+    root.parts = main_verbs();
+    std::vector<Verb> texts = text_verbs(root);
+    std::move(texts.begin(), texts.end(), std::back_inserter(root.parts));
     add_endpoint_verbs(root);
 }
 

@@ -16,6 +16,7 @@ void fill_verbs(Verb& root);
 [[nodiscard]] Verb make_close_verb();
 [[nodiscard]] Verb make_closed_verb();
 [[nodiscard]] Verb make_bad_verb();
+[[nodiscard]] Verb make_conformance_verb();
 [[nodiscard]] Verb make_consume_verb();
 [[nodiscard]] Verb make_demo_verb();
 [[nodiscard]] Verb make_device_verb();

@@ -1,0 +1,3 @@
+module holdfast/device
+
+go 1.19

@@ -1,0 +1,31 @@
+"""A device whose items are the lines of standard input. Ends after the end of the input, once every item is acknowledged.
+
+    echo '{"ip":"10.20.30.40"}' | python3 main.py 127.0.0.1 7000 device-17 [lines|length] [TOKEN]"""
+
+import select
+import sys
+
+from holdfast_device import Device
+
+
+def main():
+    host, port, name = sys.argv[1:4]
+    framing, token = sys.argv[4] if len(sys.argv) > 4 else "lines", sys.argv[5] if len(sys.argv) > 5 else None
+    device = Device(host, int(port), name, token=token, length=framing == "length", on_message=print,
+                    on_refused=lambda seq, reason: print("item %d was refused: %s" % (seq, reason)))
+    source = open(0, "rb", 0)  # poll() does not see what a buffer has
+    waiting, ended = "", False
+    ready = select.poll()
+    ready.register(source, select.POLLIN)
+    while not ended or waiting or device.pending():
+        if not waiting and not ended and ready.poll(0):
+            waiting = source.readline().decode()
+            ended = waiting == ""
+        if waiting and device.add(waiting):
+            waiting = ""
+            continue
+        device.poll(20)
+    device.close()
+
+
+main()

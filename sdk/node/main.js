@@ -1,0 +1,26 @@
+// A device whose items are the lines of standard input. Ends after the end of the input, once every item is acknowledged.
+//
+//     echo '{"ip":"10.20.30.40"}' | node main.js 127.0.0.1 7000 device-17 [lines|length] [TOKEN]
+'use strict';
+const {createInterface} = require('node:readline');
+const {Device} = require('./holdfast_device.js');
+
+const [host, port, id, framing, token] = process.argv.slice(2);
+const device = new Device({host, port: Number(port), id, token, length: framing === 'length'});
+const lines = createInterface({input: process.stdin});
+const waiting = [];
+let ended = false;
+
+function goOn() {
+  while (waiting.length > 0 && device.add(waiting[0])) waiting.shift();
+  if (waiting.length > 0) lines.pause();
+  else lines.resume();
+  if (ended && waiting.length === 0 && device.pending() === 0) device.stop();
+}
+
+lines.on('line', (line) => { waiting.push(line); goOn(); });
+lines.on('close', () => { ended = true; goOn(); });
+device.on('acked', goOn);
+device.on('message', (message) => console.log(JSON.stringify(message)));
+device.on('refused', (seq, reason) => console.error(`item ${seq} was refused: ${reason}`));
+device.start();
