@@ -59,7 +59,7 @@ if(NOT HOLDFAST_INSTALL)
 endif()
 
 # Programs of docs/tasks/embed.md, which the process tests build and run.
-foreach(example application_auth device_manager handler_test relay)
+foreach(example application_auth device_manager handler_test relay tracker_bridge)
   add_executable(${example} EXCLUDE_FROM_ALL examples/${example}.cc)
   target_link_libraries(${example} PRIVATE holdfast holdfast_flags)
 endforeach()

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,15 +15,43 @@
 namespace holdfast {
 inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
+class Codec;  // holdfast/codec.h
+
 /// How a byte stream is cut into items.
 enum class Framing : std::uint8_t {
-    ndjson,  ///< one JSON object per line, ended by \n or \r\n
-    json,    ///< consecutive JSON objects, with or without white space between them
-    length,  ///< 4 bytes of length, big-endian, then the JSON object
+    ndjson,        ///< one item per line, ended by \n or \r\n
+    json,          ///< consecutive JSON objects, with or without white space between them
+    length,        ///< 4 bytes of length, big-endian, then the item
+    length_field,  ///< a header with a length, as LengthField describes, then the rest of the item
 };
 
 [[nodiscard]] std::string_view to_string(Framing framing) noexcept;
 [[nodiscard]] std::optional<Framing> parse_framing(std::string_view word) noexcept;
+
+/// Order of the bytes of a number.
+enum class ByteOrder : std::uint8_t {
+    big,     ///< most significant byte first, the network's order
+    little,  ///< least significant byte first
+};
+
+/// Header of the framing `length_field`. A frame has offset + width + length + adjustment bytes, where the length is
+/// the value of the field.
+struct LengthField {
+    unsigned offset = 0;  ///< bytes before the field
+    unsigned width = 2;   ///< of the field: 1, 2, 3, 4 or 8 bytes
+    ByteOrder order = ByteOrder::big;
+    int adjustment = 0;  ///< added to the length; negative where it counts bytes of the header, too
+    unsigned strip = 0;  ///< bytes at the front of a frame that are no part of the item
+
+    friend bool operator==(const LengthField&, const LengthField&) = default;
+};
+
+/// Content of items. All but `json` have no key field: their key is the id of the device, or else its address.
+enum class Payload : std::uint8_t {
+    json,    ///< a JSON object with a key field
+    text,    ///< UTF-8; a string in events
+    base64,  ///< any bytes; a string of Base64 (RFC 4648, 4) in events
+};
 
 /// Consequence of an item that exceeds ItemConfig::max_bytes.
 enum class Oversize : std::uint8_t {
@@ -40,6 +69,8 @@ enum class LoneSurrogates : std::uint8_t {
 /// Whether a proxy sends the device's address in front of each connection (the PROXY protocol of HAProxy).
 enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
 
+[[nodiscard]] std::string_view to_string(ByteOrder order) noexcept;
+[[nodiscard]] std::string_view to_string(Payload payload) noexcept;
 [[nodiscard]] std::string_view to_string(ProxyProtocol version) noexcept;
 
 /// Whether devices authenticate with a certificate.
@@ -81,7 +112,12 @@ struct ListenerConfig {
     std::string address = "127.0.0.1:7000";  ///< "[::]:7000" takes IPv4 and IPv6; port 0 lets the kernel choose
     Framing framing = Framing::ndjson;
     std::string delimiter = {};  ///< of 1 to 8 bytes: ends an ndjson item in place of a line end; empty: a line end
-    bool arrays = false;         ///< a top-level array is a batch: each of its elements is an item
+    LengthField length_field = {};
+    Payload payload = Payload::json;
+    /// Makes the codec of each reactor, which takes the place of the framing; empty: the framing. A change of a running
+    /// listener's codec needs a restart.
+    std::function<std::unique_ptr<Codec>()> codec = {};
+    bool arrays = false;  ///< a top-level array is a batch: each of its elements is an item
     Oversize oversize = Oversize::close;
     std::chrono::milliseconds detect_within{30'000};  ///< 3 s to 1 h: see liveness.h
     /// Closes after this time without a complete item; nullopt: off.

@@ -12,8 +12,18 @@ namespace holdfast {
 inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 /// Why a started item was not one. The words are the metric's labels.
-enum class BadItem : std::uint8_t { not_json, not_object, no_key, bad_utf8, too_deep, too_large, bad_hello, bad_seq };
-inline constexpr std::size_t bad_item_count = 8;
+enum class BadItem : std::uint8_t {
+    not_json,
+    not_object,
+    no_key,
+    bad_utf8,
+    too_deep,
+    too_large,
+    bad_hello,
+    bad_seq,
+    malformed,  ///< it breaks the rules of the listener's codec or of its framing `length_field`
+};
+inline constexpr std::size_t bad_item_count = 9;
 [[nodiscard]] std::string_view to_string(BadItem kind) noexcept;
 
 /// The limit that turned a connection away. The words are the metric's labels.

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <variant>
 
+#include <holdfast/config.h>
 #include <holdfast/counters.h>
 #include <holdfast/endpoint.h>
 #include <holdfast/liveness.h>
@@ -113,10 +114,11 @@ struct ItemEvent {
     Endpoint peer = {};
     std::uint64_t n = 0;         ///< 1 for the connection's first item
     std::string_view key = {};   ///< value of the key field, unescaped, UTF-8
-    std::string_view item = {};  ///< the device's JSON object, byte for byte
+    std::string_view item = {};  ///< the device's item, byte for byte: a JSON object, or as `payload` says
     EventTime at = {};
     DeviceName device = {};
-    std::uint64_t seq = 0;               ///< the device's number for it, in its session; 0: unnumbered
+    std::uint64_t seq = 0;  ///< the device's number for it, in its session; 0: unnumbered
+    Payload payload = Payload::json;
     const ItemFields* fields = nullptr;  ///< of `item`, parsed; null in an event of a program's own
 
     /// Returns the value of a top-level field by its exact name, else of the path with dots, "position.lat", through

@@ -22,7 +22,7 @@ enum class ErrorCode : std::uint8_t {
     not_permitted,        ///< the process may not use the address
     out_of_resources,     ///< memory, descriptors or threads are exhausted
     system,               ///< the kernel refuses something else
-    handler_failed,       ///< the factory threw, or returned no handler
+    handler_failed,       ///< a factory threw, or returned no handler or codec
     try_later,            ///< connections of a removed listener are in the way; they end soon
     stopping,             ///< the server stops
 };

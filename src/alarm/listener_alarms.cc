@@ -23,9 +23,17 @@ Alarm alarm_of(AlarmKind kind, const ListenerStep& step) {
     return alarm;
 }
 
+/// Sets cause and advice for items that break the listener's protocol.
+void explain_malformed(Alarm& alarm) {
+    alarm.cause = "The bytes break the rules of the listener's protocol: another protocol or release, or a defect.";
+    alarm.advice = "Compare what they send, which holdfast bad shows, with the protocol and the length_field options.";
+}
+
 /// Sets cause and advice for bad items that are mostly of one kind.
 void explain_kind(BadItem kind, Alarm& alarm) {
     switch (kind) {
+        case BadItem::malformed:
+            return explain_malformed(alarm);
         case BadItem::no_key:
             alarm.cause = "Items arrive without the key field: most likely a release with another name for it.";
             alarm.advice = "Compare one of their items with the option key in [item].";

@@ -84,6 +84,8 @@ std::string_view type_word(FieldType type) {
         case FieldType::evidence:
         case FieldType::object:
             return "object";
+        case FieldType::item:
+            return "object or string";
         default:
             return "string";
     }
@@ -123,7 +125,9 @@ void write_property(JsonWriter& json, const FieldRow& row) {
         return;
     }
     json.key("type");
-    if (row.is_nullable) {
+    if (row.type == FieldType::item) {
+        json.begin_array().value("object").value("string").end_array();
+    } else if (row.is_nullable) {
         json.begin_array().value(type_word(row.type)).value("null").end_array();
     } else {
         json.value(type_word(row.type));

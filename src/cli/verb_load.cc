@@ -69,6 +69,13 @@ constexpr auto fleet_rows = std::to_array<Option>({
     {.place = at<&F::options, &O::threads>, .range = {1, 64}, .flag = "--threads", .help = "number of event loops",
      .example = "4"},
 });
+/// The framings that carry JSON: all but the last.
+constexpr Place json_framing = [] {
+    Place place = at<&F::options, &O::style, &ItemStyle::framing>;
+    place.words = place.words.first(static_cast<std::size_t>(Framing::length_field));
+    return place;
+}();
+
 constexpr auto item_rows = std::to_array<Option>({
     {.place = at<&F::options, &O::items>, .flag = "--items",
      .help = "items of each connection, sent as fast as they are read; then the load ends", .example = "1000"},
@@ -76,7 +83,7 @@ constexpr auto item_rows = std::to_array<Option>({
      .example = "16"},
     {.place = bytes_at<&F::options, &O::style, &ItemStyle::bytes>, .range = {0, 1 << 20}, .zero = "no padding",
      .flag = "--item-bytes", .help = "size to which every item is padded", .example = "1KiB"},
-    {.place = at<&F::options, &O::style, &ItemStyle::framing>, .flag = "--framing", .help = "framing of items",
+    {.place = json_framing, .flag = "--framing", .help = "framing of items",
      .example = "json"},
 });
 constexpr auto steady_rows = std::to_array<Option>({

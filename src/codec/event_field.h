@@ -27,6 +27,7 @@ enum class FieldType : std::uint8_t {
     time,
     evidence,
     object,
+    item,
     reason,
     kind
 };
@@ -37,8 +38,9 @@ struct JsonCopy {  ///< JSON of an earlier event's line
 
     [[nodiscard]] bool empty() const { return text.empty(); }
 };
-struct ItemText {  ///< the device's object, in which raw line breaks become spaces
+struct ItemText {  ///< JSON, in which raw line breaks become spaces, or a string as Payload says
     std::string_view text;
+    Payload payload = Payload::json;
 };
 struct TenthsOfSeconds {
     std::chrono::milliseconds duration;

@@ -93,12 +93,23 @@ inline constexpr EventField key{"key",
                                 "Value of the item's key field (`item.key`, by default `ip`).",
                                 R"("10.20.30.40")",
                                 [](const auto& event) { return std::string_view(event.key); }};
+inline constexpr EventField payload{"payload",
+                                    FieldType::text,
+                                    "if the listener's `payload` is not `json`",
+                                    "`text` or `base64`: what the string in `item` has.",
+                                    R"("base64")",
+                                    [](const auto& event) {
+                                        return event.payload == Payload::json ? std::nullopt
+                                                                              : std::optional(to_string(event.payload));
+                                    }};
 inline constexpr EventField item{"item",
-                                 FieldType::object,
+                                 FieldType::item,
                                  always,
-                                 "The device's object, byte for byte; a raw line break becomes a space.",
+                                 "The device's object, with spaces for raw line breaks; a string with `payload`.",
                                  R"({"ip":"10.20.30.40","status":"online"})",
-                                 [](const auto& event) { return ItemText{event.item}; }};
+                                 [](const auto& event) {
+                                     return ItemText{event.item, event.payload};
+                                 }};
 
 inline constexpr EventField reason{"reason", FieldType::reason,
                                    always,   "Reason of the close: see [reasons](reasons.md).",
@@ -277,9 +288,9 @@ inline constexpr EventKind identified_kind{
     "identified", "identified", "The device sent its hello after `connected` was written.",
     std::tuple(field::conn, field::listener, field::peer, field::when(field::id, field::always), field::session,
                field::when(field::authenticated, field::always), field::at)};
-inline constexpr EventKind item_kind{
-    "item", "item", "The device has sent an item.",
-    std::tuple_cat(field::origin, std::tuple(field::seq, field::n, field::key, field::item, field::at))};
+inline constexpr EventKind item_kind{"item", "item", "The device has sent an item.",
+                                     std::tuple_cat(field::origin, std::tuple(field::seq, field::n, field::key,
+                                                                              field::payload, field::item, field::at))};
 inline constexpr EventKind bad_item_event_kind{
     "bad_item", "bad_item", "With `sink.bad_items`: an item that is not valid.",
     std::tuple(field::conn, field::listener, field::peer, field::id, field::session, field::authenticated, field::items,

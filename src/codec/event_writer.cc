@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "codec/base64.h"
 #include "codec/event_fields.h"
 #include "codec/line_buffer.h"
 #include "codec/one_line.h"
@@ -96,7 +97,11 @@ std::size_t room_for(const Endpoint&) { return 80; }
 inline std::size_t room_for(const Text& text) { return text.plain ? text.text.size() + 2 : escaped_size(text.text); }
 std::size_t room_for(const std::string& text) { return room_for(prepared(std::string_view(text))); }
 std::size_t room_for(const JsonCopy& copy) { return copy.text.size(); }
-std::size_t room_for(const ItemText& item) { return item.text.size(); }
+std::size_t room_for(const ItemText& item) {
+    if (item.payload == Payload::json) [[likely]]
+        return item.text.size();
+    return item.payload == Payload::text ? escaped_size(item.text) : base64_size(item.text.size()) + 2;
+}
 std::size_t room_for(const Evidence&) { return 400; }
 std::size_t room_for(const EventEvidence&) { return 400; }
 std::size_t room_for(const CountsOfBadItems&) { return 300; }
@@ -116,7 +121,16 @@ requires(!std::same_as<Number, bool>) inline void write(LineBuffer& out, Number 
     out.to(std::to_chars(out.here(), out.here() + 20, number).ptr);
 }
 void write(LineBuffer& out, const JsonCopy& copy) { out.text(copy.text); }
-void write(LineBuffer& out, const ItemText& item) { out.to(copy_one_line(out.here(), item.text)); }
+[[gnu::noinline]] void write_in_base64(LineBuffer& out, std::string_view bytes) {
+    out.literal("\"");
+    out.to(write_base64(out.here(), bytes));
+    out.literal("\"");
+}
+void write(LineBuffer& out, const ItemText& item) {
+    if (item.payload == Payload::json) [[likely]]
+        return out.to(copy_one_line(out.here(), item.text));
+    item.payload == Payload::text ? write_escaped(out, item.text) : write_in_base64(out, item.text);
+}
 
 // As to_string(ConnectionId) and to_string(Endpoint), without their strings.
 void write(LineBuffer& out, ConnectionId id) {

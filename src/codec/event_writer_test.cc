@@ -1,10 +1,14 @@
 #include "codec/event_writer.h"
 
+#include <array>
 #include <cerrno>
 #include <string>
+#include <utility>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "codec/base64.h"
 #include "text/json_writer.h"
 
 namespace holdfast {
@@ -292,6 +296,37 @@ TEST(AppendTime, IsUtcInMilliseconds) {
         std::string out;
         append_time(out, time);
         EXPECT_EQ(out, text);
+    }
+}
+
+TEST(EventWriter, WritesItemsThatAreNotJsonAsStrings) {
+    const auto line_of = [](Payload payload, std::string_view item) {
+        std::string line;
+        EventWriter writer;
+        writer.append_item(line, {.conn = {}, .listener = "l", .peer = {}, .item = item, .payload = payload});
+        return line.substr(line.find("\"key\""));
+    };
+    EXPECT_THAT(line_of(Payload::text, "a\n\"\x01\xc3\xa9"),
+                testing::StartsWith(R"("key":"","payload":"text","item":"a\n\"\u0001)"
+                                    "\xc3\xa9\",\"at\""));
+    EXPECT_THAT(line_of(Payload::base64, std::string_view("\0\xff", 2)),
+                testing::StartsWith(R"("key":"","payload":"base64","item":"AP8=","at")"));
+}
+
+TEST(Base64, IsThatOfTheRfc) {
+    // RFC 4648, 10.
+    const std::array<std::pair<std::string_view, std::string_view>, 7> vectors{{{"", ""},
+                                                                                {"f", "Zg=="},
+                                                                                {"fo", "Zm8="},
+                                                                                {"foo", "Zm9v"},
+                                                                                {"foob", "Zm9vYg=="},
+                                                                                {"fooba", "Zm9vYmE="},
+                                                                                {"foobar", "Zm9vYmFy"}}};
+    for (const auto& [bytes, text] : vectors) {
+        std::string out(base64_size(bytes.size()) + 1, '?');
+        const char* end = write_base64(out.data(), bytes);
+        EXPECT_EQ(std::string_view(out.data(), static_cast<std::size_t>(end - out.data())), text);
+        EXPECT_EQ(out.size() - 1, text.size());
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -12,6 +13,17 @@
 namespace holdfast {
 
 namespace {
+
+/// Returns where an item may begin: behind white space, or with `trims` = false behind empty lines only.
+std::size_t start_of_line(std::span<const char> window, bool trims) noexcept {
+    if (trims) return skip_json_space(window, 0);
+    std::size_t at = 0;
+    for (; at < window.size(); ++at) {
+        const bool is_pair = window[at] == '\r' && at + 1 < window.size() && window[at + 1] == '\n';
+        if (window[at] != '\n' && !is_pair) break;
+    }
+    return at;
+}
 
 Frame item_frame(std::span<const char> window, std::size_t begin, std::size_t end, std::size_t next) noexcept {
     while (end > begin && is_json_space(window[end - 1])) --end;
@@ -36,8 +48,14 @@ Frame too_large(std::span<const char> window, std::size_t begin, std::size_t end
     return {Frame::Kind::too_large, begin, window.size(), end - keep};
 }
 
-Frame next_line(std::span<const char> window, FrameScan& scan, std::size_t max_bytes, bool drops) {
-    const std::size_t begin = scan.scanned != 0 ? 0 : skip_json_space(window, 0);
+/// Returns a line as it is, without its line end.
+Frame whole_line(std::span<const char> window, std::size_t begin, std::size_t end, std::size_t next) noexcept {
+    if (end > begin && window[end - 1] == '\r') --end;
+    return {Frame::Kind::item, begin, end, next};
+}
+
+Frame next_line(const FrameRules& rules, std::span<const char> window, FrameScan& scan, std::size_t max_bytes) {
+    const std::size_t begin = scan.scanned != 0 ? 0 : start_of_line(window, rules.trims);
     const std::size_t from = begin + scan.scanned;
     scan = {};
     if (from >= window.size() && begin == window.size()) return {Frame::Kind::partial, begin, begin, begin};
@@ -48,10 +66,10 @@ Frame next_line(std::span<const char> window, FrameScan& scan, std::size_t max_b
         finished ? static_cast<std::size_t>(static_cast<const char*>(found) - window.data()) : window.size();
     const std::size_t next = finished ? end + 1 : end;
     if (line_too_large(window, begin, end, max_bytes)) [[unlikely]] {
-        if (drops && !finished) return too_large(window, begin, end, 1, scan);
+        if (rules.drops && !finished) return too_large(window, begin, end, 1, scan);
         return {Frame::Kind::too_large, begin, end, next};
     }
-    if (finished) return item_frame(window, begin, end, next);
+    if (finished) return rules.trims ? item_frame(window, begin, end, next) : whole_line(window, begin, end, next);
     scan.set_scanned(end - begin);
     return {Frame::Kind::partial, begin, end, begin};
 }
@@ -59,8 +77,8 @@ Frame next_line(std::span<const char> window, FrameScan& scan, std::size_t max_b
 bool is_blank(std::string_view text) { return std::all_of(text.begin(), text.end(), is_json_space); }
 
 /// Returns the start of the item at or after `from`. White space is skipped, unless a delimiter may begin with it.
-std::size_t start_of_item(std::span<const char> window, std::size_t from, std::string_view delimiter) {
-    const bool may_skip = !is_json_space(delimiter[0]) || is_blank(delimiter);
+std::size_t start_of_item(std::span<const char> window, std::size_t from, const FrameRules& rules) {
+    const bool may_skip = rules.trims && (!is_json_space(rules.delimiter[0]) || is_blank(rules.delimiter));
     return may_skip ? skip_json_space(window, from) : from;
 }
 
@@ -72,7 +90,7 @@ std::size_t look_back(std::size_t scanned, std::string_view delimiter) {
 Frame next_delimited(const FrameRules& rules, std::span<const char> window, FrameScan& scan, std::size_t max_bytes) {
     const std::string_view delimiter = rules.delimiter;
     const std::string_view text(window.data(), window.size());
-    std::size_t begin = scan.scanned != 0 ? 0 : start_of_item(window, 0, delimiter);
+    std::size_t begin = scan.scanned != 0 ? 0 : start_of_item(window, 0, rules);
     std::size_t from = begin + scan.scanned - look_back(scan.scanned, delimiter);
     scan = {};
     for (;;) {
@@ -80,9 +98,10 @@ Frame next_delimited(const FrameRules& rules, std::span<const char> window, Fram
         if (found == std::string_view::npos) break;
         const std::size_t next = found + delimiter.size();
         if (found - begin > max_bytes) return {Frame::Kind::too_large, begin, found, next};
-        const Frame frame = item_frame(window, skip_json_space(window.first(found), begin), found, next);
+        const Frame frame = rules.trims ? item_frame(window, skip_json_space(window.first(found), begin), found, next)
+                                        : Frame{Frame::Kind::item, begin, found, next};
         if (frame.begin < frame.end) return frame;
-        begin = from = start_of_item(window, next, delimiter);
+        begin = from = start_of_item(window, next, rules);
     }
     const std::size_t length = window.size() - begin;
     // The last bytes may be the beginning of a delimiter.
@@ -145,24 +164,55 @@ void set_left(FrameScan& scan, std::size_t bytes) {
 }
 std::size_t left_of(const FrameScan& scan) { return std::size_t{scan.depth} << 31 | scan.scanned; }
 
-Frame next_counted(std::span<const char> window, FrameScan& scan, std::size_t max_bytes, bool drops) {
+LengthField field_of(const FrameRules& rules) {
+    return rules.framing == Framing::length_field ? rules.length_field : LengthField{.width = length_header};
+}
+
+/// Returns the value of the field. Larger values than any item has are cut off.
+std::uint64_t value_of(const LengthField& field, std::span<const char> header) {
+    constexpr std::uint64_t largest = std::uint64_t{1} << 40;
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < field.width; ++i) {
+        const std::size_t at = field.order == ByteOrder::big ? i : field.width - 1 - i;
+        value = std::min(value, largest) << 8 | static_cast<unsigned char>(header[field.offset + at]);
+    }
+    return std::min(value, largest);
+}
+
+/// Returns the item's bytes in its frame, whose header `frame` has; nullopt if the length contradicts the header.
+std::optional<std::size_t> item_size(const FrameRules& rules, std::span<const char> frame) {
+    const LengthField field = field_of(rules);
+    const auto size =
+        static_cast<std::int64_t>(header_size(rules) + value_of(field, frame)) + std::int64_t{field.adjustment};
+    const auto least = static_cast<std::int64_t>(std::max<std::size_t>(header_size(rules), strip_of(rules)));
+    if (size < least) return std::nullopt;
+    return static_cast<std::size_t>(size) - strip_of(rules);
+}
+
+Frame counted_too_large(std::span<const char> window, std::size_t begin, std::size_t end, bool drops, FrameScan& scan) {
+    if (drops && end > window.size()) {
+        scan.drops = 1;
+        set_left(scan, end - (window.size() - 1));
+        return {Frame::Kind::too_large, begin, window.size(), window.size() - 1};
+    }
+    const std::size_t here = std::min(end, window.size());
+    return {Frame::Kind::too_large, std::min(begin, here), here, here};
+}
+
+Frame next_counted(const FrameRules& rules, std::span<const char> window, FrameScan& scan, std::size_t max_bytes) {
     scan = {};
+    const std::size_t header = header_size(rules);
     std::size_t at = 0;
-    for (; window.size() - at >= length_header; at += length_header) {
-        const std::size_t begin = at + length_header;
-        const std::size_t length = announced_size({window.data() + at, length_header});
-        const std::size_t end = begin + length;
-        if (length > max_bytes) {
-            if (drops && end > window.size()) {
-                scan.drops = 1;
-                set_left(scan, end - (window.size() - 1));
-                return {Frame::Kind::too_large, begin, window.size(), window.size() - 1};
-            }
-            const std::size_t here = std::min(end, window.size());
-            return {Frame::Kind::too_large, begin, here, here};
-        }
+    while (window.size() - at >= header) {
+        const auto size = item_size(rules, window.subspan(at));
+        if (!size) return {Frame::Kind::malformed, at, at + header, at + header};
+        const std::size_t begin = at + strip_of(rules);
+        const std::size_t end = begin + *size;
+        if (*size > max_bytes) return counted_too_large(window, at + header, end, rules.drops, scan);
         if (end > window.size()) break;
-        if (length > 0) return item_frame(window, skip_json_space(window.first(end), begin), end, end);
+        if (*size > 0 && !rules.trims) return {Frame::Kind::item, begin, end, end};
+        if (*size > 0) return item_frame(window, skip_json_space(window.first(end), begin), end, end);
+        at = end;
     }
     scan.set_scanned(window.size() - at);
     return {Frame::Kind::partial, at, window.size(), at};
@@ -170,7 +220,7 @@ Frame next_counted(std::span<const char> window, FrameScan& scan, std::size_t ma
 
 Frame dropped(FrameScan& scan, std::size_t end) {
     scan = {};
-    return {Frame::Kind::dropped, 0, end, end};
+    return {Frame::Kind::skipped, 0, end, end};
 }
 
 /// Keeps the last `keep` bytes of a window that ended before the dropped item.
@@ -216,6 +266,7 @@ Frame drop_more(const FrameRules& rules, std::span<const char> window, FrameScan
         case Framing::json:
             return drop_object(window, scan);
         case Framing::length:
+        case Framing::length_field:
             break;
     }
     return drop_counted(window, scan);
@@ -228,20 +279,19 @@ Frame next_frame(const FrameRules& rules, std::span<const char> window, FrameSca
         return drop_more(rules, window, scan);
     switch (rules.framing) {
         case Framing::ndjson:
-            return rules.delimiter.empty() ? next_line(window, scan, max_bytes, rules.drops)
+            return rules.delimiter.empty() ? next_line(rules, window, scan, max_bytes)
                                            : next_delimited(rules, window, scan, max_bytes);
         case Framing::json:
             return next_object(rules, window, scan, max_bytes);
         case Framing::length:
+        case Framing::length_field:
             break;
     }
-    return next_counted(window, scan, max_bytes, rules.drops);
+    return next_counted(rules, window, scan, max_bytes);
 }
 
-std::uint32_t announced_size(std::string_view bytes) noexcept {
-    std::uint32_t size = 0;
-    for (const char byte : bytes.substr(0, length_header)) size = size << 8 | static_cast<unsigned char>(byte);
-    return size;
+std::size_t announced_size(const FrameRules& rules, std::span<const char> frame) noexcept {
+    return item_size(rules, frame).value_or(0);
 }
 
 std::optional<std::size_t> skip_byte_order_mark(std::span<const char> stream) noexcept {
@@ -259,7 +309,7 @@ std::size_t resync_after(std::span<const char> window, std::size_t from) noexcep
 }
 
 Frame last_frame(const FrameRules& rules, std::span<const char> window) noexcept {
-    if (rules.framing == Framing::length) return {Frame::Kind::partial, 0, window.size(), 0};
+    if (rules.are_counted() || !rules.trims) return {Frame::Kind::partial, 0, window.size(), 0};
     Frame left = item_frame(window, skip_json_space(window, 0), window.size(), window.size());
     const bool is_item = rules.framing == Framing::ndjson && end_of_item(window, left.begin, rules.arrays) == left.end;
     if (!is_item) left.kind = Frame::Kind::partial;
@@ -274,16 +324,43 @@ bool is_complete_object(std::string_view bytes) noexcept {
     return rest == window.size() || window[rest] == '{';
 }
 
-void append_framed(std::string& out, const FrameRules& rules, std::string_view json_object) {
-    if (rules.framing == Framing::ndjson) {
-        append_one_line(out, json_object);
-        out += rules.delimiter.empty() ? "\n" : rules.delimiter;
+namespace {
+
+void append_counted(std::string& out, const FrameRules& rules, std::string_view item) {
+    const LengthField field = field_of(rules);
+    const std::size_t begin = out.size();
+    out.append(strip_of(rules), '\0').append(item);
+    if (strip_of(rules) < header_size(rules)) return;  // the item has its length itself
+    const auto size = static_cast<std::int64_t>(out.size() - begin - header_size(rules)) - field.adjustment;
+    for (std::size_t i = 0; i < field.width; ++i) {
+        const std::size_t at = field.order == ByteOrder::little ? i : field.width - 1 - i;
+        out[begin + field.offset + at] = static_cast<char>(static_cast<std::uint64_t>(size) >> (8 * i) & 0xff);
+    }
+}
+
+}  // namespace
+
+void append_framed(std::string& out, const FrameRules& rules, std::string_view item) {
+    if (rules.are_counted()) return append_counted(out, rules, item);
+    if (rules.framing == Framing::json) {
+        out += item;
         return;
     }
-    if (rules.framing == Framing::length) {
-        for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(json_object.size() >> shift & 0xff);
+    if (rules.trims) {
+        append_one_line(out, item);
+    } else {
+        out += item;
     }
-    out += json_object;
+    out += rules.delimiter.empty() ? "\n" : rules.delimiter;
 }
+
+Frame FramingCodec::next(std::span<const char> window, CodecStream& stream) {
+    auto scan = std::bit_cast<FrameScan>(stream.scan);
+    const Frame frame = next_frame(rules_, window, scan, stream.max_bytes);
+    stream.scan = std::bit_cast<std::uint64_t>(scan);
+    return frame;
+}
+
+Frame FramingCodec::last(std::span<const char> window, CodecStream&) { return last_frame(rules_, window); }
 
 }  // namespace holdfast

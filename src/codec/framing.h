@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include <holdfast/codec.h>
 #include <holdfast/config.h>
 
 namespace holdfast {
@@ -33,26 +34,18 @@ struct FrameRules {
     std::string_view delimiter = {};  ///< ndjson: ends each item in place of a line end; empty: a line end
     bool arrays = false;              ///< json: an item may be an array
     bool drops = false;               ///< an item that is too large is dropped to its end
-};
+    bool trims = true;                ///< white space around an item is no part of it, as in JSON
+    LengthField length_field = {};    ///< of length_field
 
-/// Frame at the front of the window.
-struct Frame {
-    enum class Kind : std::uint8_t {
-        item,       ///< window[begin, end): one framed item without surrounding white space, not yet parsed
-        malformed,  ///< json: window[begin, end) cannot start or continue an object; framing resumes at `next`
-        too_large,  ///< an item, complete or not, that exceeds max_bytes
-        dropped,    ///< the last part of an item that was reported as too_large
-        partial,    ///< no further frame; window[next, ...) must be kept and passed again before new bytes
-    };
-    Kind kind = Kind::partial;
-    std::size_t begin = 0;
-    std::size_t end = 0;
-    std::size_t next = 0;  ///< start of the following frame
+    /// Returns true if an item begins with its length.
+    [[nodiscard]] bool are_counted() const noexcept {
+        return framing == Framing::length || framing == Framing::length_field;
+    }
 };
 
 /// Cuts the next frame out of `window`, which starts at an item's boundary. Offsets count from the start of the window.
 /// `scan` is all zero at a boundary; the function updates it for `partial` and zeroes it otherwise. With `rules.drops`
-/// it also updates `scan` for a `too_large` item that has not ended. The next frame is then `dropped`, or `partial`
+/// it also updates `scan` for a `too_large` item that has not ended. The next frame is then `skipped`, or `partial`
 /// with scan.drops, which keeps at most 64 bytes. After `partial` the caller drops window[0, next) and passes
 /// window[next, ...) again, followed by new bytes. Then scan.scanned counts from window[next]. If nothing remains, next
 /// == window.size(). Pure; any thread; windows and max_bytes below 256 MiB.
@@ -64,7 +57,8 @@ struct Frame {
 ///   and an object or string where none can begin. A raw control byte in a string is malformed, too, so that an
 ///   unclosed quote is found at the end of the line. An unclosed object is therefore dropped as soon as the next one
 ///   starts, which is kept if it starts on its own line.
-/// length: a length of zero is not an item.
+/// length, length_field: a frame without an item's byte is not an item. A length that contradicts the header is
+///   malformed, and framing resumes behind the header.
 [[nodiscard]] Frame next_frame(const FrameRules& rules, std::span<const char> window, FrameScan& scan,
                                std::size_t max_bytes);
 [[nodiscard]] inline Frame next_frame(Framing framing, std::span<const char> window, FrameScan& scan,
@@ -75,8 +69,19 @@ struct Frame {
 /// Size of the length before each item of the framing `length`.
 inline constexpr std::size_t length_header = 4;
 
-/// Returns the size that the length at the front of `bytes` announces, of which there are at least length_header. Pure.
-[[nodiscard]] std::uint32_t announced_size(std::string_view bytes) noexcept;
+/// Returns the bytes of an item's header up to the end of its length. Pure.
+[[nodiscard]] constexpr std::size_t header_size(const FrameRules& rules) noexcept {
+    const LengthField& field = rules.length_field;
+    return rules.framing == Framing::length_field ? std::size_t{field.offset} + field.width : length_header;
+}
+
+/// Returns the bytes at the front of a counted frame that are no part of its item. Pure.
+[[nodiscard]] constexpr std::size_t strip_of(const FrameRules& rules) noexcept {
+    return rules.framing == Framing::length_field ? rules.length_field.strip : length_header;
+}
+
+/// Returns the size that the length of a counted item announces, whose header is at the front of `frame`. Pure.
+[[nodiscard]] std::size_t announced_size(const FrameRules& rules, std::span<const char> frame) noexcept;
 
 /// Length of the longest delimiter.
 inline constexpr std::size_t max_delimiter = 8;
@@ -102,11 +107,33 @@ inline constexpr std::size_t max_delimiter = 8;
 /// of another object. A client of the json framing leaves such bytes waiting in an ndjson connection. Pure.
 [[nodiscard]] bool is_complete_object(std::string_view bytes) noexcept;
 
-/// Appends one downlink item in that framing. `json_object` is valid JSON; in ndjson its raw line breaks (white space
-/// between tokens) become spaces. Pure.
-void append_framed(std::string& out, const FrameRules& rules, std::string_view json_object);
+/// Appends one downlink item in that framing. In ndjson the raw line breaks of a JSON object (white space between
+/// tokens) become spaces. In length_field the stripped bytes beside the length are zero; where the length is not among
+/// them, the item has it already. Pure.
+void append_framed(std::string& out, const FrameRules& rules, std::string_view item);
 inline void append_framed(std::string& out, Framing framing, std::string_view json_object) {
     append_framed(out, FrameRules{.framing = framing}, json_object);
 }
+
+/// A built-in framing as a codec. Any thread.
+class FramingCodec final : public Codec {
+public:
+    /// Copies the delimiter of the rules.
+    explicit FramingCodec(const FrameRules& rules) : delimiter_(rules.delimiter), rules_(rules) {
+        rules_.delimiter = delimiter_;
+    }
+    FramingCodec(const FramingCodec&) = delete;
+    FramingCodec& operator=(const FramingCodec&) = delete;
+    ~FramingCodec() override = default;
+
+    [[nodiscard]] const FrameRules& rules() const noexcept { return rules_; }
+    [[nodiscard]] Frame next(std::span<const char> window, CodecStream& stream) override;
+    [[nodiscard]] Frame last(std::span<const char> window, CodecStream& stream) override;
+    void append(std::string& out, std::string_view message) override { append_framed(out, rules_, message); }
+
+private:
+    std::string delimiter_;
+    FrameRules rules_;
+};
 
 }  // namespace holdfast

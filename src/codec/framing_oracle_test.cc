@@ -207,7 +207,7 @@ std::vector<Cut> cut_stream(const FrameRules& rules, const std::vector<std::stri
         for (;;) {
             const Frame frame = next_frame(rules, window, scan, max_bytes);
             check_contract(frame, window.size(), scan);
-            if (frame.kind != Kind::partial && frame.kind != Kind::dropped) {
+            if (frame.kind != Kind::partial && frame.kind != Kind::skipped) {
                 const std::string text(window.data() + frame.begin, frame.end - frame.begin);
                 cuts.push_back({frame.kind, frame.kind == Kind::item ? text : ""});
             }

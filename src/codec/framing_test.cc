@@ -253,7 +253,7 @@ TEST(Oversize, ALengthOfFourGibibytesIsDroppedToItsEnd) {
         ASSERT_EQ(frame.kind, Kind::partial);
     }
     frame = next_frame(rules, window, scan, 100);
-    EXPECT_EQ(frame.kind, Kind::dropped);
+    EXPECT_EQ(frame.kind, Kind::skipped);
     EXPECT_EQ(frame.next, left);
 }
 

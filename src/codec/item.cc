@@ -317,7 +317,10 @@ const ItemFields& parsed(std::string_view item) {
 }  // namespace
 
 std::optional<FieldValue> ItemEvent::field(std::string_view name) const {
+    if (payload != Payload::json) return std::nullopt;
     return fields != nullptr ? fields->find(name) : parsed(item).find(name);
 }
+
+bool is_utf8(std::string_view text) noexcept { return simdjson::validate_utf8(text.data(), text.size()); }
 
 }  // namespace holdfast

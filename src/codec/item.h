@@ -34,6 +34,9 @@ inline constexpr std::string_view another_has_proved = "another connection has p
 inline constexpr std::string_view later_one_has_the_id =
     "the id was claimed after a connection that was established later";
 
+/// Returns true if the text is valid UTF-8. Pure.
+[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
+
 /// Number of readable bytes that must follow an item passed to ItemDecoder::decode(). Their content does not matter.
 inline constexpr std::size_t item_padding = 64;
 

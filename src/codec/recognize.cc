@@ -262,6 +262,7 @@ std::string_view recognize_protocol(bool encrypted, std::string_view bytes) noex
 }
 
 std::string_view recognize_framing(const FrameRules& rules, std::string_view bytes) noexcept {
+    if (rules.framing == Framing::length_field) return {};
     bytes = bytes.substr(0, max_read);
     const std::string_view mistake = mistake_in(rules, bytes);
     if (!mistake.empty() || rules.arrays) return mistake;

@@ -19,6 +19,13 @@
 
 namespace holdfast {
 
+/// Bytes that begin no item.
+enum class Blanks : std::uint8_t {
+    space,                   ///< the white space of JSON
+    space_and_empty_frames,  ///< and a length of zero (Framing::length)
+    none,                    ///< any byte may begin an item
+};
+
 /// Settings of one listener's connections: the liveness plan and the deadlines.
 struct ListenerPolicy {
     LivenessPlan plan;
@@ -27,7 +34,7 @@ struct ListenerPolicy {
     std::chrono::milliseconds item_deadline{};
     std::size_t downlink_queue = 0;  ///< bytes
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
-    bool skips_empty_frames = false;           ///< a length of zero is no item (Framing::length)
+    Blanks blanks = Blanks::space;
     bool authenticates = false;                ///< closes a connection that is not `named` in time, and sheds it first
     std::vector<Prefix> trusted_proxies = {};  ///< trusted senders of PROXY headers; only these may connect then
 

@@ -29,9 +29,11 @@ std::optional<std::chrono::milliseconds> time_of_check(const ListenerPolicy& pol
 
 /// Returns true if no item begins with `bytes`. With the framing `length`, a blank byte would begin a length beyond
 /// every limit, and a length of zero is no item.
-bool are_blank(std::string_view bytes, bool skips_empty_frames) {
+bool are_blank(std::string_view bytes, Blanks blanks) {
     constexpr std::string_view empty_frame("\0\0\0\0", 4);
-    while (skips_empty_frames && bytes.starts_with(empty_frame)) bytes.remove_prefix(empty_frame.size());
+    if (blanks == Blanks::none) return bytes.empty();
+    while (blanks == Blanks::space_and_empty_frames && bytes.starts_with(empty_frame))
+        bytes.remove_prefix(empty_frame.size());
     return bytes.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
@@ -108,7 +110,7 @@ bool Preamble::has_item_byte(Connection& connection) {
             return false;
         }
         const std::string_view bytes(landing.data(), static_cast<std::size_t>(arrived));
-        if (!are_blank(bytes, core_.policy_of(connection).skips_empty_frames)) return true;
+        if (!are_blank(bytes, core_.policy_of(connection).blanks)) return true;
         static_cast<void>(kernel::recv(connection.fd, landing.data(), static_cast<std::size_t>(arrived), 0));
     }
     receiver_.read_later(connection);
@@ -128,8 +130,7 @@ bool Preamble::has_decrypted_item_byte(Connection& connection) {
             break;
         }
         const auto arrived = landing.first(outcome.bytes);
-        const bool skips_empty_frames = core_.policy_of(connection).skips_empty_frames;
-        if (!are_blank({arrived.data(), arrived.size()}, skips_empty_frames)) return true;
+        if (!are_blank({arrived.data(), arrived.size()}, core_.policy_of(connection).blanks)) return true;
         static_cast<void>(session.read(arrived));
     }
     receiver_.read_later(connection);

@@ -154,7 +154,7 @@ TEST(HealthCheck, AnEmptyFrameIsNoItem) {
     policy.proxy_protocol = ProxyProtocol::v1;
     policy.trusted_proxies = {parse_prefix("192.0.2.0/24").value()};
     for (const bool skips : {true, false}) {
-        policy.skips_empty_frames = skips;
+        policy.blanks = skips ? Blanks::space_and_empty_frames : Blanks::space;
         ShardRig rig({.max_connections = 100, .max_unfinished = 4'096, .policies = {policy}});
         const int fd = rig.connect();
         rig.kernel.send(fd, own_header);

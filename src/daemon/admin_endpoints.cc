@@ -21,7 +21,8 @@ std::string dashboard_url(const Endpoint& bound, bool tls) {
 std::optional<std::string> first_item_command(const ListenerConfig& listener, const Endpoint& bound,
                                               const std::string& key) {
     const bool plain = listener.tls.certificate.empty() && listener.tokens_file.empty() &&
-                       listener.proxy_protocol == ProxyProtocol::off && listener.framing != Framing::length;
+                       listener.proxy_protocol == ProxyProtocol::off && listener.payload == Payload::json &&
+                       (listener.framing == Framing::ndjson || listener.framing == Framing::json);
     // The key stands between a shell's single quotes, and in a log line.
     if (!plain || key.find_first_of("'\\") != std::string::npos) return std::nullopt;
     const std::string item = JsonWriter().begin_object().field(key, "10.20.30.40").end_object().take();

@@ -7,11 +7,12 @@
 namespace holdfast {
 
 void DeviceSessions::start(DeviceContext around, std::vector<ListenerCounters*>& counters, Frame frame,
-                           OnSettled on_settled) {
+                           OnSettled on_settled, OnSafe on_safe) {
     around_ = std::move(around);
     counters_ = &counters;
     frame_ = std::move(frame);
     on_settled_ = std::move(on_settled);
+    on_safe_ = std::move(on_safe);
     if (around_.durable == nullptr) return;
     // Coalesces notifications: at most one call is posted at a time, however busy the reactor is.
     auto latest = std::make_shared<std::atomic<std::uint64_t>>(0);
@@ -148,6 +149,7 @@ void DeviceSessions::on_durable(std::uint64_t count) {
         (*counters_)[uncounted_.front().listener]->items.add(uncounted_.front().items);
     }
     send_acks();
+    on_safe_(count);
 }
 
 void DeviceSessions::mark_ack_due(Token number, Device& device) {

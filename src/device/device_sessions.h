@@ -72,10 +72,12 @@ class DeviceSessions {
 public:
     using Frame = std::function<std::string(const Connection&, std::string_view json)>;
     using OnSettled = std::function<void(Connection&, Token number)>;
+    using OnSafe = std::function<void(std::uint64_t count)>;
 
     /// Sets the environment. `frame` makes a downlink item of a JSON object in the connection's framing. `on_settled`
-    /// is called when a claim that waited is decided.
-    void start(DeviceContext around, std::vector<ListenerCounters*>& counters, Frame frame, OnSettled on_settled);
+    /// is called when a claim that waited is decided, and `on_safe` when the handler's first calls are durable.
+    void start(DeviceContext around, std::vector<ListenerCounters*>& counters, Frame frame, OnSettled on_settled,
+               OnSafe on_safe);
 
     enum class Greeted : std::uint8_t {
         open,
@@ -157,6 +159,7 @@ private:
     std::vector<ListenerCounters*>* counters_ = nullptr;
     Frame frame_;
     OnSettled on_settled_;
+    OnSafe on_safe_;
     std::unordered_map<Token, Device> devices_;
     std::deque<Waiting> waiting_;                        // in the order of the handler's calls
     std::vector<std::uint64_t> counted_;                 // items of this turn, by listener

@@ -46,7 +46,7 @@ std::optional<Error> SimulatedGateway::Impl::begin(std::unique_ptr<EventHandler>
     std::vector<PipelineListener> listeners;
     for (const RunningListener& listener : running_.listeners) {
         policies.push_back(listener.policy(running_.config.limits));
-        listeners.push_back(pipeline_listener(listener.config, listener.tokens));
+        listeners.push_back(listener.pipeline(0));
     }
     auto pipeline = std::make_unique<Pipeline>(
         Pipeline::Options{

@@ -137,7 +137,7 @@ Result<std::unique_ptr<SimulatedGateway>> SimulatedGateway::start(const ServerCo
         if (!one) return one.error();
         made.push_back(std::move(one).value());
     }
-    auto running = first_running(config, made);
+    auto running = first_running(config, made, 1);
     if (!running) return running.error();
     auto impl = std::make_unique<Impl>(std::move(running).value(), seed);
     if (auto error = impl->begin(std::move(handler))) return *error;

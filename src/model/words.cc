@@ -13,8 +13,8 @@
 namespace holdfast {
 namespace {
 
-constexpr std::array<std::string_view, bad_item_count> bad_item_words{"not_json", "not_object", "no_key",    "bad_utf8",
-                                                                      "too_deep", "too_large",  "bad_hello", "bad_seq"};
+constexpr std::array<std::string_view, bad_item_count> bad_item_words{
+    "not_json", "not_object", "no_key", "bad_utf8", "too_deep", "too_large", "bad_hello", "bad_seq", "malformed"};
 constexpr std::array<std::string_view, refused_by_count> refused_words{
     "max_connections", "max_connections_per_peer", "max_connections_per_prefix",
     "buffer_budget",   "untrusted_proxy",          "max_handshakes",
@@ -26,6 +26,8 @@ constexpr std::array<std::string_view, 4> delivery_words{"absent", "queue_full",
 inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
 std::string_view to_string(Framing framing) noexcept { return to_string<>(framing); }
+std::string_view to_string(ByteOrder order) noexcept { return to_string<>(order); }
+std::string_view to_string(Payload payload) noexcept { return to_string<>(payload); }
 std::string_view to_string(ProxyProtocol version) noexcept { return to_string<>(version); }
 std::string_view to_string(TlsClient client) noexcept { return to_string<>(client); }
 std::string_view to_string(TlsId id) noexcept { return to_string<>(id); }

@@ -16,7 +16,11 @@ template <typename Enumeration>
 inline constexpr std::array<std::string_view, 0> words_of{};
 
 template <>
-inline constexpr std::array<std::string_view, 3> words_of<Framing>{"ndjson", "json", "length"};
+inline constexpr std::array<std::string_view, 4> words_of<Framing>{"ndjson", "json", "length", "length-field"};
+template <>
+inline constexpr std::array<std::string_view, 2> words_of<ByteOrder>{"big", "little"};
+template <>
+inline constexpr std::array<std::string_view, 3> words_of<Payload>{"json", "text", "base64"};
 template <>
 inline constexpr std::array<std::string_view, 2> words_of<Oversize>{"close", "drop"};
 template <>

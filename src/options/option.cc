@@ -99,7 +99,7 @@ Complaint read_amount(const Option& option, const RawValue& raw, std::int64_t& o
         if (saturated(parsed.value()) > option.range.max) return range_error(option, in_quotes(*text));
         amount = saturated(parsed.value());
     } else if (option.type() != OptionType::duration && number != nullptr) {
-        if (*number < 0) return range_error(option, std::to_string(*number));
+        if (*number < std::min(option.range.min, std::int64_t{0})) return range_error(option, std::to_string(*number));
         amount = *number;
     } else {
         return wrong_type(option, raw);

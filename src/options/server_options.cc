@@ -14,6 +14,8 @@ using C = ServerConfig;
 
 constexpr std::int64_t kib = 1 << 10;
 constexpr std::int64_t mib = kib << 10;
+constexpr std::int64_t max_header = 64;
+constexpr std::int64_t max_adjustment = 65'536;
 constexpr std::int64_t tib = mib << 20;
 constexpr Range connections{0, 100'000'000};
 constexpr std::string_view now_and_living = "at once, for living connections too";
@@ -56,8 +58,31 @@ constexpr auto server_rows = std::to_array<Option>({
      .help = "address and port for devices; \"[::]:7000\": IPv4 and IPv6 of every interface",
      .more = "Port 0 lets the kernel choose.", .example = "[::]:7000"},
     {.section = Section::listener, .key = "framing", .place = at<&L::framing>, .flag = "--framing", .reload = OnReload::restart,
-     .help = "framing of items: one per line, one after another, or with a length prefix",
-     .more = "`length` is 4 bytes, big-endian, before each item.", .example = "json"},
+     .help = "framing of items: one per line, one after another, or with a length in front",
+     .more = "`length` is 4 bytes, big-endian, before each item. `length-field` is a header of a binary protocol, as the "
+             "length_field options describe it.", .example = "json"},
+    {.section = Section::listener, .key = "length_field_offset", .place = at<&L::length_field, &LengthField::offset>,
+     .range = {0, max_header - 1}, .reload = OnReload::restart,
+     .help = "number of bytes before the length, of framing length-field", .example = "4"},
+    {.section = Section::listener, .key = "length_field_width", .place = at<&L::length_field, &LengthField::width>,
+     .range = {1, 8}, .reload = OnReload::restart,
+     .help = "number of bytes of the length: 1, 2, 3, 4 or 8", .example = "4"},
+    {.section = Section::listener, .key = "length_field_order", .place = at<&L::length_field, &LengthField::order>,
+     .reload = OnReload::restart,
+     .help = "order of the bytes of the length", .example = "little"},
+    {.section = Section::listener, .key = "length_field_adjustment",
+     .place = at<&L::length_field, &LengthField::adjustment>, .range = {-max_adjustment, max_adjustment},
+     .reload = OnReload::restart,
+     .help = "number added to the length to get the bytes behind it",
+     .more = "Negative where the length counts bytes of the header, too; positive where it leaves out a checksum.",
+     .example = "-6"},
+    {.section = Section::listener, .key = "length_field_strip", .place = at<&L::length_field, &LengthField::strip>,
+     .range = {0, max_header}, .reload = OnReload::restart,
+     .help = "number of bytes at the front of a frame that are no part of the item", .example = "2"},
+    {.section = Section::listener, .key = "payload", .place = at<&L::payload>, .reload = OnReload::restart,
+     .help = "content of an item: a JSON object, or text or bytes, which are strings in events",
+     .more = "`text` is UTF-8, `base64` any bytes. Their key is the device's id, or else its address.",
+     .example = "base64"},
     {.section = Section::listener, .key = "delimiter", .place = at<&L::delimiter>, .form = "1 to 8 bytes",
      .reload = OnReload::restart, .shown = printable,
      .help = "bytes that end an item of framing ndjson; empty: a line end, LF or CRLF",

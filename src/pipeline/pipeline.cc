@@ -56,17 +56,38 @@ ClosedPage ClosedHistory::find(const ClosedQuery& query) const {
 
 static_assert(sizeof(FrameScan) == sizeof(std::uint64_t), "a connection keeps it as one number");
 
-PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr<const TokenSet> tokens) {
-    return {.name = config.name,
-            .framing = config.framing,
-            .delimiter = config.delimiter == "\n" ? std::string() : config.delimiter,
-            .arrays = config.arrays,
-            .oversize = config.oversize,
-            .max_bad_items = config.max_bad_items,
-            .acks = config.acks,
-            .liveness = config.proxy_protocol == ProxyProtocol::off ? LivenessOf::device : LivenessOf::path,
-            .tokens = std::move(tokens),
-            .asks_program = config.authenticate_by_program};
+namespace {
+
+/// Returns true if kept bytes with this note belong to an item that is dropped to its end.
+bool drops(const PipelineListener& listener, std::uint64_t scan) {
+    return !listener.has_own_codec && std::bit_cast<FrameScan>(scan).drops;
+}
+
+}  // namespace
+
+PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr<const TokenSet> tokens,
+                                   std::shared_ptr<Codec> codec) {
+    PipelineListener listener{
+        .name = config.name,
+        .framing = config.framing,
+        .delimiter = config.delimiter == "\n" ? std::string() : config.delimiter,
+        .length_field = config.length_field,
+        .payload = config.payload,
+        .arrays = config.arrays,
+        .oversize = config.oversize,
+        .max_bad_items = config.max_bad_items,
+        .acks = config.acks,
+        .liveness = config.proxy_protocol == ProxyProtocol::off ? LivenessOf::device : LivenessOf::path,
+        .tokens = std::move(tokens),
+        .asks_program = config.authenticate_by_program,
+        .codec = std::move(codec)};
+    listener.has_own_codec = listener.codec != nullptr;
+    return listener;
+}
+
+PipelineListener with_codec(PipelineListener listener) {
+    if (listener.codec == nullptr) listener.codec = std::make_shared<FramingCodec>(listener.rules());
+    return listener;
 }
 
 Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, const Shared& shared)
@@ -80,14 +101,16 @@ Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, const 
       notices_(shared.notices),
       decoder_(options.item),
       bad_item_history_(shared.bad_items),
-      bad_items_(shared.bad_items) {}
+      bad_items_(shared.bad_items) {
+    for (PipelineListener& listener : listeners_) listener = with_codec(std::move(listener));
+}
 
 void Pipeline::open_listener(std::uint8_t number, PipelineListener listener, ListenerCounters& counters) {
     if (number == listeners_.size()) {
         listeners_.emplace_back();
         counters_.emplace_back();
     }
-    listeners_[number] = std::move(listener);
+    change_listener(number, std::move(listener));
     counters_[number] = &counters;
 }
 
@@ -122,8 +145,9 @@ Pipeline::Arrival Pipeline::arrive(Connection& connection, Token number, const T
 ReadResult Pipeline::on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan,
                               const TurnTime& time) {
     Arrival arrival = arrive(connection, number, time);
-    const bool starts_stream = !connection.spoke && connection.bytes_in == window.size();
-    if (!starts_stream) [[likely]]
+    const bool starts_text =
+        !connection.spoke && connection.bytes_in == window.size() && arrival.listener.is_recognized();
+    if (!starts_text) [[likely]]
         return cut(arrival, window, scan);
     const auto start = skip_byte_order_mark(window);
     if (!start) return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
@@ -135,24 +159,24 @@ ReadResult Pipeline::on_bytes(Connection& connection, Token number, std::span<co
 ReadResult Pipeline::cut(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
     if (arrival.listener.authenticates() && !arrival.connection.is_identified()) [[unlikely]]
         return on_unauthenticated(arrival, window, scan_note);
-    const FrameRules rules = arrival.listener.rules();
-    const bool are_lines = rules.framing == Framing::ndjson && rules.delimiter.empty() && !rules.arrays;
-    auto scan = std::bit_cast<FrameScan>(scan_note);
-    decoder_.expect_lines(are_lines ? window : std::span<const char>());
+    decoder_.expect_lines(arrival.listener.has_json_lines() ? window : std::span<const char>());
+    CodecStream stream = stream_of(arrival, scan_note);
     std::size_t done = 0;
     std::size_t large_at = 0;  // the item whose rest is dropped began here
     while (done < window.size()) {
         const auto rest = window.subspan(done);
-        Frame frame = next_frame(rules, rest, scan, max_item_bytes_);
+        Frame frame = next_frame(arrival, rest, stream);
         if (frame.kind == Frame::Kind::partial) {
-            const bool same_item = scan.drops && large_at == 0;
-            return {done + frame.next, std::bit_cast<std::uint64_t>(scan), std::nullopt, {}, false, same_item};
+            const bool same_item = drops(arrival.listener, stream.scan) && large_at == 0;
+            return {done + frame.next, stream.scan, std::nullopt, {}, false, same_item};
         }
         if (frame.kind == Frame::Kind::too_large) large_at = done + frame.begin;
         const Next next = take_frame(arrival, rest, frame);
         if (next == Next::end || next == Next::closed) {
             leave_over(arrival, rest.subspan(frame.next));
             const auto end = next == Next::end ? std::optional(arrival.end) : std::nullopt;
+            // A codec that ends a connection with a flush gets no byte twice.
+            if (!end && !arrival.connection.is_closing()) done = window.size();
             return {.consumed = done, .scan = 0, .end = end, .detail = arrival.detail};
         }
         done += frame.next;
@@ -163,20 +187,22 @@ ReadResult Pipeline::cut(Arrival& arrival, std::span<const char> window, std::ui
 }
 
 /// Returns true if the connection's kept bytes belong to an item that was reported as too large.
-bool Pipeline::drops_item(const Connection& connection) {
-    return connection.unfinished && std::bit_cast<FrameScan>(connection.unfinished->scan).drops;
+bool Pipeline::drops_item(const Connection& connection) const {
+    return connection.unfinished && drops(listeners_[connection.listener], connection.unfinished->scan);
 }
 
 ReadResult Pipeline::on_last_bytes(Connection& connection, Token number, std::span<const char> window,
                                    const TurnTime& time) {
     Arrival arrival = arrive(connection, number, time);
-    Frame frame = last_frame(arrival.listener.rules(), window);
-    if (frame.kind != Frame::Kind::item || drops_item(connection))
-        return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
+    if (drops_item(connection)) return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
+    CodecStream stream = stream_of(arrival, connection.unfinished ? connection.unfinished->scan : 0);
+    Frame frame = last_frame(arrival, window, stream);
+    if (frame.kind == Frame::Kind::partial) return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
     decoder_.expect_lines({});
     const bool is_unauthenticated = arrival.listener.authenticates() && !connection.is_identified();
-    const Next next = is_unauthenticated ? let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin})
-                                         : on_frame(arrival, window, frame);
+    arrival.rest = window;
+    arrival.text = {window.data() + frame.begin, frame.end - frame.begin};
+    const Next next = is_unauthenticated ? let_in_by_frame(arrival, frame.kind) : on_frame(arrival, window, frame);
     if (next == Next::end) return {.consumed = 0, .scan = 0, .end = arrival.end, .detail = arrival.detail};
     return {.consumed = window.size(), .scan = 0, .end = {}, .detail = {}};
 }
@@ -205,25 +231,38 @@ Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window
     arrival.rest = window;
     arrival.mistake = {};
     arrival.text = {window.data() + frame.begin, frame.end - frame.begin};
+    if (arrival.stream != nullptr) [[unlikely]]
+        return on_codec_frame(arrival, frame.kind);
     if (frame.kind != Frame::Kind::item) [[unlikely]]
         return on_bad_frame(arrival, frame.kind);
     arrival.first = !arrival.connection.spoke;
     arrival.connection.spoke = true;
-    const bool is_batch = arrival.listener.arrays && arrival.text.starts_with('[');
-    const Next next = is_batch ? on_batch(arrival, arrival.text) : on_item(arrival, arrival.text);
-    if (next == Next::bad && arrival.listener.framing == Framing::json) frame.next = resync_after(window, frame.next);
+    const Next next = on_whole_item(arrival);
+    if (next == Next::bad && arrival.listener.framing == Framing::json && !arrival.listener.has_own_codec)
+        frame.next = resync_after(window, frame.next);
     return next;
 }
 
+Pipeline::Next Pipeline::on_whole_item(Arrival& arrival) {
+    if (!arrival.listener.has_json()) [[unlikely]]
+        return on_payload(arrival, arrival.text);
+    const bool is_batch = arrival.listener.arrays && arrival.text.starts_with('[');
+    return is_batch ? on_batch(arrival, arrival.text) : on_item(arrival, arrival.text);
+}
+
 Pipeline::Next Pipeline::on_bad_frame(Arrival& arrival, Frame::Kind kind) {
-    if (kind == Frame::Kind::dropped) return Next::go_on;
+    if (kind == Frame::Kind::skipped) return Next::go_on;
     arrival.first = !arrival.connection.spoke;
     arrival.connection.spoke = true;
     if (arrival.connection.connected_pending) give_connected(arrival.connection, arrival.number, arrival.time);
-    if (kind == Frame::Kind::malformed) return on_unreadable(arrival, BadItem::not_json);
-    // The length is what makes the item too large, so that it belongs to the item here.
-    if (arrival.listener.framing == Framing::length)
-        arrival.text = {arrival.text.data() - length_header, arrival.text.size() + length_header};
+    if (kind == Frame::Kind::malformed) {
+        const bool is_text = arrival.listener.is_recognized();
+        return on_unreadable(arrival, is_text ? BadItem::not_json : BadItem::malformed);
+    }
+    if (arrival.listener.is_counted()) {  // its length makes the item too large, and so belongs to the item here
+        const std::size_t header = header_size(arrival.listener.rules());
+        arrival.text = {arrival.text.data() - header, arrival.text.size() + header};
+    }
     const Next next = on_unreadable(arrival, BadItem::too_large);
     if (arrival.listener.oversize == Oversize::drop) return next;
     arrival.end = CloseReason::item_too_large;
@@ -249,6 +288,8 @@ Pipeline::Next Pipeline::on_batch(Arrival& arrival, std::string_view array) {
 /// Decodes an item. Without a key field, the device's id is the key of all its objects but a hello.
 ItemDecoder::Decoded Pipeline::decode(const Arrival& arrival, std::string_view text) {
     ItemDecoder::Decoded decoded = decoder_.decode(text);
+    if (arrival.stream != nullptr && !arrival.stream->key.empty()) [[unlikely]]
+        return keyed_by_codec(arrival, decoded);
     const bool may_have_id = keys_by_device_ && arrival.device != nullptr && decoded.bad == BadItem::no_key;
     if (!may_have_id || decoder_.greeting().tried) [[likely]]
         return decoded;
@@ -300,6 +341,7 @@ void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::str
                       .at = arrival.time.wall,
                       .device = name_of(arrival.connection, arrival.device),
                       .seq = seq,
+                      .payload = arrival.listener.payload,
                       .fields = &decoder_});
 }
 
@@ -375,6 +417,7 @@ void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& i
     history_.add({end, listener, detail, std::string(connection.key.view()), std::string(name.id), name.authenticated});
     if (device != nullptr) devices_.part(connection, number);
     if (!hellos_.empty()) hellos_.erase(number);
+    if (listeners_[connection.listener].has_own_codec) forget_codec(number);
 }
 
 void Pipeline::on_accept_paused(std::uint8_t listener, int error) {

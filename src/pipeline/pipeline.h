@@ -20,9 +20,10 @@
 #include "conn/counters.h"
 #include "conn/stream_handler.h"
 #include "device/device_sessions.h"
-#include "device/token_set.h"
 #include "pipeline/bad_item_book.h"
 #include "pipeline/notice_limiter.h"
+#include "pipeline/pipeline_listener.h"
+#include "pipeline/waiting_answers.h"
 
 namespace holdfast {
 
@@ -43,31 +44,13 @@ private:
     std::size_t next_ = 0;          // guarded by mutex_
 };
 
-/// A pipeline's settings of one listener.
-struct PipelineListener {
-    std::string name;
-    Framing framing{};
-    std::string delimiter = {};
-    bool arrays = false;
-    Oversize oversize = Oversize::close;
-    std::uint16_t max_bad_items = 0;
-    bool acks = false;
-    LivenessOf liveness = LivenessOf::device;
-    /// The first frame must be a hello with one of these; null: any hello is accepted.
-    std::shared_ptr<const TokenSet> tokens = nullptr;
-    bool asks_program = false;  ///< likewise, and EventHandler::on_hello() decides
-
-    /// Returns true if a connection must prove its device's identity.
-    [[nodiscard]] bool authenticates() const noexcept { return tokens != nullptr || asks_program; }
-
-    /// Returns the rules that cut its streams. They view the delimiter.
-    [[nodiscard]] FrameRules rules() const noexcept {
-        return {.framing = framing, .delimiter = delimiter, .arrays = arrays, .drops = oversize == Oversize::drop};
-    }
-};
-[[nodiscard]] PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr<const TokenSet> tokens);
-
 struct HelloAnswer;
+
+/// Bytes of an unfinished item beside the item: its header or its end.
+inline constexpr std::size_t unfinished_margin = 64;
+
+/// Bytes that may arrive before a connection has authenticated, where that is required.
+inline constexpr std::size_t max_stranger_bytes = 1'024;
 
 /// Turns one reactor's bytes into events: framing, item, EventHandler; and an end into its `closed` event. Owns the
 /// handler and the decoder; the shard's thread.
@@ -105,7 +88,9 @@ public:
     /// assigned in order and reused. The shard's thread.
     [[nodiscard]] bool may_stay(const Connection& connection, Token number);
     void open_listener(std::uint8_t number, PipelineListener listener, ListenerCounters& counters);
-    void change_listener(std::uint8_t number, PipelineListener listener) { listeners_[number] = std::move(listener); }
+    void change_listener(std::uint8_t number, PipelineListener listener) {
+        listeners_[number] = with_codec(std::move(listener));
+    }
     [[nodiscard]] const PipelineListener& listener(std::uint8_t number) const { return listeners_[number]; }
 
     void on_open(Connection& connection, Token number, const TurnTime& time) override;
@@ -116,7 +101,7 @@ public:
                                            const TurnTime& time) override;
     void on_end_while_held(Connection& connection, Token number, EndedBy by) override;
     [[nodiscard]] bool owes_answers(const Connection& connection, Token number) override {
-        return connection.is_identified() && devices_.owes_acks(number);
+        return answers_.contains(number) || (connection.is_identified() && devices_.owes_acks(number));
     }
     void on_connected_pending(Connection& connection, Token number, const TurnTime& time) override;
     void on_close(Connection& connection, Token number, const CloseInfo& info, const TurnTime& time) override;
@@ -152,16 +137,39 @@ private:
         bool in_batch = false;     ///< the item is an element of an array
         CloseReason end{};         ///< for Next::end
         std::string_view detail = {};
-        std::string_view mistake = {};    ///< what is wrong with a bad item, if that is known; static text
-        std::span<const char> rest = {};  ///< the window from the current frame on
-        std::string_view text = {};       ///< the current frame's item, within `rest`
+        std::string_view mistake = {};        ///< what is wrong with a bad item, if that is known; static text
+        std::span<const char> rest = {};      ///< the window from the current frame on
+        std::string_view text = {};           ///< the current frame's item, within `rest`
+        const CodecStream* stream = nullptr;  ///< what the program's codec said of the current frame; null: a framing
     };
     [[nodiscard]] Arrival arrive(Connection& connection, Token number, const TurnTime& time);
     [[nodiscard]] ReadResult cut(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
-    [[nodiscard]] static bool drops_item(const Connection& connection);
+    [[nodiscard]] bool drops_item(const Connection& connection) const;
     [[nodiscard]] Next take_frame(Arrival& arrival, std::span<const char> window, Frame& frame);
     [[nodiscard]] Next on_frame(Arrival& arrival, std::span<const char> window, Frame& frame);
     [[nodiscard]] Next on_bad_frame(Arrival& arrival, Frame::Kind kind);
+    // codec_frames.cc
+    [[nodiscard]] CodecStream stream_of(const Arrival& arrival, std::uint64_t scan) const;
+    [[nodiscard]] Frame next_frame(Arrival& arrival, std::span<const char> window, CodecStream& stream);
+    [[nodiscard]] Frame checked(Arrival& arrival, const Frame& frame, std::span<const char> window,
+                                CodecStream& stream);
+    [[nodiscard]] Frame last_frame(Arrival& arrival, std::span<const char> window, CodecStream& stream);
+    [[nodiscard]] Next on_whole_item(Arrival& arrival);
+    [[nodiscard]] static ItemDecoder::Decoded keyed_by_codec(const Arrival& arrival, ItemDecoder::Decoded decoded);
+    void forget_codec(Token number);
+    [[nodiscard]] Next on_codec_frame(Arrival& arrival, Frame::Kind kind);
+    [[nodiscard]] Next on_login(Arrival& arrival);
+    [[nodiscard]] Next end_by_codec(Arrival& arrival);
+    [[nodiscard]] Next on_payload(Arrival& arrival, std::string_view text);
+    [[nodiscard]] ReadResult on_stranger_frames(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
+    [[nodiscard]] Next on_stranger_frame(Arrival& arrival, const Frame& frame);
+    [[nodiscard]] Next let_in_by_frame(Arrival& arrival, Frame::Kind kind);
+    [[nodiscard]] std::string_view padded(std::string_view text);
+    void answer(const Arrival& arrival, Frame::Kind kind);
+    void send_answer(Connection& connection, std::string_view bytes);
+    void prepare(Arrival& arrival, CodecStream& stream);
+    void send_login_answer(Connection& connection, Token number);
+    void send_safe_answers(std::uint64_t count);
     [[nodiscard]] Next on_batch(Arrival& arrival, std::string_view array);
     [[nodiscard]] ItemDecoder::Decoded decode(const Arrival& arrival, std::string_view text);
     /// Takes the text of one item and emits its event.
@@ -174,6 +182,7 @@ private:
     [[nodiscard]] ReadResult on_unauthenticated(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
     [[nodiscard]] ReadResult turn_away(Arrival& arrival, const Frame& frame, std::span<const char> left);
     [[nodiscard]] Next let_in(Arrival& arrival, std::string_view text);
+    [[nodiscard]] Next authenticate(Arrival& arrival, const Hello& hello);
     // hello_decision.cc
     [[nodiscard]] Next pass_on(Arrival& arrival, const Hello& hello);
     void end_undecided(Token number, SteadyTime deadline);
@@ -196,6 +205,7 @@ private:
     [[nodiscard]] std::string about_unread(const Connection& connection, Token number, const CloseInfo& info);
     void give_connected(Connection& connection, Token number, const TurnTime& time);
     void give_identity(Connection& connection, Token number, const TurnTime& time);
+    void give_identified(Connection& connection, Token number, const TurnTime& time);
     [[nodiscard]] EventTime established(const Connection& connection, const TurnTime& time) const;
     void note_given() {
         events_given_.increment();
@@ -216,8 +226,12 @@ private:
     Counter events_given_;
     std::uint64_t given_ = 0;  // calls of the handler's on_... functions, as Durable counts them
     DeviceSessions devices_;
-    std::function<void(std::function<void()>)> post_;  // as DeviceContext::post
-    std::unordered_map<Token, Hello> hellos_;          // about which the program has not decided
+    std::function<void(std::function<void()>)> post_;        // as DeviceContext::post
+    std::unordered_map<Token, Hello> hellos_;                // about which the program has not decided
+    std::unordered_map<Token, std::uint64_t> codec_states_;  // CodecStream::state, where it is not 0
+    std::unordered_map<Token, std::string> login_answers_;   // of logins that are not accepted yet
+    WaitingAnswers answers_;
+    std::string padded_;  // an item of a codec's own buffer, with padding
     BadItemHistory& bad_item_history_;
     BadItemBook bad_items_;
 };
@@ -229,6 +243,8 @@ private:
 void put_off_acks(ServerConfig& wanted, const Pipeline& pipeline, ApplyReport& report);
 
 /// Returns the room that a kept unfinished item may need: the item, its length or line end, and some white space.
-[[nodiscard]] inline std::size_t max_unfinished_bytes(const ItemConfig& item) { return item.max_bytes + 64; }
+[[nodiscard]] inline std::size_t max_unfinished_bytes(const ItemConfig& item) {
+    return item.max_bytes + unfinished_margin;
+}
 
 }  // namespace holdfast

@@ -11,6 +11,7 @@ namespace holdfast {
 namespace {
 
 std::string_view without_hello(const PipelineListener& listener) {
+    if (listener.has_own_codec) return "the first message is not a login";
     return listener.tokens ? "the first object is not a hello with a token" : "the first object is not a hello";
 }
 
@@ -47,10 +48,11 @@ void Pipeline::know_devices(DeviceContext around) {
         std::move(around), counters_,
         [this](const Connection& connection, std::string_view json) {
             std::string framed;
-            append_framed(framed, listeners_[connection.listener].rules(), json);
+            listeners_[connection.listener].codec->append(framed, json);
             return framed;
         },
-        [this](Connection& connection, Token number) { give_identity(connection, number, shard_->time()); });
+        [this](Connection& connection, Token number) { give_identity(connection, number, shard_->time()); },
+        [this](std::uint64_t count) { send_safe_answers(count); });
 }
 
 void Pipeline::on_certified(Connection& connection, Token number, std::string_view id) {
@@ -73,6 +75,11 @@ Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMar
 }
 
 void Pipeline::give_identity(Connection& connection, Token number, const TurnTime& time) {
+    give_identified(connection, number, time);
+    if (!login_answers_.empty()) send_login_answer(connection, number);
+}
+
+void Pipeline::give_identified(Connection& connection, Token number, const TurnTime& time) {
     if (connection.connected_pending) return give_connected(connection, number, time);
     Device& device = *devices_.find(number);
     device.given = true;
@@ -96,14 +103,15 @@ Pipeline::Next Pipeline::deny(Arrival& arrival, std::string_view why) {
 /// Takes bytes of an unauthenticated connection: its first frame must be a hello that can prove its id, within its
 /// first KiB.
 ReadResult Pipeline::on_unauthenticated(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
-    constexpr std::size_t max_bytes = 1'024;
+    constexpr std::size_t max_bytes = max_stranger_bytes;
+    if (arrival.listener.has_own_codec) return on_stranger_frames(arrival, window, scan_note);
     Connection& connection = arrival.connection;
     auto scan = std::bit_cast<FrameScan>(scan_note);
     arrival.rest = window;
     decoder_.expect_lines({});
     FrameRules rules = arrival.listener.rules();
     rules.drops = false;
-    const Frame frame = next_frame(rules, window, scan, max_bytes);
+    const Frame frame = holdfast::next_frame(rules, window, scan, max_bytes);
     const bool partial = frame.kind == Frame::Kind::partial;
     const std::uint64_t behind = partial ? 0 : window.size() - frame.next;
     const bool too_much = connection.bytes_in - behind > max_bytes || frame.kind == Frame::Kind::too_large;
@@ -139,11 +147,15 @@ Pipeline::Next Pipeline::let_in(Arrival& arrival, std::string_view text) {
     const ItemDecoder::Decoded decoded = decoder_.decode(text);
     const auto greeting = decoded.bad == BadItem::no_key ? decoder_.greeting() : ItemDecoder::Greeting{};
     if (!greeting.hello || arrival.connection.spoke) return deny(arrival, without_hello(arrival.listener));
+    return authenticate(arrival, *greeting.hello);
+}
+
+Pipeline::Next Pipeline::authenticate(Arrival& arrival, const Hello& hello) {
     arrival.connection.spoke = true;
-    if (arrival.listener.tokens == nullptr) return pass_on(arrival, *greeting.hello);
-    if (greeting.hello->token.empty()) return deny(arrival, "the hello has no token");
-    const auto mark = arrival.listener.tokens->check(greeting.hello->id, greeting.hello->token);
-    return mark ? on_hello(arrival, *greeting.hello, *mark) : deny(arrival, "the token is not valid for the id");
+    if (arrival.listener.tokens == nullptr) return pass_on(arrival, hello);
+    if (hello.token.empty()) return deny(arrival, "the hello has no token");
+    const auto mark = arrival.listener.tokens->check(hello.id, hello.token);
+    return mark ? on_hello(arrival, hello, *mark) : deny(arrival, "the token is not valid for the id");
 }
 
 bool Pipeline::may_stay(const Connection& connection, Token number) {

@@ -1,3 +1,4 @@
+#include <functional>
 #include <utility>
 
 #include "codec/json_scan.h"
@@ -22,6 +23,13 @@ std::string were_left(std::uint64_t bytes, std::string_view of_what, std::string
     return text.append(bytes == 1 ? " was left" : " were left").append(how);
 }
 
+/// Returns where `text` begins within `rest`; 0 if a codec has it in a buffer of its own.
+std::size_t place_of(std::string_view text, std::span<const char> rest) {
+    const std::less_equal<const char*> is_before;
+    const bool is_within = is_before(rest.data(), text.data()) && is_before(text.data(), rest.data() + rest.size());
+    return is_within ? static_cast<std::size_t>(text.data() - rest.data()) : 0;
+}
+
 std::string_view text_of(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
 
 /// Returns the bytes of the framing `length` without the empty frames before the item.
@@ -35,7 +43,7 @@ std::string_view behind_empty_frames(std::string_view bytes) {
 
 void Pipeline::note_bad_item(const Arrival& arrival, BadItem kind) {
     const Connection& connection = arrival.connection;
-    const auto before = static_cast<std::uint64_t>(arrival.text.data() - arrival.rest.data());
+    const std::uint64_t before = place_of(arrival.text, arrival.rest);
     BadItemFacts facts{.kind = kind,
                        .position = connection.bytes_in - arrival.rest.size() + before,
                        .bytes = arrival.text.size(),
@@ -60,10 +68,12 @@ void Pipeline::note_bad_item(const Arrival& arrival, BadItem kind) {
 /// Returns what the current frame shows, or the length that makes it too large.
 std::string Pipeline::detail_of(const Arrival& arrival, BadItem kind) {
     const std::string_view recognized = recognize(arrival);
-    const bool is_counted = arrival.listener.framing == Framing::length;
-    if (!recognized.empty() || kind != BadItem::too_large || !is_counted) return std::string(recognized);
-    return "its length announces " + count_of(announced_size(arrival.text), "byte") +
-           "; send the length as 4 bytes, big-endian, or raise item.max_bytes";
+    if (!recognized.empty() || kind != BadItem::too_large || !arrival.listener.is_counted())
+        return std::string(recognized);
+    const bool has_field = arrival.listener.framing == Framing::length_field;
+    return "its length announces " + count_of(announced_size(arrival.listener.rules(), arrival.text), "byte") +
+           (has_field ? "; compare the length_field options with the protocol, or raise item.max_bytes"
+                      : "; send the length as 4 bytes, big-endian, or raise item.max_bytes");
 }
 
 /// Recognizes the first bytes of a connection once: those behind them belong to the same, until an item comes.
@@ -78,13 +88,13 @@ std::string_view Pipeline::recognize(const Arrival& arrival) {
 
 std::string_view Pipeline::recognize_frame(const Arrival& arrival) {
     const PipelineListener& listener = arrival.listener;
-    const bool is_counted = listener.framing == Framing::length;
-    const auto before = static_cast<std::size_t>(arrival.text.data() - arrival.rest.data());
+    const bool is_counted = !listener.has_own_codec && listener.framing == Framing::length;
+    const std::size_t before = place_of(arrival.text, arrival.rest);
     const std::string_view bytes =
         is_counted ? behind_empty_frames(text_of(arrival.rest)) : text_of(arrival.rest).substr(before);
     const std::string_view protocol =
         arrival.first ? recognize_protocol(arrival.connection.encrypted, bytes) : std::string_view();
-    if (!protocol.empty()) return protocol;
+    if (!protocol.empty() || !listener.is_recognized()) return protocol;
     return recognize_framing(listener.rules(), bytes);
 }
 
@@ -121,7 +131,10 @@ std::string Pipeline::about_last_bad_item(const Connection& connection, Token nu
 /// Counts the rest of an unfinished item, and returns how much of it was left over.
 std::string Pipeline::about_unfinished(const Connection& connection, Token number, const CloseInfo& info) {
     if (!connection.unfinished) return {};
-    const Frame left = last_frame(listeners_[connection.listener].rules(), connection.unfinished->bytes());
+    const PipelineListener& listener = listeners_[connection.listener];
+    const auto kept = connection.unfinished->bytes();
+    const Frame left =
+        listener.has_own_codec ? Frame{.end = kept.size()} : holdfast::last_frame(listener.rules(), kept);
     if (left.begin == left.end || drops_item(connection)) return {};
     counters_[connection.listener]->unfinished_items.increment();
     counters_[connection.listener]->left_over_bytes.add(left.end - left.begin);
@@ -148,8 +161,8 @@ std::string Pipeline::about_unread(const Connection& connection, Token number, c
 }
 
 void Pipeline::leave_over(const Arrival& arrival, std::span<const char> bytes) {
-    const bool is_counted = arrival.listener.framing == Framing::length;
-    const std::size_t from = is_counted ? 0 : skip_json_space(bytes, 0);
+    const std::size_t from =
+        !arrival.listener.is_recognized() || arrival.listener.is_counted() ? 0 : skip_json_space(bytes, 0);
     if (from < bytes.size()) bad_items_.set_left(arrival.number, bytes.size() - from);
 }
 
@@ -157,9 +170,11 @@ std::string_view Pipeline::why_unfinished(const Connection& connection) {
     if (drops_item(connection)) return "the item exceeds item.max_bytes, and its end has not come";
     if (!connection.unfinished) return {};
     const PipelineListener& listener = listeners_[connection.listener];
+    if (!listener.is_recognized()) return {};
     const auto window = connection.unfinished->bytes();
     const bool is_counted = listener.framing == Framing::length;
-    const std::string_view bytes = text_of(window).substr(is_counted ? 0 : last_frame(listener.rules(), window).begin);
+    const std::string_view bytes =
+        text_of(window).substr(is_counted ? 0 : holdfast::last_frame(listener.rules(), window).begin);
     const bool is_first = connection.items == 0 && !connection.spoke;
     const std::string_view protocol = is_first ? recognize_protocol(connection.encrypted, bytes) : std::string_view();
     if (!protocol.empty()) return protocol;
@@ -167,7 +182,7 @@ std::string_view Pipeline::why_unfinished(const Connection& connection) {
     if (!mistake.empty() || listener.framing != Framing::ndjson || !is_complete_object(bytes)) return mistake;
     if (!listener.delimiter.empty())
         return "the bytes are JSON without the listener's delimiter; end each object with it";
-    const bool is_one = last_frame(Framing::ndjson, bytes).kind == Frame::Kind::item;
+    const bool is_one = holdfast::last_frame(Framing::ndjson, bytes).kind == Frame::Kind::item;
     return is_one ? "the bytes are a complete JSON object without a line end; the client probably needs framing = "
                     "\"json\""
                   : "the bytes are JSON objects without line ends; the client probably needs framing = \"json\"";

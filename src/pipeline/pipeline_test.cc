@@ -416,7 +416,7 @@ TEST_F(PipelineOf, AnOversizedFrameShowsItsLength) {
         const BadItemFacts last = pipeline_.bad_items_of(Token{})->last;
         EXPECT_EQ(last.head.view(), bytes.substr(from));
         EXPECT_EQ(last.bytes, bytes.size() - from);
-        const std::string size = std::to_string(announced_size(bytes.substr(from)));
+        const std::string size = std::to_string(announced_size({.framing = Framing::length}, bytes.substr(from)));
         EXPECT_NE(last.detail.find("announces " + size + " bytes; "), std::string::npos) << last.detail;
     }
     EXPECT_EQ(read("GET / HTTP/1.1\r\n\r\n").end, CloseReason::item_too_large);

@@ -8,6 +8,7 @@
 #include "conn/registry.h"
 #include "model/counter_rows.h"
 #include "pipeline/pipeline.h"
+#include "server/factories.h"
 #include "server/validate.h"
 #include "text/printable.h"
 
@@ -25,6 +26,11 @@ std::vector<Prefix> prefixes_of(const std::vector<std::string>& texts) {
     return prefixes;
 }
 
+Blanks blanks_of(const ListenerConfig& config) {
+    if (config.codec || config.payload != Payload::json || config.framing == Framing::length_field) return Blanks::none;
+    return config.framing == Framing::length ? Blanks::space_and_empty_frames : Blanks::space;
+}
+
 }  // namespace
 
 std::uint64_t RunningListener::connections() const {
@@ -40,7 +46,7 @@ ListenerPolicy RunningListener::policy(const LimitsConfig& limits) const {
             .item_deadline = config.item_deadline,
             .downlink_queue = limits.downlink_queue,
             .proxy_protocol = config.proxy_protocol,
-            .skips_empty_frames = config.framing == Framing::length,
+            .blanks = blanks_of(config),
             .authenticates = tokens != nullptr || config.authenticate_by_program,
             .trusted_proxies = prefixes_of(config.trusted_proxies),
             .tls = tls,
@@ -59,7 +65,19 @@ Result<std::shared_ptr<const TlsContext>> load_tls(const ListenerConfig& config)
     return std::get<std::shared_ptr<const TlsContext>>(std::move(loaded));
 }
 
-Result<Running> first_running(ServerConfig config, const std::vector<BoundListener>& bound) {
+Result<std::vector<std::shared_ptr<Codec>>> make_codecs(const ListenerConfig& config, std::size_t reactors) {
+    std::vector<std::shared_ptr<Codec>> codecs;
+    for (std::size_t reactor = 0; config.codec && reactor < reactors; ++reactor) {
+        const std::string whose =
+            "the codec of listener " + in_quotes(config.name) + " for reactor " + std::to_string(reactor);
+        auto made = made_by_program<Codec>(whose, config.codec);
+        if (!made) return made.error();
+        codecs.push_back(std::move(made).value());
+    }
+    return codecs;
+}
+
+Result<Running> first_running(ServerConfig config, const std::vector<BoundListener>& bound, unsigned reactors) {
     Running running{.config = std::move(config), .listeners = {}};
     for (std::size_t i = 0; i < bound.size(); ++i) {
         RunningListener& listener = running.listeners.emplace_back();
@@ -71,6 +89,9 @@ Result<Running> first_running(ServerConfig config, const std::vector<BoundListen
         auto tls = load_tls(listener.config);
         if (!tls) return at_listener(tls.error(), i);
         listener.tls = std::move(tls).value();
+        auto codecs = make_codecs(listener.config, reactors);
+        if (!codecs) return codecs.error();
+        listener.codecs = std::move(codecs).value();
     }
     return running;
 }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/codec.h>
 #include <holdfast/config.h>
 #include <holdfast/result.h>
 #include <holdfast/status.h>
@@ -21,6 +22,7 @@
 #include "conn/policy.h"
 #include "conn/registry.h"
 #include "device/token_set.h"
+#include "pipeline/pipeline.h"
 #include "server/listeners.h"
 #include "tls/tls_context.h"
 
@@ -35,6 +37,7 @@ struct RunningListener {
     Endpoint bound;                          ///< with the port that the kernel chose
     std::vector<Endpoint> before;            ///< earlier addresses, which living connections may still use
     std::vector<std::shared_ptr<ListenerCounters>> counters;  ///< by reactor
+    std::vector<std::shared_ptr<Codec>> codecs = {};          ///< of the program, by reactor; empty: the framing
     std::shared_ptr<const TlsContext> tls = nullptr;          ///< for new handshakes
     bool leaving = false;                                     ///< removed: it accepts no connections
     SteadyTime listed_until;                                  ///< if it was removed
@@ -45,6 +48,9 @@ struct RunningListener {
     [[nodiscard]] bool gone() const { return leaving && connections() == 0; }
     [[nodiscard]] bool listed(SteadyTime now) const { return !gone() || now < listed_until; }
     [[nodiscard]] ListenerPolicy policy(const LimitsConfig& limits) const;
+    [[nodiscard]] PipelineListener pipeline(std::size_t reactor) const {
+        return pipeline_listener(config, tokens, codecs.empty() ? nullptr : codecs[reactor]);
+    }
 };
 
 /// The active configuration. Immutable: a reload replaces it.
@@ -76,7 +82,12 @@ private:
 };
 
 /// Returns the first active configuration, for bound listeners.
-[[nodiscard]] Result<Running> first_running(ServerConfig config, const std::vector<BoundListener>& bound);
+[[nodiscard]] Result<Running> first_running(ServerConfig config, const std::vector<BoundListener>& bound,
+                                            unsigned reactors);
+
+/// Makes the codecs of a listener, one for each reactor; none if it has a framing.
+[[nodiscard]] Result<std::vector<std::shared_ptr<Codec>>> make_codecs(const ListenerConfig& config,
+                                                                      std::size_t reactors);
 
 /// Loads the listener's TLS files; null if it has none.
 [[nodiscard]] Result<std::shared_ptr<const TlsContext>> load_tls(const ListenerConfig& config);

@@ -35,7 +35,9 @@ std::string retry_after(milliseconds time) {
 std::function<std::string(const Connection&, milliseconds)> goodbye_by(Pipeline& pipeline) {
     return [&pipeline](const Connection& connection, milliseconds time) {
         std::string framed;
-        append_framed(framed, pipeline.listener(connection.listener).rules(), retry_after(time));
+        const PipelineListener& listener = pipeline.listener(connection.listener);
+        if (listener.has_json())
+            listener.codec->append(framed, retry_after(time));  // another protocol has no such word
         return framed;
     };
 }

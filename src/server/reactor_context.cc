@@ -62,7 +62,7 @@ SendOutcome ReactorContext::Impl::send(ConnectionId id, std::string_view json_ob
     Connection* const connection = find(id);
     if (connection == nullptr || parts_.shard.is_unauthenticated(*connection)) return SendOutcome::no_such_connection;
     framed_.clear();
-    append_framed(framed_, parts_.pipeline.listener(connection->listener).rules(), json_object);
+    parts_.pipeline.listener(connection->listener).codec->append(framed_, json_object);
     return parts_.shard.send(*connection, framed_);
 }
 

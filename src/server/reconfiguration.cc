@@ -179,17 +179,26 @@ std::optional<Error> Reconfiguration::prepare_new(const ListenerConfig& config) 
     next.number = *number;
     next.config = config;
     next.tls = std::move(tls).value();
+    auto codecs = make_codecs(config, to_reactors_.size());
+    if (!codecs) return codecs.error();
+    next.codecs = std::move(codecs).value();
     for (std::size_t i = 0; i < to_reactors_.size(); ++i) {
         next.counters.push_back(std::make_shared<ListenerCounters>());
     }
     return open(std::move(next));
 }
 
+/// Returns whether the bytes of a connection mean the same with both.
+bool have_same_frames(const ListenerConfig& a, const ListenerConfig& b) {
+    return a.framing == b.framing && a.delimiter == b.delimiter && a.length_field == b.length_field &&
+           a.payload == b.payload && !a.codec == !b.codec;
+}
+
 /// Prepares a listener that was removed shortly before. The listener keeps its number, its counters and its remaining
 /// connections.
 std::optional<Error> Reconfiguration::prepare_back(const RunningListener& before, const ListenerConfig& config) {
     const bool other_bytes =
-        before.config.framing != config.framing || before.config.proxy_protocol != config.proxy_protocol;
+        !have_same_frames(before.config, config) || before.config.proxy_protocol != config.proxy_protocol;
     if (!before.gone() && other_bytes) {
         return Error{
             "listener " + in_quotes(config.name) + " cannot be added again: " + std::to_string(before.connections()) +
@@ -209,6 +218,11 @@ std::optional<Error> Reconfiguration::prepare_back(const RunningListener& before
     next.config = config;
     next.tls = std::move(tls).value();
     next.leaving = false;
+    if (before.gone()) {
+        auto codecs = make_codecs(config, to_reactors_.size());
+        if (!codecs) return codecs.error();
+        next.codecs = std::move(codecs).value();
+    }
     return open(std::move(next));
 }
 
@@ -221,7 +235,7 @@ std::optional<Error> Reconfiguration::open(RunningListener next) {
                                             .policy = next.policy(next_.config.limits),
                                             .socket = std::move(sockets[i]),
                                             .counters = next.counters[i]},
-                                           pipeline_listener(next.config, next.tokens),
+                                           next.pipeline(i),
                                            in_force});
     }
     report_.applied.push_back("listener " + in_quotes(next.config.name) + " added at " + to_string(next.bound));
@@ -295,7 +309,7 @@ void Reconfiguration::change(RunningListener next, std::vector<UniqueFd> sockets
                                              .policy = next.policy(next_.config.limits),
                                              .backlog = next.config.backlog,
                                              .socket = std::move(sockets[i])},
-                                            pipeline_listener(next.config, next.tokens),
+                                            next.pipeline(i),
                                             in_force});
     }
     next_.listeners.push_back(std::move(next));

@@ -19,6 +19,7 @@
 #include "server/active_config.h"
 #include "server/connection_list.h"
 #include "server/drains.h"
+#include "server/factories.h"
 #include "server/inspection.h"
 #include "server/listeners.h"
 #include "server/reactor_thread.h"
@@ -37,23 +38,6 @@ constexpr std::size_t descriptors_at_once = 65'536;
 
 using std::chrono::milliseconds;
 
-Error no_handler(const std::string& why) { return {"cannot make" + why, ErrorCode::handler_failed}; }
-
-/// Calls the program's factory, which may fail in any way.
-Result<std::unique_ptr<EventHandler>> made_handler(const Server::HandlerFactory& make_handler, unsigned reactor) {
-    const std::string whose = " the handler of reactor " + std::to_string(reactor);
-    if (!make_handler) return no_handler(whose + ": the factory is empty; pass a function that returns one");
-    try {
-        auto handler = make_handler(reactor);
-        if (handler == nullptr) return no_handler(whose + ": the factory returned nullptr");
-        return handler;
-    } catch (const std::exception& failure) {
-        return no_handler(whose + ": the factory failed: " + failure.what());
-    } catch (...) {
-        return no_handler(whose + ": the factory threw something that is no std::exception");
-    }
-}
-
 }  // namespace
 
 std::optional<Error> Server::Impl::start(Server& server, unsigned reactors, std::vector<BoundListener> bound,
@@ -61,16 +45,14 @@ std::optional<Error> Server::Impl::start(Server& server, unsigned reactors, std:
     Running running = *running_.get();
     const ServerConfig& config = running.config;
     std::vector<ListenerPolicy> policies;
-    std::vector<PipelineListener> listeners;
-    for (const RunningListener& listener : running.listeners) {
-        policies.push_back(listener.policy(config.limits));
-        listeners.push_back(pipeline_listener(listener.config, listener.tokens));
-    }
+    for (const RunningListener& listener : running.listeners) policies.push_back(listener.policy(config.limits));
     for (unsigned i = 0; i < reactors; ++i) {
-        auto handler = made_handler(make_handler, i);
+        auto handler = made_by_program<EventHandler>("the handler of reactor " + std::to_string(i), make_handler, i);
         if (!handler) return handler.error();
+        std::vector<PipelineListener> listeners;
+        for (const RunningListener& listener : running.listeners) listeners.push_back(listener.pipeline(i));
         auto pipeline = std::make_unique<Pipeline>(
-            Pipeline::Options{.run = run_, .listeners = listeners, .item = config.item, .clock = &clock_},
+            Pipeline::Options{.run = run_, .listeners = std::move(listeners), .item = config.item, .clock = &clock_},
             std::move(handler).value(), Pipeline::Shared{history_, bad_items_, notices_});
         threads_.push_back(std::make_unique<ReactorThread>(clock_, admission_, shard_options(i, config, policies),
                                                            std::move(pipeline)));
@@ -204,7 +186,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const Handler
     if (!bound) return bound.error();
     grow_descriptor_table(bound.value().front().sockets.front().get(),
                           std::min(effective_max_connections(config.limits) + other_descriptors, descriptors_at_once));
-    auto first = first_running(std::move(config), bound.value());
+    auto first = first_running(std::move(config), bound.value(), reactors);
     if (!first) return first.error();
     // The last exceptions before the reactors run: descriptors, threads, memory.
     try {

@@ -97,7 +97,7 @@ SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
         [this, json_object](Shard& shard, Connection& connection, const Reply<SendOutcome>& reply) {
             if (shard.is_unauthenticated(connection)) return reply(SendOutcome::no_such_connection);
             std::string framed;
-            append_framed(framed, impl().pipeline_of(shard).listener(connection.listener).rules(), json_object);
+            impl().pipeline_of(shard).listener(connection.listener).codec->append(framed, json_object);
             reply(shard.send(connection, framed));
         });
 }
@@ -108,7 +108,7 @@ Delivery Server::deliver(ConnectionId id, std::string_view json_object, millisec
         [this, json_object, timeout](Shard& shard, Connection& connection, const Reply<Delivery>& reply) {
             if (shard.is_unauthenticated(connection)) return reply(Delivery::absent);
             std::string framed;
-            append_framed(framed, impl().pipeline_of(shard).listener(connection.listener).rules(), json_object);
+            impl().pipeline_of(shard).listener(connection.listener).codec->append(framed, json_object);
             const SendOutcome outcome = shard.send(connection, framed);
             if (outcome == SendOutcome::no_such_connection) return reply(Delivery::absent);
             if (outcome == SendOutcome::queue_full) return reply(Delivery::queue_full);

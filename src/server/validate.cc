@@ -9,6 +9,7 @@
 #include "codec/framing.h"
 #include "net/address.h"
 #include "options/option.h"
+#include "pipeline/pipeline.h"
 #include "text/printable.h"
 #include "text/units.h"
 
@@ -58,6 +59,8 @@ public:
             if (option.section == Section::listener) report(option.key, out_of_range(option, listener_));
         }
         check_delimiter();
+        check_length_field();
+        check_payload();
         check_tls(listener_.tls);
         check_proxies();
     }
@@ -77,6 +80,31 @@ private:
         }
         if (!delimiter.empty() && listener_.framing != Framing::ndjson)
             report("delimiter", "without effect on this framing; set framing to \"ndjson\", or remove the option");
+    }
+
+    void check_length_field() {
+        const LengthField& field = listener_.length_field;
+        if (listener_.framing != Framing::length_field) {
+            if (field != LengthField{})
+                add("framing", in_listener() +
+                                   "the length_field options are without effect on this framing; set framing "
+                                   "to \"length-field\", or remove them");
+            return;
+        }
+        if (field.width > 4 && field.width != 8)
+            report("length_field_width", std::to_string(field.width) + " is no width; write 1, 2, 3, 4 or 8");
+        if (field.offset + field.width > unfinished_margin || field.strip > unfinished_margin)
+            report("length_field_offset",
+                   "the header is too long; it may have at most " + std::to_string(unfinished_margin) + " bytes");
+    }
+
+    /// Checks what depends on JSON.
+    void check_payload() {
+        if (listener_.payload == Payload::json) return;
+        const std::string why = "needs payload = \"json\"; remove the option, or change the payload";
+        if (listener_.acks) report("acks", why);
+        if (listener_.arrays) report("arrays", why);
+        if (listener_.framing == Framing::json && !listener_.codec) report("framing", "\"json\" " + why);
     }
 
     /// Checks trusted_proxies: no proxy is trusted by default, and a list without proxy_protocol is a mistake.

@@ -12,8 +12,8 @@ fi
 seconds=$1
 here=$(cd "$(dirname "$0")" && pwd)
 build=${2:-$here/../../build/fuzz}
-targets=(fuzz_framing_ndjson fuzz_framing_json fuzz_framing_length fuzz_framing_delimiter fuzz_item fuzz_batch fuzz_proxy
-         fuzz_hello fuzz_api fuzz_config fuzz_spool fuzz_tls_files)
+targets=(fuzz_framing_ndjson fuzz_framing_json fuzz_framing_length fuzz_framing_length_field fuzz_framing_delimiter
+         fuzz_item fuzz_batch fuzz_proxy fuzz_hello fuzz_api fuzz_config fuzz_spool fuzz_tls_files)
 
 declare -A pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true' INT TERM

@@ -48,7 +48,8 @@ class Peer:
 
 @pytest.fixture(scope="module", autouse=True)
 def built():
-    return [build_target(name) for name in ("application_auth", "device_manager", "handler_test", "relay")]
+    return [build_target(name)
+            for name in ("application_auth", "device_manager", "handler_test", "relay", "tracker_bridge")]
 
 
 def test_a_device_manager_commands_waits_and_broadcasts():
@@ -107,3 +108,41 @@ def test_a_handler_is_tested_without_sockets():
     done = subprocess.run([build_target("handler_test")], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("ok: ") == 9
+
+
+def exchange(device, *messages):
+    """Sends each message, and returns what is answered to each."""
+    answers = []
+    for message in messages:
+        device.sendall(bytes.fromhex(message))
+        answers.append(device.recv(100).hex())
+    return answers
+
+
+def test_a_bridge_takes_the_messages_that_makers_of_trackers_publish():
+    with program("tracker_bridge") as (process, address):
+        heard = lambda: process.stdout.readline().strip()
+        teltonika_at = ("127.0.0.1", int(heard().rpartition(":")[2]))
+        with socket.create_connection(address, timeout=PATIENCE) as device:
+            assert exchange(device, "78780d01012345678901234500018cdd0d0a") == ["787805010001d9dc0d0a"]
+            assert heard() == "123456789012345 is here"
+            position = bytes.fromhex("78781f120b081d112e10cf027ac7eb0c46584900148f01cc00287d001fb8000380810d0a")
+            device.sendall(b"noise" + position[:9])
+            assert heard() == "123456789012345: a message of 5 bytes is malformed"
+            device.sendall(position[9:])
+            assert heard() == '{"imei":"123456789012345","latitude":23.111668,"longitude":114.409285}'
+            device.sendall(position[:-3] + b"!\r\n")
+            assert heard() == "123456789012345: a message of 36 bytes is malformed"
+            assert exchange(device, "78780a134004040001000fdcee0d0a")[0][:12] == "78780513000f"
+        assert heard().startswith("123456789012345 left: peer_closed")
+        packet = ("000000000000003608010000016b40d8ea30010000000000000000000000000000000105021503010101425e0f01f1"
+                  "0000601a014e0000000000000000010000c7cf")
+        with socket.create_connection(teltonika_at, timeout=PATIENCE) as device:
+            assert exchange(device, "000f333536333037303432343431303133", packet) == ["01", "00000001"]
+            assert heard() == "356307042441013 is here"
+            assert heard() == "356307042441013: 54 bytes of AVL data"
+        assert heard().startswith("356307042441013 left: peer_closed")
+        with socket.create_connection(teltonika_at, timeout=PATIENCE) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert stranger.recv(1) == b""
+        assert heard().startswith("left: application the first message is no IMEI")

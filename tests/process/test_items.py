@@ -90,7 +90,7 @@ def test_bad_items_are_counted_by_kind_and_the_next_starts_clean(framing):
             expect_items(gateway, record, [good] * count)
             counted = gateway.status()["bad_items"]
             assert counted == {kind: len(BAD.get(kind, ())) for kind in counted}, counted
-            assert set(counted) == set(BAD) | {"too_large", "bad_hello", "bad_seq"}
+            assert set(counted) == set(BAD) | {"too_large", "bad_hello", "bad_seq", "malformed"}
             assert not record.closed, "bad items with good ones between them do not end a connection"
 
 

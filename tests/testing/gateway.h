@@ -142,6 +142,22 @@ public:
             received_.append(bytes.data(), static_cast<std::size_t>(got));
         }
     }
+    /// Returns the next `size` bytes from the gateway, fewer if it ends the connection.
+    [[nodiscard]] std::string text(std::size_t size) {
+        while (received_.size() < size) {
+            const std::string more = receive();
+            if (more.empty()) break;
+            received_ += more;
+        }
+        const std::string bytes = received_.substr(0, size);
+        received_.erase(0, bytes.size());
+        return bytes;
+    }
+    /// Returns true if bytes from the gateway have arrived.
+    [[nodiscard]] bool has_answer() const {
+        pollfd waiting{socket_.get(), POLLIN, 0};
+        return !received_.empty() || ::poll(&waiting, 1, 0) == 1;
+    }
     /// Returns the next bytes from the gateway, empty at the end.
     [[nodiscard]] std::string receive() {
         std::string bytes(std::size_t{64} << 10, '\0');
