@@ -1,7 +1,7 @@
 # libholdfast: the modules in one archive, the public headers, find_package(holdfast) and pkg-config.
 include(CMakePackageConfigHelpers)
 
-set(holdfast_modules base text net model options reactor tcp tls codec conn device pipeline server)
+set(holdfast_modules base text net model options reactor tcp tls codec conn device pipeline server capi)
 set(holdfast_links simdjson::simdjson OpenSSL::SSL)
 foreach(module IN LISTS holdfast_modules)
   holdfast_objects_of(${module} target)

@@ -82,8 +82,12 @@ def exported(headers, library):
     place = f"holdfast::{abi}::"
     words = words_of(headers)
     seen = set()
+    functions = set(re.findall(r"^HF_API .*?(\bhf_\w+)\(", (headers / "c.h").read_text(), re.M))
     for mangled, plain in zip(*symbols(library)):
         name = plain.split(" ", 2)[2]
+        if name in functions:
+            functions.discard(name)
+            continue
         if f"8holdfast{len(abi)}{abi}" not in mangled.split(" ", 2)[2]:
             yield f"{name} is exported: {place} is the public API"
             continue
@@ -92,6 +96,7 @@ def exported(headers, library):
         seen.update(parts)
         if not own.count("operator") and not all(part.lstrip("~") in words for part in parts) or {"Impl", "State"} & set(parts[:-1]):
             yield f"{name} is exported, and no header declares it"
+    yield from (f"c.h: {name}() is declared and not exported" for name in sorted(functions))
     for path in sorted(headers.glob("*.h")):
         for name in re.findall(r"^(?:\[\[nodiscard\]\] )?[\w:<>]+ (\w+)\([^;{]*\)(?: noexcept)?;", path.read_text(), re.M):
             if name not in seen:

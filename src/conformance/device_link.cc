@@ -49,6 +49,7 @@ bool DeviceLink::accept(SteadyTime deadline) {
     connection_.reset();
     window_.clear();
     scan_ = {};
+    at_start_ = true;
     pollfd wait{listening_.get(), POLLIN, 0};
     if (::poll(&wait, 1, milliseconds_until(deadline)) <= 0) return false;
     connection_.reset(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -67,6 +68,12 @@ DeviceLink::Got DeviceLink::read(std::string& frame, SteadyTime deadline) {
 /// Cuts the next frame out of the received bytes. Returns nothing if they have no whole frame.
 DeviceLink::Got DeviceLink::next_of_window(std::string& frame) {
     frame.clear();
+    if (at_start_) {
+        const auto start = skip_byte_order_mark(window_);
+        if (!start) return Got::nothing;
+        window_.erase(0, *start);
+        at_start_ = window_.empty();
+    }
     const Frame cut = next_frame(rules_, window_, scan_, max_frame);
     if (cut.kind == Frame::Kind::item) frame = window_.substr(cut.begin, cut.end - cut.begin);
     if (cut.kind == Frame::Kind::malformed || cut.kind == Frame::Kind::too_large) {

@@ -59,6 +59,7 @@ private:
     FrameRules rules_;
     FrameScan scan_;
     std::string window_;
+    bool at_start_ = true;  // where a byte order mark may be
     bool had_two_ = false;
 };
 

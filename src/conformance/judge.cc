@@ -25,6 +25,15 @@ std::string text_in(const simdjson::dom::object& object, std::string_view name) 
     return object[name].get(text) == simdjson::SUCCESS ? std::string(text) : std::string();
 }
 
+/// Returns the text of the key: the field of that name without regard to case, else of the path with dots.
+std::string key_of(const simdjson::dom::object& item, std::string_view key) {
+    std::string_view text;
+    if (item.at_key_case_insensitive(key).get(text) == simdjson::SUCCESS) return std::string(text);
+    std::string pointer = "/" + std::string(key);
+    std::replace(pointer.begin(), pointer.end(), '.', '/');
+    return item.at_pointer(pointer).get(text) == simdjson::SUCCESS ? std::string(text) : std::string();
+}
+
 }  // namespace
 
 std::optional<HelloSeen> Judge::take_hello(std::string_view frame) {
@@ -70,9 +79,9 @@ std::optional<std::uint64_t> Judge::take_any_item(std::string_view frame) {
     simdjson::dom::object item;
     if (!findings_.expect(Rule::framing, parse(parser, frame, item), "one JSON object", in_quotes(frame))) return {};
     const std::string& key = expectations_.key;
-    const bool is_hello = item["hello"].error() == simdjson::SUCCESS && text_in(item, key).empty();
+    const bool is_hello = item["hello"].error() == simdjson::SUCCESS && (key.empty() || key_of(item, key).empty());
     if (!findings_.expect(Rule::hello_once, !is_hello, "items after the hello", "a second hello")) return {};
-    findings_.expect(Rule::key, key.empty() || !text_in(item, key).empty(),
+    findings_.expect(Rule::key, key.empty() || !key_of(item, key).empty(),
                      "the field " + in_quotes(key) + " with a text", in_quotes(frame));
     std::uint64_t seq = 0;
     const bool numbered = item["seq"].get(seq) == simdjson::SUCCESS && seq >= 1 && seq <= max_seq;

@@ -87,6 +87,17 @@ TEST_F(JudgeTest, NamesTheRuleThatAnItemBreaks) {
     EXPECT_EQ(findings.of(Rule::order).seen, "item 3");
 }
 
+TEST_F(JudgeTest, TheKeyHasAnyCaseAndMayBeAPath) {
+    judge.take_any_item(R"({"IP":"a","seq":1})");
+    EXPECT_TRUE(passed(Rule::key));
+    Judge deep(findings, {.key = "device.id"});
+    deep.take_any_item(R"({"device":{"id":"a"},"seq":1})");
+    deep.take_any_item(R"({"device.id":"a","seq":2})");
+    EXPECT_TRUE(passed(Rule::key));
+    deep.take_any_item(R"({"device":{"id":""},"seq":3})");
+    EXPECT_TRUE(failed(Rule::key));
+}
+
 TEST_F(JudgeTest, ARepeatedItemIsTheSame) {
     judge.take_hello(good_hello);
     judge.expect_first(1, Rule::resume);

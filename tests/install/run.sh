@@ -43,6 +43,12 @@ for kind in shared static; do
   g++ -std=c++20 examples/minimal/server.cc -o "$work/by_pkg_config_$kind" $flags
   LD_LIBRARY_PATH=$(dirname "$pc") try "pkg-config_$kind" "$work/by_pkg_config_$kind"
 done
+# A program in C needs the shared library alone.
+printf '#include <holdfast/c.h>\nint main(void) { return hf_abi_version() != HF_ABI_VERSION; }\n' >"$work/user.c"
+# shellcheck disable=SC2046
+gcc -std=c99 -Wall -Wextra -pedantic -Werror "$work/user.c" -o "$work/user" $(PKG_CONFIG_PATH="$pc" pkg-config --cflags --libs holdfast)
+LD_LIBRARY_PATH=$(dirname "$pc") "$work/user" || fail "a program in C has another version than the library"
+echo "C: ok"
 # The test of a handler: in both orders of the libraries, the simulated kernel calls win.
 testing=$(PKG_CONFIG_PATH="$pc" pkg-config --cflags --libs holdfast-testing)
 for order in "$testing" "${testing/-lholdfast_testing -l:libholdfast.a/-l:libholdfast.a -lholdfast_testing -l:libholdfast.a}"; do

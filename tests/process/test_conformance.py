@@ -73,6 +73,7 @@ def test_a_defect_fails_its_rule():
     assert len(alone) >= 15, f"alone: {alone}"
 
 
+@pytest.mark.asan
 def test_good_clients_conform(clients):  # noqa: F811
     jobs = {(language, framing): lambda language=language, framing=framing: examine(
         lambda port: clients[language](port, "device-17", framing, TOKEN), "--patience", "20s", *(["--length"] if framing == "length" else []))

@@ -1,0 +1,3 @@
+module holdfast/gateway
+
+go 1.19

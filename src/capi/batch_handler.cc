@@ -1,0 +1,61 @@
+#include "capi/batch_handler.h"
+
+#include <string>
+#include <utility>
+
+#include <holdfast/bad_items.h>
+#include <holdfast/reason.h>
+
+namespace holdfast {
+
+template <typename Event>
+hf_event BatchHandler::begin(std::uint32_t kind, const Event& event) {
+    hf_event out{};
+    out.kind = kind;
+    out.authenticated = event.device.authenticated ? 1 : 0;
+    out.conn = {.number = event.conn.number, .run = event.conn.run, .reserved = 0};
+    out.at_ms = event.at.time_since_epoch().count();
+    out.listener = batch_.keep(event.listener);
+    out.peer = batch_.keep(to_string(event.peer));
+    out.id = batch_.keep(event.device.id);
+    out.session = batch_.keep(event.device.session);
+    return out;
+}
+
+void BatchHandler::on_connected(const ConnectedEvent& event) { batch_.add(begin(HF_CONNECTED, event)); }
+
+void BatchHandler::on_identified(const IdentifiedEvent& event) { batch_.add(begin(HF_IDENTIFIED, event)); }
+
+void BatchHandler::on_item(const ItemEvent& event) {
+    hf_event out = begin(HF_ITEM, event);
+    out.key = batch_.keep(event.key);
+    out.body = batch_.keep(event.item);
+    out.number = event.n;
+    out.seq = event.seq;
+    batch_.add(out);
+}
+
+void BatchHandler::on_bad_item(const BadItemEvent& event) {
+    hf_event out = begin(HF_BAD_ITEM, event);
+    out.body = batch_.keep(event.head.view());
+    out.reason = batch_.keep(to_string(event.kind));
+    out.detail = batch_.keep(event.detail);
+    batch_.add(out);
+}
+
+void BatchHandler::on_closed(const ClosedEvent& event) {
+    hf_event out = begin(HF_CLOSED, event);
+    out.key = batch_.keep(event.key);
+    out.reason = batch_.keep(to_string(event.reason));
+    out.detail = batch_.keep(event.detail);
+    out.number = event.items;
+    out.error = event.error;
+    out.code = event.code;
+    batch_.add(out);
+}
+
+void BatchHandler::on_turn_end() {
+    if (!batch_.empty()) queue_.push(std::exchange(batch_, EventBatch()));
+}
+
+}  // namespace holdfast
