@@ -1,11 +1,13 @@
+#include <chrono>
 #include <iostream>
 #include <memory>
 #include <string>
 
-#include "cli/serve_options.h"
 #include "cli/verbs.h"
 #include "conformance/conformance.h"
-#include "options/option.h"
+#include "daemon/exit.h"
+#include "model/exit_code.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {
