@@ -169,13 +169,13 @@ bool DeviceExamination::delay_ack() {
 }
 
 bool DeviceExamination::supersede() {
-    (void)take_items(2, Rule::superseded);
+    (void)take_items(2, Rule::takeover);
     watch(settle_);
     const bool ended = link_.finish(std::chrono::steady_clock::now() + ends_within);
     findings_.expect(Rule::end, ended, "the device's FIN within 2 s", "an open connection");
-    if (!connect(Rule::superseded)) return false;
+    if (!connect(Rule::takeover)) return false;
     const std::uint64_t kept = judge_.covered();
-    (void)(open({.resume = kept, .first = kept + 1, .rule = Rule::superseded}) && take_items(1, Rule::superseded));
+    (void)(open({.resume = kept, .first = kept + 1, .rule = Rule::takeover}) && take_items(1, Rule::takeover));
     return true;
 }
 

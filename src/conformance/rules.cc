@@ -23,7 +23,7 @@ constexpr auto rows = std::to_array<RuleRow>({
     {Rule::ack_delayed, "ack_delayed", "Numbered items", "without an ack the device keeps the connection and repeats nothing"},
     {Rule::stale_ack, "stale_ack", "Messages", "an ack below an earlier one changes nothing"},
     {Rule::repeat, "repeat", "Messages", "after a lost connection, items without ack come again with their numbers"},
-    {Rule::superseded, "superseded", "Which connection speaks for a device", "after an end by the gateway, items without ack come again"},
+    {Rule::takeover, "takeover", "Which connection speaks for a device", "after an end by the gateway, items without ack come again"},
     {Rule::resume, "resume", "Numbered items", "the first item has the larger of resume + 1 and from"},
     {Rule::forgotten, "forgotten", "Forgotten sessions", "a resume below an earlier ack brings no released item back"},
     {Rule::split_answer, "split_answer", "Messages", "an answer that arrives byte by byte counts"},

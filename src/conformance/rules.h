@@ -26,7 +26,7 @@ enum class Rule : std::uint8_t {
     ack_delayed,
     stale_ack,
     repeat,
-    superseded,
+    takeover,
     resume,
     forgotten,
     split_answer,

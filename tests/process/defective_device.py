@@ -72,7 +72,7 @@ class Device:
                 second = socket.create_connection(("127.0.0.1", PORT))
         if has("end"):
             time.sleep(3)
-        if has("superseded"):
+        if has("takeover"):
             self.safe = len(self.made)
 
     def write(self, connection):
