@@ -110,6 +110,11 @@ struct TlsConfig {
 struct ListenerConfig {
     std::string name = "devices";
     std::string address = "127.0.0.1:7000";  ///< "[::]:7000" takes IPv4 and IPv6; port 0 lets the kernel choose
+    /// A listening TCP socket of the program's, in place of `address`: inherited from a service manager, or bound in
+    /// another way. The server uses duplicates, makes it non-blocking and sets the options of detect_within. The
+    /// program closes its own descriptor, and with that ends the listening after the server's. All reactors share its
+    /// queue.
+    std::optional<int> descriptor = {};
     Framing framing = Framing::ndjson;
     std::string delimiter = {};  ///< of 1 to 8 bytes: ends an ndjson item in place of a line end; empty: a line end
     LengthField length_field = {};
@@ -128,7 +133,9 @@ struct ListenerConfig {
     std::uint16_t max_bad_items = 100;                ///< consecutive bad items that end the connection
     int backlog = 4096;                               ///< listen(2); the kernel caps it at net.core.somaxconn
     bool reuse_port = false;                          ///< several gateway processes may share the address
-    bool acks = false;                                ///< acknowledges numbered items: docs/reference/protocol.md
+    /// Keeps sending to a device for this time after its FIN, or until a close; nullopt: until its answers are sent.
+    std::optional<std::chrono::milliseconds> half_close = {};
+    bool acks = false;  ///< acknowledges numbered items: docs/reference/protocol.md
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
     std::string tokens_file =
         {};  ///< hashed tokens (`holdfast token add`), one of which each hello must have; empty: off

@@ -51,7 +51,8 @@ void Finalizer::finalize(const Core::Closed& closed) {
                 .evidence = info.evidence,
                 .code = parting.code};
     }
-    if (const auto ended = core_.half_closed.extract(core_.number_of(connection))) info = ended.mapped();
+    const auto ended = core_.half_closed.extract(core_.number_of(connection));
+    if (ended && !core_.policy_of(connection).half_close) info = ended.mapped();
     if (connection.encrypted) add_unread(core_.tls.of(connection.fd), info);
     if (connection.is_paused() && connection.unfinished)
         core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::gateway);

@@ -29,12 +29,10 @@ public:
         poller_.remove(socket_.get());
         paused_ = true;
     }
-    void close() {
-        socket_.reset();
-        paused_ = true;
-    }
+    void close() { replace(UniqueFd()); }
     /// Closes the old socket. The new one accepts after resume().
     void replace(UniqueFd socket) {
+        if (socket_.valid() && !paused_) pause();  // a duplicate of the program's would stay in the poller
         socket_ = std::move(socket);
         paused_ = true;
     }

@@ -32,6 +32,8 @@ struct ListenerPolicy {
     std::optional<std::chrono::milliseconds> read_idle;
     std::optional<std::chrono::milliseconds> write_stall;  ///< nullopt: the plan's bound holds for a closed window too
     std::chrono::milliseconds item_deadline{};
+    std::optional<std::chrono::milliseconds>
+        half_close;                  ///< time of sending after the peer's FIN; nullopt: answers only
     std::size_t downlink_queue = 0;  ///< bytes
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
     Blanks blanks = Blanks::space;
@@ -89,6 +91,7 @@ struct NewListener {
     ListenerPolicy policy;
     UniqueFd socket;
     std::shared_ptr<ListenerCounters> counters;
+    bool inherited = false;  ///< connections wait that have not the plan's options
 };
 
 /// Changes to a listener of a running shard.

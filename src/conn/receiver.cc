@@ -26,6 +26,7 @@ constexpr std::chrono::milliseconds paused_recheck{5};
 /// Longest hold after the peer's FIN, and longest wait for answers. Bytes of a held connection stay unread after that.
 constexpr std::chrono::seconds longest_wait_after_end{10};
 constexpr std::string_view unanswered = "some answers were not sent within 10 s of the peer's FIN";
+constexpr std::string_view end_of_half_close = "the time of half_close after the peer's FIN is over";
 constexpr std::string_view left_unread = "received bytes were left unread, as reading was paused";
 
 }  // namespace
@@ -206,14 +207,17 @@ void Receiver::end_by_peer(Connection& connection) {
 bool Receiver::owes_answers(const Connection& connection) const {
     if (connection.is_closing() || connection.parting) return false;  // nothing is sent after FIN
     const bool is_queued = connection.downlink && connection.downlink->waiting() > 0;
-    return is_queued || core_.handler.owes_answers(connection, core_.number_of(connection));
+    return is_queued || core_.policy_of(connection).half_close ||
+           core_.handler.owes_answers(connection, core_.number_of(connection));
 }
 
-/// Keeps a connection whose peer has only sent FIN and may still read (RFC 9293, 3.6) until its answers are sent.
+/// Keeps a connection whose peer has only sent FIN and may still read (RFC 9293, 3.6) until its answers are sent, or
+/// for the time of `half_close`.
 void Receiver::answer_first(Connection& connection) {
     const Token number = core_.number_of(connection);
     core_.half_closed.emplace(number, core_.info_by_kernel(connection, 0, IoPhase::read));
-    ended_and_waiting_.emplace_back(number, core_.reactor.attended() + longest_wait_after_end);
+    const auto wait = core_.policy_of(connection).half_close.value_or(longest_wait_after_end);
+    ended_and_waiting_.emplace(core_.reactor.attended() + wait, number);
 }
 
 void Receiver::release(Connection& connection) {
@@ -320,12 +324,15 @@ void Receiver::see_end(Connection& connection, std::uint32_t events) {
     connection.throttled = false;
     const bool is_dead = (events & (EPOLLERR | EPOLLHUP)) != 0;
     const auto waiting = core_.half_closed.find(core_.number_of(connection));
-    if (is_dead && waiting != core_.half_closed.end()) return core_.close(connection, waiting->second);
+    if (is_dead && waiting != core_.half_closed.end()) {
+        if (!core_.policy_of(connection).half_close) return core_.close(connection, waiting->second);
+        return core_.close_by_kernel(connection, take_error(connection.fd), IoPhase::read);
+    }
     if (connection.is_paused()) core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::peer);
     if (is_dead) deliver_held(connection);
     if (connection.is_paused()) {
         if (is_dead) return end_unread(connection);
-        ended_and_waiting_.emplace_back(core_.number_of(connection), core_.reactor.attended() + longest_wait_after_end);
+        ended_and_waiting_.emplace(core_.reactor.attended() + longest_wait_after_end, core_.number_of(connection));
     } else if (is_dead && !may_read() && !may_hold_some && unread_bytes(connection.fd) == 0) {
         end_unread(connection);
     } else {
@@ -346,16 +353,16 @@ void Receiver::end_unread(Connection& connection) {
 
 /// Ends expired holds and waits. A device that numbers its items sends the unacknowledged ones again.
 void Receiver::end_long_waits() {
-    while (!ended_and_waiting_.empty() && ended_and_waiting_.front().second <= core_.reactor.attended()) {
-        const Token number = ended_and_waiting_.front().first;
-        ended_and_waiting_.pop_front();
+    while (!ended_and_waiting_.empty() && ended_and_waiting_.begin()->first <= core_.reactor.attended()) {
+        const Token number = ended_and_waiting_.extract(ended_and_waiting_.begin()).mapped();
         Connection* connection = core_.registry.find(number);
         if (connection == nullptr) continue;
         deliver_held(*connection);
         if (connection->is_paused()) end_unread(*connection);
         const auto waiting = core_.half_closed.find(number);
         if (waiting == core_.half_closed.end()) continue;
-        waiting->second.detail = unanswered;
+        const bool is_planned = core_.policy_of(*connection).half_close.has_value();
+        waiting->second.detail = is_planned ? end_of_half_close : unanswered;
         core_.close(*connection, waiting->second);
     }
 }

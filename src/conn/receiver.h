@@ -3,7 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <span>
 #include <utility>
 #include <vector>
@@ -93,8 +93,8 @@ private:
     bool paused_ = false;
     SteadyTime paused_since_{};  // in attended time
     bool rechecks_ = false;      // a timer is set
-    // With the end of each hold or wait for answers, in attended time.
-    std::deque<std::pair<Token, SteadyTime>> ended_and_waiting_;
+    // By the end of each hold, wait for answers or half-close, in attended time.
+    std::multimap<SteadyTime, Token> ended_and_waiting_;
 };
 
 }  // namespace holdfast

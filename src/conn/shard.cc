@@ -86,6 +86,7 @@ void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {
     const ListenerPolicy before = core().policies.change(fresh.number, fresh.policy);
     core().listener_counters[number] = std::move(fresh.counters);
     listener.replace(std::move(fresh.socket));
+    listener.set_outdated_queue(fresh.inherited);
     parts_.listeners.resume(listener);
     const bool some_stayed = core().listener_counters[number]->held() > 0;
     if (some_stayed && before.plan != fresh.policy.plan) {

@@ -21,8 +21,11 @@ public:
     Shard(Reactor& reactor, StreamHandler& handler, Admission& admission, const ShardOptions& options)
         : parts_(reactor, handler, admission, options) {}
 
-    /// Adds a listener before the reactor runs.
-    void add_listener(UniqueFd socket) { parts_.listeners.add(std::move(socket)); }
+    /// Adds a listener before the reactor runs. `inherited`: connections wait that have not the plan's options.
+    void add_listener(UniqueFd socket, bool inherited = false) {
+        parts_.listeners.add(std::move(socket));
+        parts_.listeners[parts_.listeners.size() - 1].set_outdated_queue(inherited);
+    }
     void start();
 
     /// Opens a listener while the reactor runs. Numbers are assigned in order; a number is free again once the former

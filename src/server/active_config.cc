@@ -44,6 +44,7 @@ ListenerPolicy RunningListener::policy(const LimitsConfig& limits) const {
             .read_idle = config.read_idle,
             .write_stall = config.write_stall,
             .item_deadline = config.item_deadline,
+            .half_close = config.half_close,
             .downlink_queue = limits.downlink_queue,
             .proxy_protocol = config.proxy_protocol,
             .blanks = blanks_of(config),

@@ -19,6 +19,20 @@ Error about_address(Error error) {
     return error;
 }
 
+/// Takes duplicates of the program's socket, one for each reactor.
+Result<BoundListener> adopt(int descriptor, unsigned reactors, const LivenessPlan& plan, BoundListener bound) {
+    bound.inherited = true;
+    for (unsigned i = 0; i < reactors; ++i) {
+        auto socket = duplicate_listener(descriptor, plan);
+        if (!socket) return Error{socket.error().message, socket.error().code, "descriptor"};
+        bound.sockets.push_back(std::move(socket).value());
+    }
+    const auto local = local_endpoint(bound.sockets.front().get());
+    if (!local) return local.error();
+    bound.address = local.value();
+    return bound;
+}
+
 Result<BoundListener> bind_and_prove(const ListenerConfig& config, unsigned reactors, AddressUse use) {
     BoundListener bound;
     auto tokens = read_tokens(config);
@@ -30,6 +44,7 @@ Result<BoundListener> bind_and_prove(const ListenerConfig& config, unsigned reac
     if (!proved) return proved.error();
     bound.plan = proved.value();
 
+    if (config.descriptor) return adopt(*config.descriptor, reactors, plan.value(), std::move(bound));
     const auto address = parse_endpoint(config.address);
     if (!address) return address.error();
     bound.address = address.value();

@@ -20,6 +20,7 @@ struct BoundListener {
     LivenessPlan plan;  ///< read back from an accepted socket
     Endpoint address;   ///< with the port that the kernel chose
     std::vector<UniqueFd> sockets;
+    bool inherited = false;  ///< waiting connections have not the plan's options
     std::shared_ptr<const TokenSet> tokens;
 };
 

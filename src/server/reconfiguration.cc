@@ -87,6 +87,9 @@ private:
     [[nodiscard]] std::optional<Error> prepare_back(const RunningListener& before, const ListenerConfig& config);
     [[nodiscard]] std::optional<Error> open(RunningListener next);
     [[nodiscard]] std::optional<Error> prepare_changed(const RunningListener& before, const ListenerConfig& config);
+    [[nodiscard]] static std::optional<Error> prepare_plan(const ListenerConfig& before, const ListenerConfig& config,
+                                                           RunningListener& next);
+    void report_descriptor(const ListenerConfig& before, const ListenerConfig& config);
     void report_tokens(const RunningListener& before, const RunningListener& next);
     [[nodiscard]] std::optional<Error> renew_certificates(const RunningListener& before, RunningListener& next);
     void change(RunningListener next, std::vector<UniqueFd> sockets);
@@ -234,7 +237,8 @@ std::optional<Error> Reconfiguration::open(RunningListener next) {
         to_reactors_[i]->opened.push_back({{.number = next.number,
                                             .policy = next.policy(next_.config.limits),
                                             .socket = std::move(sockets[i]),
-                                            .counters = next.counters[i]},
+                                            .counters = next.counters[i],
+                                            .inherited = next.config.descriptor.has_value()},
                                            next.pipeline(i),
                                            in_force});
     }
@@ -247,6 +251,7 @@ std::optional<Error> Reconfiguration::prepare_changed(const RunningListener& bef
     RunningListener next = before;
     const std::size_t lines = report_.applied.size();
     next.config = reconfigured(before.config, config, report_);
+    report_descriptor(before.config, config);
     auto tokens = load_tokens(config);
     if (!tokens) return tokens.error();
     next.tokens = std::move(tokens).value();
@@ -258,18 +263,33 @@ std::optional<Error> Reconfiguration::prepare_changed(const RunningListener& bef
         return std::nullopt;
     }
     std::vector<UniqueFd> sockets(to_reactors_.size());
-    if (before.config.address != config.address) {
+    if (before.config.address != config.address && !next.config.descriptor) {
         next.before.push_back(before.bound);
         if (auto error = bind(next.config, next, sockets)) return error;
-    } else if (before.config.detect_within != config.detect_within) {
-        const auto plan = plan_liveness(config.detect_within);
-        if (!plan) return plan.error();
-        const auto proved = prove_inheritance(plan.value());
-        if (!proved) return of_listener(config, proved.error());
-        next.plan = proved.value();
+    } else if (auto error = prepare_plan(before.config, config, next)) {
+        return error;
     }
     change(std::move(next), std::move(sockets));
     return std::nullopt;
+}
+
+/// Proves the plan of a changed detect_within.
+std::optional<Error> Reconfiguration::prepare_plan(const ListenerConfig& before, const ListenerConfig& config,
+                                                   RunningListener& next) {
+    if (before.detect_within == config.detect_within) return std::nullopt;
+    const auto plan = plan_liveness(config.detect_within);
+    if (!plan) return plan.error();
+    const auto proved = prove_inheritance(plan.value());
+    if (!proved) return of_listener(config, proved.error());
+    next.plan = proved.value();
+    return std::nullopt;
+}
+
+/// Reports another descriptor, which a running listener does not take.
+void Reconfiguration::report_descriptor(const ListenerConfig& before, const ListenerConfig& config) {
+    if (before.descriptor == config.descriptor) return;
+    report_.needs_restart.push_back("descriptor of listener " + in_quotes(config.name) +
+                                    ": differs; restart, or remove the listener and add it again");
 }
 
 /// Reports added and revoked tokens if the file's content has changed.

@@ -58,7 +58,7 @@ std::optional<Error> Server::Impl::start(Server& server, unsigned reactors, std:
                                                            std::move(pipeline)));
         Shard& shard = threads_.back()->shard();
         for (std::size_t j = 0; j < bound.size(); ++j) {
-            shard.add_listener(std::move(bound[j].sockets[i]));
+            shard.add_listener(std::move(bound[j].sockets[i]), bound[j].inherited);
             running.listeners[j].counters.push_back(shard.listener_counters()[j]);
         }
     }

@@ -49,7 +49,7 @@ public:
 
     void run() {
         check_name();
-        if (const auto endpoint = parse_endpoint(listener_.address); !endpoint) {
+        if (const auto endpoint = parse_endpoint(listener_.address); !listener_.descriptor && !endpoint) {
             report("address", endpoint.error().message);
         }
         if (const auto plan = plan_liveness(listener_.detect_within); !plan) {
@@ -184,6 +184,13 @@ void check_pair(const ServerConfig& config, std::size_t first, std::size_t secon
     if (a.name == b.name) {
         out.push_back(
             {second, "listener", "name", "two listeners are named " + in_quotes(b.name) + "; give each its own name"});
+    }
+    if (a.descriptor || b.descriptor) {
+        if (a.descriptor != b.descriptor) return;
+        out.push_back({second, "listener", "descriptor",
+                       "listeners " + in_quotes(a.name) + " and " + in_quotes(b.name) +
+                           " have the same descriptor; give each its own"});
+        return;
     }
     const auto at = parse_endpoint(a.address);
     const auto bt = parse_endpoint(b.address);

@@ -220,6 +220,27 @@ Result<UniqueFd> listen_on(const ListenOptions& options, const LivenessPlan& pla
     return fd;
 }
 
+Result<UniqueFd> duplicate_listener(int descriptor, const LivenessPlan& plan) {
+    const auto wrong = [descriptor](const std::string& what) {
+        return Error{
+            "descriptor " + std::to_string(descriptor) + " " + what + "; pass a listening TCP socket of IPv4 or IPv6",
+            ErrorCode::invalid_config};
+    };
+    UniqueFd fd(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+    if (!fd.valid() && errno == EBADF) return wrong("is not open");
+    if (!fd.valid()) return failed("cannot duplicate descriptor " + std::to_string(descriptor));
+    close_in_child(fd.get());
+    const auto domain = get_int(fd.get(), SOL_SOCKET, SO_DOMAIN);
+    if (!domain) return wrong("is no socket");
+    if ((*domain != AF_INET && *domain != AF_INET6) || get_int(fd.get(), SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP)
+        return wrong("is a socket of another protocol");
+    if (get_int(fd.get(), SOL_SOCKET, SO_ACCEPTCONN) != 1) return wrong("does not listen");
+    const int flags = ::fcntl(fd.get(), F_GETFL);
+    if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) return failed("cannot set O_NONBLOCK");
+    if (auto error = apply_plan(fd.get(), plan)) return *error;
+    return fd;
+}
+
 Result<Endpoint> local_endpoint(int fd) {
     SocketAddress address;
     if (::getsockname(fd, address.get(), &address.length) != 0) return failed("cannot read a socket's own address");
