@@ -65,6 +65,12 @@ foreach(example application_auth device_manager handler_test relay tracker_bridg
 endforeach()
 target_link_libraries(handler_test PRIVATE holdfast_for_tests)
 
+# The API reference, from the comments of the public headers (docs/decisions/0033). A warning is an error.
+configure_file(cmake/Doxyfile.in ${PROJECT_BINARY_DIR}/Doxyfile @ONLY)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/api/html)
+add_custom_target(api_reference COMMAND doxygen ${PROJECT_BINARY_DIR}/Doxyfile VERBATIM)
+install(DIRECTORY ${PROJECT_BINARY_DIR}/api/html/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/api COMPONENT development)
+
 install(DIRECTORY include/holdfast DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 install(TARGETS holdfast holdfast_for_tests EXPORT holdfast ARCHIVE COMPONENT development)
 install(TARGETS holdfast_shared EXPORT holdfast LIBRARY COMPONENT library NAMELINK_COMPONENT development)

@@ -19,7 +19,7 @@ class Codec;  // holdfast/codec.h
 
 /// How a byte stream is cut into items.
 enum class Framing : std::uint8_t {
-    ndjson,        ///< one item per line, ended by \n or \r\n
+    ndjson,        ///< one item per line, ended by LF or CRLF
     json,          ///< consecutive JSON objects, with or without white space between them
     length,        ///< 4 bytes of length, big-endian, then the item
     length_field,  ///< a header with a length, as LengthField describes, then the rest of the item
@@ -63,7 +63,7 @@ enum class Oversize : std::uint8_t {
 /// UTF-8 form.
 enum class LoneSurrogates : std::uint8_t {
     reject,   ///< the item is a bad item, `not_json`
-    replace,  ///< the item has \ufffd in its place
+    replace,  ///< the item has U+FFFD in its place
 };
 
 /// Whether a proxy sends the device's address in front of each connection (the PROXY protocol of HAProxy).

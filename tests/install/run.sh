@@ -25,7 +25,9 @@ try() {  # name binary
   echo "$1: ok"
 }
 
+cmake --build build/release --target api_reference >"$work/doxygen" 2>&1 || fail "the API reference: $(cat "$work/doxygen")"
 cmake --install build/release --prefix "$work/tree" >/dev/null
+[ -s "$work/tree/share/doc/holdfast/api/classholdfast_1_1Server.html" ] || fail "the API reference is not installed"
 [ -x "$work/tree/bin/holdfast" ] || fail "the command is not installed"
 python3 tests/links.py "$work/tree/share/doc/holdfast" || fail "the installed pages have dead links"
 
