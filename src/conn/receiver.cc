@@ -211,8 +211,8 @@ bool Receiver::owes_answers(const Connection& connection) const {
            core_.handler.owes_answers(connection, core_.number_of(connection));
 }
 
-/// Keeps a connection whose peer has only sent FIN and may still read (RFC 9293, 3.6) until its answers are sent, or
-/// for the time of `half_close`.
+/// Keeps a connection whose peer has only sent FIN and may still read (RFC 9293, 3.6). Waits for its answers, or for
+/// the time of `half_close`.
 void Receiver::answer_first(Connection& connection) {
     const Token number = core_.number_of(connection);
     core_.half_closed.emplace(number, core_.info_by_kernel(connection, 0, IoPhase::read));

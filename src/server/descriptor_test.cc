@@ -5,6 +5,8 @@
 
 #include <array>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,7 +21,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// A listening socket of a program, as a service manager passes it on.
+/// Returns a listening socket of a program, as a service manager passes it on.
 UniqueFd listening_socket() {
     UniqueFd socket(::socket(AF_INET, SOCK_STREAM, 0));
     const SocketAddress name = to_socket_address(parse_endpoint("127.0.0.1:0").value());

@@ -1,7 +1,9 @@
+#include <atomic>
 #include <functional>
 #include <future>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 

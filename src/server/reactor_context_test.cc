@@ -79,6 +79,19 @@ protected:
     std::unique_ptr<Server> server_;  // tests whose handlers use their variables reset it
 };
 
+TEST_F(ContextTest, AnItemHasItsFieldsDuringTheCall) {
+    std::promise<std::string> seen;
+    program_.on_item = [&](ReactorContext&, const ItemEvent& event) {
+        EXPECT_NE(event.fields, nullptr) << "a second parse";
+        const auto field = event.field("position.name");
+        seen.set_value(field ? std::string(std::get<std::string_view>(*field)) : "none");
+    };
+    start();
+    TestDevice device = connect();
+    device.send_raw("{\"ip\":\"a\",\"position\":{\"name\":\"here\"}}\n");
+    EXPECT_EQ(seen.get_future().get(), "here");
+}
+
 TEST_F(ContextTest, AHandlerAnswersWithinItsCall) {
     program_.on_item = [](ReactorContext& context, const ItemEvent& event) {
         EXPECT_EQ(context.send(event.conn, R"({"n":)" + std::to_string(event.n) + "}"), SendOutcome::queued);
