@@ -122,9 +122,9 @@ struct ItemEvent {
     const ItemFields* fields = nullptr;  ///< of `item`, parsed; null in an event of a program's own
 
     /// Returns the value of a top-level field by its exact name, else of the path with dots, "position.lat", through
-    /// objects; nullopt if there is none. Parses nothing, unless `fields` is null. A text is unescaped. In an item with
-    /// a number that no machine type holds, numbers have no value. Views are valid until the next call, or the end of
-    /// on_item(). On the reactor's thread.
+    /// objects. Returns nullopt if there is none, or if the payload is not JSON. Parses nothing, unless `fields` is
+    /// null. A text is unescaped. In an item with a number that no machine type holds, numbers have no value. Views are
+    /// valid until the next call, or the end of on_item(). On the reactor's thread.
     [[nodiscard]] std::optional<FieldValue> field(std::string_view name) const;
 };
 

@@ -318,6 +318,7 @@ const ItemFields& parsed(std::string_view item) {
 
 std::optional<FieldValue> ItemEvent::field(std::string_view name) const {
     if (payload != Payload::json) return std::nullopt;
+    if (payload != Payload::json) return std::nullopt;
     return fields != nullptr ? fields->find(name) : parsed(item).find(name);
 }
 

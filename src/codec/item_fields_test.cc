@@ -78,6 +78,7 @@ TEST_F(Fields, AnEventOfAProgramsOwnTestIsParsed) {
     EXPECT_THAT(event.field("n"), Optional(VariantWith<std::int64_t>(4)));
     EXPECT_THAT(event.field("o.x"), Optional(VariantWith<std::string_view>("y")));
     EXPECT_EQ(ItemEvent{}.field("n"), std::nullopt);
+    EXPECT_EQ((ItemEvent{.item = event.item, .payload = Payload::text}).field("n"), std::nullopt);
     EXPECT_EQ((ItemEvent{.item = "no json"}).field("n"), std::nullopt);
     EXPECT_EQ((ItemEvent{.item = "[1]"}).field("n"), std::nullopt);
 }
