@@ -106,6 +106,11 @@ TEST_F(HalfClose, APeerThatVanishesWithDataInFlightIsFoundWithinTheBound) {
     EXPECT_THAT(seen_->ends, ElementsAre(CloseReason::retransmit_expired));
 }
 
+TEST_F(HalfClose, AStrangerThatCannotAuthenticateAnyMoreIsNotKept) {
+    start({.half_close = 1h, .authenticate_by_program = true});
+    EXPECT_EQ(gateway_->connections(), 0U);
+}
+
 TEST_F(HalfClose, AResetEndsIt) {
     start({.half_close = 1h});
     device_->reset();
