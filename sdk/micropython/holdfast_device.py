@@ -24,9 +24,10 @@ except ImportError:
 MAX_SEQ = 2**53 - 1
 STABLE_MS = 10000  # a connection that lasted so long resets the back-off
 MAX_RETRY_AFTER_MS = 86400000
+MAX_READS = 64  # in a row
 MAX_GAPS = 3  # of one number in a row
 MAX_MESSAGE = 4096  # bytes; a larger one is dropped
-LATER = (11, 35, 115, 119)  # errno: EAGAIN, EINPROGRESS
+LATER = (11, 35, 115, 119, 2, 3)  # errno: EAGAIN, EINPROGRESS; of ssl: SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE
 
 if hasattr(time, "ticks_ms"):
     now_ms, later, since = time.ticks_ms, time.ticks_add, time.ticks_diff
@@ -228,15 +229,22 @@ class Device:
                 raise
 
     def _read(self):
-        try:
-            data = self._socket.recv(2048)
-        except OSError as error:
-            if error.args[0] in LATER:
+        """Takes all that has arrived: poll() does not see what TLS has decrypted."""
+        for _ in range(MAX_READS):
+            try:
+                data = self._socket.recv(2048)
+            except OSError as error:
+                if error.args[0] in LATER:
+                    return
+                raise
+            if not data:
+                raise OSError("the gateway has ended the connection")
+            self._in += data
+            self._take_frames()
+            if self._socket is None:
                 return
-            raise
-        if not data:
-            raise OSError("the gateway has ended the connection")
-        self._in += data
+
+    def _take_frames(self):
         while self._socket is not None:
             frame = self._next_frame()
             if frame is None:

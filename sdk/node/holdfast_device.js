@@ -140,7 +140,7 @@ class Device extends EventEmitter {
     this.timer = setTimeout(() => this.lose(), this.options.connectTimeoutMs);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 15_000);
-    socket.on(this.options.connect === net.connect ? 'connect' : 'secureConnect', () => this.greet());
+    socket.on(socket.encrypted ? 'secureConnect' : 'connect', () => this.greet());
     socket.on('data', (data) => frames.take(data).forEach((frame) => socket === this.socket && this.take(frame)));
     socket.on('drain', () => socket === this.socket && this.send());
     socket.on('error', () => {});  // 'close' follows

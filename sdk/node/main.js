@@ -1,12 +1,18 @@
 // A device whose items are the lines of standard input. Ends after the end of the input, once every item is acknowledged.
 //
-//     echo '{"ip":"10.20.30.40"}' | node main.js 127.0.0.1 7000 device-17 [lines|length] [TOKEN]
+//     echo '{"ip":"10.20.30.40"}' | node main.js 127.0.0.1 7000 device-17 [lines|length] [TOKEN|-] [CA]
+//
+// With the file of an authority, the connection has TLS.
 'use strict';
+const {readFileSync} = require('node:fs');
 const {createInterface} = require('node:readline');
+const tls = require('node:tls');
 const {Device} = require('./holdfast_device.js');
 
-const [host, port, id, framing, token] = process.argv.slice(2);
-const device = new Device({host, port: Number(port), id, token, length: framing === 'length'});
+const [host, port, id, framing, token, authority] = process.argv.slice(2);
+const options = {host, port: Number(port), id, token: token === '-' ? undefined : token, length: framing === 'length'};
+if (authority !== undefined) options.connect = (to) => tls.connect({...to, ca: readFileSync(authority)});
+const device = new Device(options);
 const lines = createInterface({input: process.stdin});
 const waiting = [];
 let ended = false;

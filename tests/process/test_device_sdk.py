@@ -10,10 +10,11 @@ import time
 
 import pytest
 
+import certificates
 import oracle
 from conftest import ROOT
 from fake_gateway import FakeGateway
-from gateway import BINARY
+from gateway import BINARY, Gateway, listener
 from test_device_examples import Device, texts, without_seq
 
 SDK = ROOT / "sdk"
@@ -97,6 +98,17 @@ def test_every_item_arrives_in_order_over_crashes_and_losses(language, clients, 
     assert [item["seq"] for item in gateway.items()] == list(range(1, 1001))
 
 
+@pytest.mark.parametrize("language", ["go", "micropython", "node"])
+def test_a_client_speaks_tls(language, clients, tmp_path):
+    certificate, key = certificates.self_signed(tmp_path)
+    config = listener(acks=True, tls_certificate=str(certificate), tls_key=str(key)) + oracle.spool_sink(tmp_path)
+    items = texts(1, 300)
+    with Gateway(config=config, stdout=subprocess.DEVNULL) as gateway:
+        device = Device(clients[language](gateway.address[1], "device-17", "lines", "-", str(certificate)), items)
+        device.finish()
+        gateway.wait_status(lambda all_: all_["listeners"][0]["items"] == len(items))
+
+
 def test_the_micropython_client_imports_what_micropython_has():
     """Debian 12 has no MicroPython for hosts. These modules and words are of both."""
     for name in ("holdfast_device.py", "main.py"):
@@ -104,7 +116,7 @@ def test_the_micropython_client_imports_what_micropython_has():
         nodes = list(ast.walk(tree))
         imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
         imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
-        assert imported <= {"json", "select", "socket", "time", "os", "random", "sys", "holdfast_device"}
+        assert imported <= {"json", "select", "socket", "time", "os", "random", "sys", "ssl", "holdfast_device"}
         newer = (ast.JoinedStr, ast.NamedExpr, ast.Match, ast.AnnAssign, ast.AsyncFunctionDef, ast.Nonlocal)
         assert not [node for node in nodes if isinstance(node, newer)]
         calls = {node.attr for node in nodes if isinstance(node, ast.Attribute)}

@@ -1,11 +1,15 @@
 // A device whose items are the lines of standard input. Ends after the end of the input, once every item is acknowledged.
 //
-//	echo '{"ip":"10.20.30.40"}' | go run ./cmd/device 127.0.0.1 7000 device-17 [lines|length] [TOKEN]
+//	echo '{"ip":"10.20.30.40"}' | go run ./cmd/device 127.0.0.1 7000 device-17 [lines|length] [TOKEN|-] [CA]
+//
+// With the file of an authority, the connection has TLS.
 package main
 
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -14,9 +18,23 @@ import (
 	device "holdfast/device"
 )
 
+// encrypted returns a function that opens a connection with TLS, and verifies the gateway.
+func encrypted(authority string) func(context.Context, string) (net.Conn, error) {
+	text, err := os.ReadFile(authority)
+	roots := x509.NewCertPool()
+	if err != nil || !roots.AppendCertsFromPEM(text) {
+		fmt.Fprintln(os.Stderr, "the authority cannot be read; give a PEM file")
+		os.Exit(2)
+	}
+	dialer := tls.Dialer{Config: &tls.Config{RootCAs: roots}}
+	return func(ctx context.Context, address string) (net.Conn, error) {
+		return dialer.DialContext(ctx, "tcp", address)
+	}
+}
+
 func main() {
 	if len(os.Args) < 4 {
-		fmt.Fprintln(os.Stderr, "usage: device HOST PORT ID [lines|length] [TOKEN]")
+		fmt.Fprintln(os.Stderr, "usage: device HOST PORT ID [lines|length] [TOKEN|-] [CA]")
 		os.Exit(2)
 	}
 	acked := make(chan struct{}, 1)
@@ -33,8 +51,11 @@ func main() {
 			}
 		},
 	}
-	if len(os.Args) > 5 {
+	if len(os.Args) > 5 && os.Args[5] != "-" {
 		config.Token = os.Args[5]
+	}
+	if len(os.Args) > 6 {
+		config.Dial = encrypted(os.Args[6])
 	}
 	d, err := device.New(config)
 	if err != nil {
