@@ -15,6 +15,7 @@ holdfast_module(cli COLD ALONE consumer.cc
                 LIBRARIES CLI11::CLI11 simdjson::simdjson)
 holdfast_module(daemon COLD DEPENDS api watch alarm trend config fleet forward sink spool server codec options model net text base
                 LIBRARIES spdlog::spdlog PkgConfig::capng simdjson::simdjson)
+holdfast_module(embed WITH daemon COLD DEPENDS daemon api config server model base)
 holdfast_module(top WITH cli COLD DEPENDS api client model net text LIBRARIES ${ncurses_LINK_LIBRARIES})
 holdfast_module(client WITH cli COLD DEPENDS http_client model net text base LIBRARIES simdjson::simdjson)
 holdfast_module(doctor WITH daemon COLD DEPENDS server tcp model net text base)
@@ -58,6 +59,19 @@ set_target_properties(holdfast_command PROPERTIES OUTPUT_NAME holdfast RUNTIME_O
 if(HOLDFAST_INSTALL)
   install(TARGETS holdfast_command RUNTIME COMPONENT holdfast)
 endif()
+
+# holdfast::gateway: the daemon's parts around a server of a program's own (include/holdfast/gateway.h).
+foreach(module embed daemon config api http_server alarm watch detect http_client trend fleet forward spool sink)
+  holdfast_objects_of(${module} target)
+  list(APPEND holdfast_gateway_objects $<TARGET_OBJECTS:${target}>)
+endforeach()
+list(REMOVE_DUPLICATES holdfast_gateway_objects)
+add_library(holdfast_gateway STATIC ${holdfast_gateway_objects})
+set_target_properties(holdfast_gateway PROPERTIES LINKER_LANGUAGE CXX EXPORT_NAME gateway)
+target_link_libraries(holdfast_gateway PUBLIC holdfast spdlog::spdlog tomlplusplus::tomlplusplus CURL::libcurl PkgConfig::nats PkgConfig::capng PkgConfig::sqlite
+                                              PkgConfig::zlib)
+add_executable(gateway_with_dashboard EXCLUDE_FROM_ALL examples/gateway_with_dashboard.cc)
+target_link_libraries(gateway_with_dashboard PRIVATE holdfast_gateway holdfast_flags)
 
 # The command with defects that the tests must find (src/base/plant.h): these files are compiled again and take the place of
 # those in the libraries. Built by the tests that run it, and never installed.

@@ -74,6 +74,13 @@ install(DIRECTORY ${PROJECT_BINARY_DIR}/api/html/ DESTINATION ${CMAKE_INSTALL_DO
 install(DIRECTORY include/holdfast DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 install(TARGETS holdfast holdfast_for_tests EXPORT holdfast ARCHIVE COMPONENT development)
 install(TARGETS holdfast_shared EXPORT holdfast LIBRARY COMPONENT library NAMELINK_COMPONENT development)
+if(HOLDFAST_DAEMON)
+  install(TARGETS holdfast_gateway EXPORT holdfast-gateway ARCHIVE COMPONENT development)
+  install(EXPORT holdfast-gateway NAMESPACE holdfast:: FILE holdfast-gateway-targets.cmake
+          DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast COMPONENT development)
+  configure_file(cmake/holdfast-gateway.pc.in ${PROJECT_BINARY_DIR}/holdfast-gateway.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/holdfast-gateway.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+endif()
 install(EXPORT holdfast NAMESPACE holdfast:: FILE holdfast-targets.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast
         COMPONENT development)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/holdfast-config-version.cmake COMPATIBILITY SameMinorVersion)

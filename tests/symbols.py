@@ -20,7 +20,8 @@ def definitions(archive):
 
 
 def main():
-    archives = sorted(pathlib.Path(sys.argv[1]).glob("libholdfast_*.a"))
+    collections_of_modules = {"libholdfast_gateway.a", "libholdfast_testing.a"}
+    archives = sorted(path for path in pathlib.Path(sys.argv[1]).glob("libholdfast_*.a") if path.name not in collections_of_modules)
     if not archives:
         sys.exit(f"{sys.argv[1]} holds no libholdfast_*.a: build it first")
     places = collections.defaultdict(set)

@@ -32,7 +32,8 @@ def module_table():
 
 MAY_INCLUDE = module_table()
 # The folder whose words a public header speaks; the others are of model.
-PUBLIC = {"result.h": "base", "visibility.h": "base", "endpoint.h": "net", "server.h": "server", "c.h": "capi", "testing.h": "harness"}
+PUBLIC = {"result.h": "base", "visibility.h": "base", "endpoint.h": "net", "server.h": "server", "c.h": "capi", "testing.h": "harness",
+          "gateway.h": "embed"}
 # Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
 ONLY = {("config", "server"): {"server/validate.h"}, ("detect", "tcp"): {"tcp/route.h"}, ("watch", "tcp"): {"tcp/route.h"}}
 MAX_LINES = 450

@@ -160,7 +160,9 @@ ApiAnswer Api::device_send(const ApiCall& call) {
     const auto wait = call.arguments.value<std::chrono::milliseconds>("wait");
     const auto deliver = [&] {
         const auto conn = find_here(call.id);
-        const Delivery outcome = conn ? gateway_.deliver(*conn, call.message, wait) : Delivery::absent;
+        const auto message = conn ? gateway_.message_for(*conn, call.message) : Result<std::string>(std::string());
+        if (!message) return error(400, "wrong_payload", message.error().message);
+        const Delivery outcome = conn ? gateway_.deliver(*conn, message.value(), wait) : Delivery::absent;
         if (outcome != Delivery::absent) return delivery_answer(call.id, *conn, outcome);
         return elsewhere({DeviceQuestion::Kind::send, call.id, call.message, wait});
     };

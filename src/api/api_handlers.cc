@@ -191,7 +191,9 @@ std::optional<ApiAnswer> Api::too_long(std::string_view body) const {
 
 ApiAnswer Api::send(const ApiCall& call) {
     const auto id = parse_connection_id(call.id);
-    const SendOutcome outcome = id ? gateway_.send(*id, call.message) : SendOutcome::no_such_connection;
+    const auto message = id ? gateway_.message_for(*id, call.message) : Result<std::string>(std::string());
+    if (!message) return error(400, "wrong_payload", message.error().message);
+    const SendOutcome outcome = id ? gateway_.send(*id, message.value()) : SendOutcome::no_such_connection;
     if (outcome == SendOutcome::no_such_connection) return no_such_connection(call.id);
     if (outcome == SendOutcome::queue_full) {
         return error(429, "queue_full",

@@ -3,10 +3,13 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include <holdfast/server.h>
+
+#include "server/downlink_payload.h"
 
 namespace holdfast {
 
@@ -28,13 +31,17 @@ public:
                                                  std::chrono::milliseconds timeout) = 0;
     virtual bool close(ConnectionId id) = 0;
     virtual std::size_t close_all(const Prefix& peer) = 0;
-    [[nodiscard]] virtual SendOutcome send(ConnectionId id, std::string_view json_object) = 0;
+    [[nodiscard]] virtual SendOutcome send(ConnectionId id, std::string_view message) = 0;
     [[nodiscard]] virtual Result<DrainStatus> drain(const DrainOrder& order) = 0;
     virtual std::optional<DrainStatus> cancel_drain() = 0;
     /// Returns the open connection of a device.
     [[nodiscard]] virtual std::optional<ConnectionId> find(std::string_view device) = 0;
-    [[nodiscard]] virtual Delivery deliver(ConnectionId id, std::string_view json_object,
+    [[nodiscard]] virtual Delivery deliver(ConnectionId id, std::string_view message,
                                            std::chrono::milliseconds timeout) = 0;
+    /// Returns the message for send() and deliver() that an operator's object means for the connection.
+    [[nodiscard]] virtual Result<std::string> message_for(ConnectionId, std::string_view json_object) {
+        return std::string(json_object);
+    }
 };
 
 /// Forwards every call to a Server, which must outlive it.
@@ -56,12 +63,15 @@ public:
     }
     bool close(ConnectionId id) override { return server_.close(id); }
     std::size_t close_all(const Prefix& peer) override { return server_.close_all(peer); }
-    SendOutcome send(ConnectionId id, std::string_view json_object) override { return server_.send(id, json_object); }
+    SendOutcome send(ConnectionId id, std::string_view message) override { return server_.send(id, message); }
     Result<DrainStatus> drain(const DrainOrder& order) override { return server_.drain_over(order); }
     std::optional<DrainStatus> cancel_drain() override { return server_.cancel_drain(); }
     std::optional<ConnectionId> find(std::string_view device) override { return server_.find(device); }
-    Delivery deliver(ConnectionId id, std::string_view json_object, std::chrono::milliseconds timeout) override {
-        return server_.deliver(id, json_object, timeout);
+    Delivery deliver(ConnectionId id, std::string_view message, std::chrono::milliseconds timeout) override {
+        return server_.deliver(id, message, timeout);
+    }
+    Result<std::string> message_for(ConnectionId id, std::string_view json_object) override {
+        return downlink_payload(server_, id, json_object);
     }
 
 private:

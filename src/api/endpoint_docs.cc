@@ -395,6 +395,7 @@ constexpr ApiErrorCode error_codes[] = {
     {400, "bad_request", "not valid HTTP/1.1, a bad target, or a body that ends early", true},
     {400, "bad_order", "the body of a drain or of an acknowledgement is wrong"},
     {400, "not_json", "the body is not JSON"},
+    {400, "wrong_payload", "the listener's payload is not JSON, and the body lacks the field `text` or `base64`"},
     {400, "not_object", "the body is not an object, or not one with the fields of the endpoint"},
     {401, "unauthorized", "no token, or an unknown one", true},
     {403, "forbidden", "a web page of another site, or a foreign host name", true},

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace holdfast {
@@ -11,5 +13,8 @@ namespace holdfast {
 /// Writes the bytes in Base64 with padding (RFC 4648, 4) to `out`, and returns its end. One more byte behind it is
 /// overwritten with 0. Pure.
 char* write_base64(char* out, std::string_view bytes) noexcept;
+
+/// Returns the bytes of a Base64 text with padding, of at most 3 MiB; nullopt if it is none. Pure.
+[[nodiscard]] std::optional<std::string> from_base64(std::string_view text);
 
 }  // namespace holdfast

@@ -324,4 +324,14 @@ std::optional<FieldValue> ItemEvent::field(std::string_view name) const {
 
 bool is_utf8(std::string_view text) noexcept { return simdjson::validate_utf8(text.data(), text.size()); }
 
+std::optional<std::string> text_field(std::string_view json_object, std::string_view name) {
+    simdjson::dom::parser parser;
+    std::string_view text;
+    const simdjson::padded_string padded(json_object);
+    simdjson::dom::object object;
+    if (parser.parse(padded).get(object) != simdjson::SUCCESS || object[name].get(text) != simdjson::SUCCESS)
+        return std::nullopt;
+    return std::string(text);
+}
+
 }  // namespace holdfast

@@ -37,6 +37,9 @@ inline constexpr std::string_view later_one_has_the_id =
 /// Returns true if the text is valid UTF-8. Pure.
 [[nodiscard]] bool is_utf8(std::string_view text) noexcept;
 
+/// Returns the text in a field of an object; nullopt if it has none. Pure.
+[[nodiscard]] std::optional<std::string> text_field(std::string_view json_object, std::string_view name);
+
 /// Number of readable bytes that must follow an item passed to ItemDecoder::decode(). Their content does not matter.
 inline constexpr std::size_t item_padding = 64;
 

@@ -36,6 +36,10 @@ class EventTap final : public EventHandler {
 public:
     EventTap(std::unique_ptr<EventHandler> inner, EventHub& hub) : inner_(std::move(inner)), hub_(hub) {}
 
+    void on_start(ReactorContext& context) override { inner_->on_start(context); }
+    void on_hello(const HelloEvent& event, const HelloDecision& decision) override {
+        inner_->on_hello(event, decision);
+    }
     void on_connected(const ConnectedEvent& event) override {
         inner_->on_connected(event);
         if (hub_.wanted(FeedKind::connected)) [[unlikely]]

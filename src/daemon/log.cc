@@ -95,6 +95,9 @@ Log::Log(const LogConfig& config, const Clock& clock) : clock_(clock), level_(co
     use_standard_error();
 }
 
+Log::Log(const LogConfig& config, std::function<void(std::string_view)> write)
+    : clock_(system_clock_), level_(config.level), format_(config.format), write_(std::move(write)) {}
+
 void Log::change(const LogConfig& config) {
     level_ = config.level;
     format_ = config.format;
@@ -135,6 +138,7 @@ void Log::put(LogLevel level, std::string_view what, Fields fields) const {
         line += " " + std::string(to_string(level)) + " " + printable(what);
         for (const auto& [name, value] : fields) line += " " + std::string(name) + "=" + field_value(value);
     }
+    if (write_) return write_(line);
     spdlog::default_logger_raw()->log(spdlog::level::critical, line);
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <mutex>
 #include <string>
@@ -62,6 +63,8 @@ public:
     explicit Log(const LogConfig& config);
     /// Uses another clock, which must outlive the log.
     Log(const LogConfig& config, const Clock& clock);
+    /// Passes each line to `write`, on any thread, instead of standard error.
+    Log(const LogConfig& config, std::function<void(std::string_view line)> write);
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;
     ~Log() { report_held(true); }
@@ -88,6 +91,7 @@ private:
     const Clock& clock_;
     std::atomic<LogLevel> level_;
     std::atomic<LogFormat> format_;
+    const std::function<void(std::string_view)> write_;  // empty: standard error
     std::mutex mutex_;
     LogLimiter limiter_;  // guarded by mutex_
 };

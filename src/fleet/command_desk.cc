@@ -12,6 +12,7 @@
 
 #include "forward/callback_handle.h"
 #include "forward/message.h"
+#include "server/downlink_payload.h"
 #include "text/json_writer.h"
 
 #include <nats/nats.h>
@@ -260,7 +261,9 @@ CommandAnswer CommandDesk::send(const std::string& id, std::string_view json, mi
 
 CommandAnswer CommandDesk::send_here(const std::string& id, const std::string& json, milliseconds timeout) {
     const auto conn = options_.here(id);
-    const Delivery delivery = conn ? server_.deliver(*conn, json, timeout) : Delivery::absent;
+    const auto message = conn ? downlink_payload(server_, *conn, json) : Result<std::string>(std::string());
+    if (!message) return {.result = "refused", .id = id, .detail = message.error().message};
+    const Delivery delivery = conn ? server_.deliver(*conn, message.value(), timeout) : Delivery::absent;
     if (delivery == Delivery::absent) return {.result = "absent", .id = id};
     return {.result = std::string(to_string(delivery)),
             .id = id,

@@ -10,6 +10,7 @@
 #include <holdfast/codec.h>
 #include <holdfast/hello.h>
 
+#include "server/downlink_payload.h"
 #include "testing/gateway.h"
 
 namespace holdfast {
@@ -287,6 +288,18 @@ TEST(CodecFactory, ThatFailsIsAnError) {
     EXPECT_THAT(error_of([]() -> std::unique_ptr<Codec> { throw std::runtime_error("no table"); }),
                 HasSubstr("no table"));
     EXPECT_THAT(error_of([]() -> std::unique_ptr<Codec> { throw 1; }), HasSubstr("no std::exception"));
+}
+
+TEST(DownlinkPayload, IsTheFieldOfThatName) {
+    EXPECT_EQ(downlink_payload(Payload::json, R"({"text":"a"})").value(), R"({"text":"a"})");
+    EXPECT_EQ(downlink_payload(Payload::text, R"({"text":"a\n"})").value(), "a\n");
+    EXPECT_EQ(downlink_payload(Payload::base64, R"({"base64":"AP8="})").value(), "\0\xff"sv);
+    for (const char* object : {"{}", R"({"base64":"A"})", R"({"base64":"AP8"})", R"({"base64":"AP8-"})",
+                               R"({"base64":"===="})", R"({"base64":1})", R"({"text":"AP8="})"}) {
+        const auto message = downlink_payload(Payload::base64, object);
+        ASSERT_FALSE(message) << object;
+        EXPECT_THAT(message.error().message, HasSubstr("send {\"base64\":\"...\"}"));
+    }
 }
 
 }  // namespace

@@ -59,6 +59,29 @@ for order in "$testing" "${testing/-lholdfast_testing -l:libholdfast.a/-l:libhol
   "$work/handler_test" >"$work/handler_test.out" || fail "the test of a handler fails: $(cat "$work/handler_test.out")"
 done
 echo "pkg-config_testing: ok"
+# The daemon's parts around a program's server.
+gateway=$(PKG_CONFIG_PATH="$pc" pkg-config --cflags --libs holdfast-gateway)
+# shellcheck disable=SC2086
+g++ -std=c++20 examples/gateway_with_dashboard.cc -o "$work/gateway" $gateway
+mkdir "$work/with_gateway"
+cat >"$work/with_gateway/CMakeLists.txt" <<END
+cmake_minimum_required(VERSION 3.25)
+project(with_gateway LANGUAGES CXX)
+find_package(holdfast REQUIRED COMPONENTS gateway)
+add_executable(gateway $PWD/examples/gateway_with_dashboard.cc)
+target_link_libraries(gateway PRIVATE holdfast::gateway)
+END
+cmake -S "$work/with_gateway" -B "$work/with_gateway/build" -GNinja -DCMAKE_PREFIX_PATH="$work/tree" >/dev/null
+cmake --build "$work/with_gateway/build" >/dev/null
+for program in "$work/gateway" "$work/with_gateway/build/gateway"; do
+  "$program" 127.0.0.1:0 127.0.0.1:0 "$work/spool" >"$work/gateway.out" 2>&1 &
+  server=$!
+  for _ in $(seq 100); do grep -q "devices on" "$work/gateway.out" && break; read -rt 0.1 <> <(:) || true; done
+  kill -TERM "$server"
+  wait "$server" || fail "the gateway with a dashboard ended with $?: $(cat "$work/gateway.out")"
+  server=
+done
+echo "gateway: ok"
 # A program that has this tree as a part of its own: the library alone, quietly, and nothing of it is installed.
 mkdir "$work/part"
 cat >"$work/part/CMakeLists.txt" <<END

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
+import urllib.request
 
 import pytest
 
@@ -49,7 +50,8 @@ class Peer:
 @pytest.fixture(scope="module", autouse=True)
 def built():
     return [build_target(name)
-            for name in ("application_auth", "device_manager", "handler_test", "relay", "tracker_bridge")]
+            for name in ("application_auth", "device_manager", "gateway_with_dashboard", "handler_test", "relay",
+                         "tracker_bridge")]
 
 
 def test_a_device_manager_commands_waits_and_broadcasts():
@@ -146,3 +148,43 @@ def test_a_bridge_takes_the_messages_that_makers_of_trackers_publish():
             stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert stranger.recv(1) == b""
         assert heard().startswith("left: application the first message is no IMEI")
+
+
+def get(url, path):
+    with urllib.request.urlopen(url.rstrip("/") + path, timeout=PATIENCE) as answer:
+        return answer.read().decode()
+
+
+@contextlib.contextmanager
+def gateway_with_dashboard(directory):
+    """Runs the example. Yields the process, the dashboard's URL and the address for devices."""
+    with subprocess.Popen([build_target("gateway_with_dashboard"), "127.0.0.1:0", "127.0.0.1:0", directory],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            url, _, address = process.stdout.readline().strip().partition(", devices on ")
+            yield process, url, (address.rpartition(":")[0], int(address.rpartition(":")[2]))
+        finally:
+            process.kill()
+
+
+def test_a_program_has_dashboard_alarms_and_durable_acks_in_forty_lines(tmp_path):
+    with gateway_with_dashboard(tmp_path / "spool") as (process, url, address):
+        device = Peer(address, "door-1", session="s1")
+        assert device.receive() == {"resume": 0}
+        device.send({"ip": "10.0.0.1", "seq": 1})
+        assert device.receive() == {"ack": 1}
+        assert process.stdout.readline().strip() == 'door-1 sent {"ip": "10.0.0.1", "seq": 1}'
+        assert "<title>" in get(url, "/")
+        assert "holdfast_items_total" in get(url, "/metrics")
+        assert json.loads(get(url, "/v1/alarms"))["active"] == []
+        [row] = json.loads(get(url, "/v1/connections"))["connections"]
+        assert row["id"] == "door-1" and row["items"] == 1
+        process.kill()
+    with gateway_with_dashboard(tmp_path / "spool") as (process, url, address):
+        device = Peer(address, "door-1", session="s1")
+        assert device.receive() == {"resume": 1}, "the acknowledged item outlived the kill"
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    done = subprocess.run([build_target("gateway_with_dashboard"), "127.0.0.1:0", "127.0.0.1:x", tmp_path / "spool"],
+                          capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 1 and "127.0.0.1:x" in done.stderr, done

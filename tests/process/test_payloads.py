@@ -70,3 +70,19 @@ def test_options_that_contradict_each_other_are_named(tmp_path):
         path.write_text(listener(**options))
         done = run("check", path)
         assert done.returncode != 0 and words in done.stderr + done.stdout, (options, done)
+
+
+def test_a_downlink_has_the_payload_of_its_listener():
+    config = listener("text", payload="text") + listener("base64", payload="base64", framing="length")
+    with Gateway(config=config) as gateway:
+        for name, good, expected, bad in [
+                ("text", {"text": "set 21.5\u00b0"}, "set 21.5\u00b0\n".encode(), {"base64": "AAE="}),
+                ("base64", {"base64": "AAH/"}, b"\0\0\0\3\0\1\xff", {"base64": "no"}),
+        ]:
+            sock = device.connect(gateway.ports[name])
+            record = gateway.connected(device.name_of(sock))
+            with sock:
+                status, answer = gateway.request("POST", f"/v1/connections/{record.conn}/messages", bad)
+                assert status == 400 and answer["error"]["code"] == "wrong_payload", answer
+                assert gateway.send(record.conn, good) == 202
+                assert sock.recv(100) == expected

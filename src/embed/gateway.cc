@@ -1,0 +1,182 @@
+#include <atomic>
+#include <optional>
+#include <utility>
+
+#include <holdfast/gateway.h>
+
+#include "api/control_plane.h"
+#include "api/dashboard/assets.h"
+#include "config/checks.h"
+#include "daemon/admin_endpoints.h"
+#include "daemon/event_tap.h"
+#include "daemon/log.h"
+#include "daemon/population_watch.h"
+#include "daemon/sinks.h"
+#include "embed/event_tee.h"
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Returns the daemon's configuration of the same parts.
+DaemonConfig daemon_config(const GatewayConfig& config) {
+    DaemonConfig daemon;
+    daemon.server = config.server;
+    daemon.server.observed = true;
+    daemon.sink.type = config.spool.directory.empty() ? SinkType::none : SinkType::spool;
+    daemon.sink.path = config.spool.directory;
+    daemon.sink.retain_bytes = config.spool.retain_bytes;
+    daemon.sink.retain_age = config.spool.retain_age;
+    if (!config.spool.nats_url.empty()) {
+        daemon.sink.type = SinkType::nats;
+        daemon.sink.url = config.spool.nats_url;
+        daemon.sink.stream = config.spool.nats_stream;
+        daemon.sink.credentials = config.spool.nats_credentials;
+    }
+    daemon.fleet.enabled = false;
+    daemon.admin = {.address = config.admin.address.empty() ? "off" : config.admin.address,
+                    .socket = "off",
+                    .health = {},
+                    .token_file = config.admin.token_file,
+                    .read_token_file = config.admin.read_token_file,
+                    .tls_certificate = config.admin.tls_certificate,
+                    .tls_key = config.admin.tls_key,
+                    .hosts = {}};
+    daemon.alarm.window = config.alarms.window;
+    daemon.alarm.drop_percent = config.alarms.drop_percent;
+    daemon.alarm.drop_least = config.alarms.drop_least;
+    daemon.alarm.webhook = config.alarms.webhook;
+    return daemon;
+}
+
+std::optional<Error> first_fault(const DaemonConfig& config, const GatewayConfig& wanted) {
+    if (wanted.spool.directory.empty() && !wanted.spool.nats_url.empty())
+        return Error{"spool.nats_url needs a spool; set spool.directory", ErrorCode::invalid_config, "spool.directory"};
+    std::vector<Violation> found;
+    check_sink(config, found);
+    check_admin(config, found);
+    if (found.empty()) return std::nullopt;
+    return Error{found.front().message, ErrorCode::invalid_config, std::string(found.front().option)};
+}
+
+}  // namespace
+
+class Gateway::Impl {
+public:
+    explicit Impl(const GatewayConfig& config)
+        : config_(daemon_config(config)),
+          log_(
+              config_.log, config.on_log ? config.on_log : [](std::string_view) {}) {}
+    ~Impl() {
+        if (server_ == nullptr || is_stopped_) return;
+        server_->stop_now();
+        static_cast<void>(stop(milliseconds(0)));
+    }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+
+    [[nodiscard]] std::optional<Error> start(const Server::HandlerFactory& make_handler) {
+        if (auto error = sink_.start(config_.sink, config_.server.item.max_bytes, std::nullopt)) return error;
+        if (auto error = start_server(make_handler)) return error;
+        control_.emplace(*server_);
+        watch_.emplace(
+            *server_, config_.alarm,
+            PopulationWatch::Sources{.sink = [this] { return sink_.status(); }, .fleet = [] { return FleetStatus{}; }},
+            log_, hub_);
+        api_.emplace(*control_, api_options());
+        if (auto error = admin_.open(config_.admin, *control_, api_options())) return error;
+        watch_->set_origin({"", admin_.dashboard()});
+        return std::nullopt;
+    }
+
+    [[nodiscard]] std::size_t stop(milliseconds timeout) {
+        if (std::exchange(is_stopped_, true)) return 0;
+        const auto deadline = std::chrono::steady_clock::now() + timeout;
+        server_->wait();
+        if (watch_) watch_->stop();
+        admin_.close();
+        const auto left = std::chrono::floor<milliseconds>(deadline - std::chrono::steady_clock::now());
+        return sink_.stop(std::max(left, milliseconds(0)));
+    }
+
+    [[nodiscard]] Result<std::string> get(std::string_view path) {
+        ApiAnswer answer = api_->answer({.method = "GET", .target = path});
+        if (answer.status < 400) return std::move(answer.body);
+        return Error{std::move(answer.body), ErrorCode::invalid_argument};
+    }
+
+    Server& server() { return *server_; }
+    [[nodiscard]] std::string dashboard() const { return admin_.dashboard(); }
+    [[nodiscard]] milliseconds drain_time() const { return config_.server.drain_time; }
+
+private:
+    [[nodiscard]] std::optional<Error> start_server(const Server::HandlerFactory& make_handler) {
+        const auto make = [&](unsigned reactor) {
+            auto handler = sink_.make_handler();
+            if (make_handler) {
+                auto own = make_handler(reactor);
+                handler = own == nullptr ? nullptr : tee_events(std::move(own), std::move(handler));
+            }
+            return handler == nullptr ? nullptr : tap_events(std::move(handler), hub_);
+        };
+        auto server = Server::start(config_.server, make);
+        if (!server) return server.error();
+        server_ = std::move(server).value();
+        running_ = server_.get();
+        if (is_sink_lost_) server_->stop_now();
+        return std::nullopt;
+    }
+
+    [[nodiscard]] ApiOptions api_options() {
+        ApiOptions options;
+        options.max_message_bytes = config_.server.item.max_bytes;
+        options.sink = [this] { return sink_.status(); };
+        options.watch = &watch_->view();
+        options.hub = &hub_;
+        options.spool = sink_.spool();
+        options.assets = dashboard_asset;
+        return options;
+    }
+
+    /// Ends the server: items that cannot be kept must not be taken.
+    void lose_sink(const std::string& error) {
+        log_.error(error);
+        is_sink_lost_ = true;
+        if (Server* server = running_) server->stop_now();
+    }
+
+    const DaemonConfig config_;
+    Log log_;
+    EventHub hub_;  // outlives its publishers and subscribers
+    std::atomic<bool> is_sink_lost_{false};
+    std::atomic<Server*> running_{nullptr};
+    Sinks sink_{log_, [this](const std::string& error) { lose_sink(error); }, [](milliseconds) { return false; }};
+    std::unique_ptr<Server> server_;
+    std::optional<ServerControl> control_;
+    std::optional<PopulationWatch> watch_;
+    std::optional<Api> api_;
+    AdminEndpoints admin_{log_};
+    bool is_stopped_ = false;
+};
+
+Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Gateway::~Gateway() = default;
+
+Result<std::unique_ptr<Gateway>> Gateway::start(GatewayConfig config, const Server::HandlerFactory& make_handler) {
+    if (auto error = first_fault(daemon_config(config), config)) return *error;
+    auto impl = std::make_unique<Impl>(config);
+    if (auto error = impl->start(make_handler)) return *error;
+    return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
+}
+
+Server& Gateway::server() noexcept { return impl_->server(); }
+std::string Gateway::dashboard() const { return impl_->dashboard(); }
+Result<std::string> Gateway::get(std::string_view path) const { return impl_->get(path); }
+void Gateway::drain() { impl_->server().drain(); }
+std::size_t Gateway::wait() {
+    impl_->server().wait();
+    return impl_->stop(impl_->drain_time());
+}
+
+}  // namespace holdfast
