@@ -106,7 +106,7 @@ private:
 };
 
 /// A gateway with one reactor on simulated time. The code is that of Server: shard, pipeline and handler. Addresses of
-/// listeners are not bound. There is at most one at a time in a process.
+/// listeners are not bound. There is at most one at a time on a thread.
 class SimulatedGateway {
 public:
     /// Checks the configuration, reads its files and starts `handler` on the calling thread. `seed` decides which

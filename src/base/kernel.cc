@@ -55,4 +55,8 @@ HOLDFAST_REPLACEABLE int epoll_wait(int epoll, epoll_event* events, int max_even
     return ::epoll_wait(epoll, events, max_events, timeout_ms);
 }
 
+HOLDFAST_REPLACEABLE int timerfd_settime(int fd, int flags, const itimerspec* time, itimerspec* before) noexcept {
+    return ::timerfd_settime(fd, flags, time, before);
+}
+
 }  // namespace holdfast::kernel

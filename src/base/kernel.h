@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -24,5 +25,6 @@ int setsockopt(int fd, int level, int option, const void* value, socklen_t lengt
 [[nodiscard]] int poll(pollfd* entries, nfds_t count, int timeout_ms) noexcept;
 [[nodiscard]] int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept;
 [[nodiscard]] int epoll_wait(int epoll, epoll_event* events, int max_events, int timeout_ms) noexcept;
+[[nodiscard]] int timerfd_settime(int fd, int flags, const itimerspec* time, itimerspec* before) noexcept;
 
 }  // namespace holdfast::kernel

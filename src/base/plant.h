@@ -5,9 +5,10 @@
 
 namespace holdfast {
 
-/// Returns true if a defect is planted that the tests must find (tests/process/test_oracle.py). Only the target
-/// holdfast_planted is compiled with HOLDFAST_PLANT; its environment variable of that name selects the defect.
-/// Everywhere else this is a constant false, and the program contains nothing of the defect.
+/// Returns true if a defect is planted that the tests must find (tests/process/test_oracle.py, test_simulator.py). Only
+/// the targets holdfast_planted and holdfast_simulator_planted are compiled with HOLDFAST_PLANT. Their environment
+/// variable of that name selects the defect. Everywhere else this is a constant false, and the program contains nothing
+/// of the defect.
 #ifdef HOLDFAST_PLANT
 inline bool planted(std::string_view defect) {
     static const char* const chosen = std::getenv("HOLDFAST_PLANT");

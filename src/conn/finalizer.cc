@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "base/kernel.h"
+#include "base/plant.h"
 #include "conn/admission.h"
 #include "conn/drainer.h"
 #include "conn/memory_pressure.h"
@@ -87,6 +88,7 @@ void Finalizer::report(Connection& connection, const CloseInfo& info) {
                             .suspect = connection.suspect,
                             .bad_items = connection.bad_items_in_row > 0,
                             .port = connection.peer.port});
+    if (planted("lost_closed") && info.reason == CloseReason::peer_reset) return;
     core_.handler.on_close(connection, core_.number_of(connection), info, core_.time());
 }
 
@@ -100,7 +102,7 @@ bool Finalizer::was_found_late(const Connection& connection, const CloseInfo& in
 void Finalizer::free(Connection& connection, const CloseInfo& info) {
     const Token number = core_.number_of(connection);
     if (connection.parting) core_.partings.remove(number);
-    memory_.forget(connection);
+    if (!planted("leaked_bytes")) memory_.forget(connection);
     if (connection.encrypted) {
         const ReasonKind kind = kind_of(info.reason);
         const bool listens = kind != ReasonKind::peer && kind != ReasonKind::network;
@@ -108,7 +110,8 @@ void Finalizer::free(Connection& connection, const CloseInfo& info) {
         core_.tls.end(connection.fd);
     }
     if (is_discarded(info.reason)) discard_on_close(connection.fd);
-    kernel::close(connection.fd);  // also removes it from the poller
+    if (!planted("leaked_socket") || info.reason != CloseReason::item_deadline)
+        kernel::close(connection.fd);  // also removes it from the poller
     core_.admission.give_back(connection.peer.address,
                               {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
     sweeper_.forget(connection);

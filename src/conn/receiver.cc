@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/kernel.h"
+#include "base/plant.h"
 #include "conn/admission.h"
 #include "conn/memory_pressure.h"
 #include "conn/preamble.h"
@@ -336,6 +337,8 @@ void Receiver::see_end(Connection& connection, std::uint32_t events) {
         ended_and_waiting_.emplace(core_.reactor.attended() + longest_wait_after_end, core_.number_of(connection));
     } else if (is_dead && !may_read() && !may_hold_some && unread_bytes(connection.fd) == 0) {
         end_unread(connection);
+    } else if (planted("bytes_lost_at_fin") && !is_dead) {
+        end_by_peer(connection);
     } else {
         read_or_later(connection, ReadUntil::end);
     }

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "base/plant.h"
 #include "conn/liveness.h"
 #include "conn/memory_pressure.h"
 #include "conn/receiver.h"
@@ -59,6 +60,7 @@ void Sweeper::schedule_step() {
     if (const auto wait = pace_.next_step(core_.reactor.now())) next = std::min(next, core_.reactor.now() + *wait);
     const bool wants_relief = memory_.wants_relief() || receiver_.has_ends_that_wait();
     if (wants_relief && core_.registry.size() > 0) next = std::min(next, core_.reactor.now() + relief_pause);
+    if (planted("idle_wakes")) next = std::min(next, core_.reactor.now() + std::chrono::seconds(1));
     if (next >= step_at_) return;
     step_at_ = next;
     core_.reactor.run_at(next, [this, next] {
@@ -99,7 +101,7 @@ void Sweeper::check(Connection& connection) {
 std::optional<Sweeper::Overdue> Sweeper::find_overdue(const Connection& connection, int times) {
     const ListenerPolicy& policy = core_.policy_of(connection);
     const Tick from = std::max(policy.deadlines_since, core_.resumed_reads.since(core_.number_of(connection)));
-    const Tick item = std::max(connection.last_item, from);
+    const Tick item = planted("deadline_from_accept") ? connection.opened : std::max(connection.last_item, from);
     if (policy.authenticates && !connection.is_identified() &&
         core_.read_since(connection.last_item) > times * ListenerPolicy::name_deadline) {
         return Overdue{CloseReason::unauthenticated, "no hello that proves the id arrived within 10 s"};
@@ -170,6 +172,7 @@ void Sweeper::check_watched(Connection& connection) {
             check_before_next_sweep(connection, verdict_due_in(view, policy));
             break;
         case WatchVerdict::silent:
+            if (planted("no_silence_limit")) break;
             end_silent(connection, facts->evidence);
             break;
         case WatchVerdict::stalled_out:
@@ -199,7 +202,7 @@ void Sweeper::note_progress(Connection& connection, const TcpFacts& facts) {
 
 /// Lifts the kernel's limits where they would end a connection that the sweep still allows, and restores them.
 void Sweeper::relieve_kernel(Connection& connection, const WatchedFacts& view) {
-    if (!connection.downlink) return;
+    if (!connection.downlink || planted("no_relief")) return;
     Downlink& downlink = *connection.downlink;
     const ListenerPolicy& policy = core_.policy_of(connection);
     const KernelRelief now{.user_timeout = downlink.user_timeout_raised, .rto_cap = downlink.rto_uncapped};

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "server/inspection.h"
+#include "server/listeners.h"
+#include "server/validate.h"
 #include "tcp/socket_options.h"
 
 namespace holdfast {
@@ -20,6 +22,45 @@ SimulatedPath PathRules::path_of(const Endpoint& peer) const {
         if (rule.where.contains(peer.address)) rule.change(path);
     }
     return path;
+}
+
+namespace {
+
+/// Reads the files of a listener, and plans its liveness as a kernel with all options keeps it.
+Result<BoundListener> make_listener(const ListenerConfig& config) {
+    BoundListener made;
+    auto tokens = load_tokens(config);
+    if (!tokens) return tokens.error();
+    made.tokens = std::move(tokens).value();
+    const auto plan = plan_liveness(config.detect_within);
+    if (!plan) return plan.error();
+    made.plan = plan.value();
+    const auto address = parse_endpoint(config.address);
+    if (!address) return address.error();
+    made.address = address.value();
+    return made;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SimulatedGateway::Impl>> SimulatedGateway::Impl::make(const ServerConfig& config,
+                                                                             std::unique_ptr<EventHandler> handler,
+                                                                             std::uint64_t seed) {
+    if (handler == nullptr) return Error{"cannot start the simulated gateway: it has no handler; pass one"};
+    if (SimulatedTcp::current() != nullptr)
+        return Error{"cannot start the simulated gateway: this thread has another one; destroy it first"};
+    if (const auto errors = validate(config); !errors.empty()) return errors.front();
+    std::vector<BoundListener> made;
+    for (const ListenerConfig& listener : config.listeners) {
+        auto one = make_listener(listener);
+        if (!one) return one.error();
+        made.push_back(std::move(one).value());
+    }
+    auto running = first_running(config, made, 1);
+    if (!running) return running.error();
+    auto impl = std::make_unique<Impl>(std::move(running).value(), seed);
+    if (auto error = impl->begin(std::move(handler))) return *error;
+    return impl;
 }
 
 SimulatedGateway::Impl::Impl(Running running, std::uint64_t seed)
@@ -127,12 +168,19 @@ void SimulatedGateway::Impl::run_turns() {
     const auto has_work = [&] {
         return world_->tcp.has_events() || reactor.has_work() || reactor.next_timer() <= now();
     };
-    while (!reactor.is_stopping() && has_work()) reactor.turn(shard());
+    while (!reactor.is_stopping() && has_work()) turn();
+}
+
+void SimulatedGateway::Impl::turn() {
+    Reactor& reactor = shard().reactor();
+    world_->tcp.ask_kernel(reactor.has_work());
+    reactor.turn(shard());
+    world_->tcp.ask_kernel(true);
 }
 
 bool SimulatedGateway::Impl::run_until(SteadyTime end, const std::function<bool()>& condition) {
     // Calls of the context since the last turn take effect at the end of a turn.
-    if (!shard().reactor().is_stopping()) shard().reactor().turn(shard());
+    if (!shard().reactor().is_stopping()) turn();
     for (;;) {
         world_->tcp.run_until(now());
         run_turns();

@@ -84,12 +84,14 @@ public:
         int fd = -1;
     };
 
+    /// See SimulatedGateway::start().
+    [[nodiscard]] static Result<std::unique_ptr<Impl>> make(const ServerConfig& config,
+                                                            std::unique_ptr<EventHandler> handler, std::uint64_t seed);
     Impl(Running running, std::uint64_t seed);
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
     ~Impl();
 
-    [[nodiscard]] std::optional<Error> begin(std::unique_ptr<EventHandler> handler);
     [[nodiscard]] int listener(std::string_view name) const;
     [[nodiscard]] Endpoint next_address();
     /// Runs until `end`, or until `condition` holds after a turn. Returns whether it held.
@@ -106,12 +108,14 @@ public:
     [[nodiscard]] const ClosedHistory& history() const { return history_; }
 
 private:
+    [[nodiscard]] std::optional<Error> begin(std::unique_ptr<EventHandler> handler);
     void listen();
     void introduce();
     bool post(ConnectionId id, ReactorContext::Work work);
     void send_many(std::span<const ConnectionId> ids, std::string_view bytes);
     /// Runs turns until the reactor has nothing to do now.
     void run_turns();
+    void turn();
     static constexpr std::uint32_t run_ = 0x51'00'00'01;
 
     const std::shared_ptr<SimulatedWorld> world_;

@@ -5,8 +5,6 @@
 #include <holdfast/testing.h>
 
 #include "harness/simulated_gateway.h"
-#include "server/listeners.h"
-#include "server/validate.h"
 
 namespace holdfast {
 
@@ -102,46 +100,15 @@ void SimulatedNetwork::nat_timeout(milliseconds silence, const Prefix& where) {
     impl_->set({where, PathRules::Property::nat, [time](SimulatedPath& path) { path.nat_timeout = time; }});
 }
 
-namespace {
-
-/// Reads the files of a listener, and plans its liveness as a kernel with all options keeps it.
-Result<BoundListener> make_listener(const ListenerConfig& config) {
-    BoundListener made;
-    auto tokens = load_tokens(config);
-    if (!tokens) return tokens.error();
-    made.tokens = std::move(tokens).value();
-    const auto plan = plan_liveness(config.detect_within);
-    if (!plan) return plan.error();
-    made.plan = plan.value();
-    const auto address = parse_endpoint(config.address);
-    if (!address) return address.error();
-    made.address = address.value();
-    return made;
-}
-
-}  // namespace
-
 SimulatedGateway::SimulatedGateway(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 SimulatedGateway::~SimulatedGateway() = default;
 
 Result<std::unique_ptr<SimulatedGateway>> SimulatedGateway::start(const ServerConfig& config,
                                                                   std::unique_ptr<EventHandler> handler,
                                                                   std::uint64_t seed) {
-    if (handler == nullptr) return Error{"cannot start the simulated gateway: it has no handler; pass one"};
-    if (SimulatedTcp::current() != nullptr)
-        return Error{"cannot start the simulated gateway: another one exists; destroy it first"};
-    if (const auto errors = validate(config); !errors.empty()) return errors.front();
-    std::vector<BoundListener> made;
-    for (const ListenerConfig& listener : config.listeners) {
-        auto one = make_listener(listener);
-        if (!one) return one.error();
-        made.push_back(std::move(one).value());
-    }
-    auto running = first_running(config, made, 1);
-    if (!running) return running.error();
-    auto impl = std::make_unique<Impl>(std::move(running).value(), seed);
-    if (auto error = impl->begin(std::move(handler))) return *error;
-    return std::unique_ptr<SimulatedGateway>(new SimulatedGateway(std::move(impl)));
+    auto impl = Impl::make(config, std::move(handler), seed);
+    if (!impl) return impl.error();
+    return std::unique_ptr<SimulatedGateway>(new SimulatedGateway(std::move(impl).value()));
 }
 
 SimulatedDevice SimulatedGateway::connect(std::string_view listener, std::optional<Endpoint> from) {

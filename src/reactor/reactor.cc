@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/fork_guard.h"
+#include "base/kernel.h"
 #include "base/system_failure.h"
 
 namespace holdfast {
@@ -32,7 +33,7 @@ void WakeTimer::set(nanoseconds from_now) {
     from_now = std::max(from_now, nanoseconds(1));  // 0 would disarm the timer.
     const auto seconds = std::chrono::floor<std::chrono::seconds>(from_now);
     const itimerspec time{.it_interval = {}, .it_value = {seconds.count(), (from_now - seconds).count()}};
-    HOLDFAST_CHECK(::timerfd_settime(timer_.get(), 0, &time, nullptr) == 0);
+    HOLDFAST_CHECK(kernel::timerfd_settime(timer_.get(), 0, &time, nullptr) == 0);
 }
 
 namespace {

@@ -237,9 +237,14 @@ int epoll_wait(int epoll, epoll_event* events, int max_events, int timeout_ms) n
     SimulatedTcp* tcp = SimulatedTcp::current();
     if (tcp == nullptr) return ::epoll_wait(epoll, events, max_events, timeout_ms);
     const int simulated = tcp->collect({events, static_cast<std::size_t>(max_events)});
-    const int left = max_events - simulated;
+    const int left = tcp->asks_kernel() ? max_events - simulated : 0;
     const int count = left > 0 ? ::epoll_wait(epoll, events + simulated, left, 0) : 0;
     return simulated + std::max(count, 0);
+}
+
+/// Sets no timer while a simulation runs, whose owner knows the reactor's next one.
+int timerfd_settime(int fd, int flags, const itimerspec* time, itimerspec* before) noexcept {
+    return SimulatedTcp::current() != nullptr ? 0 : ::timerfd_settime(fd, flags, time, before);
 }
 
 }  // namespace kernel

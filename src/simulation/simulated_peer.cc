@@ -27,6 +27,7 @@ SimulatedPeer::~SimulatedPeer() {
 }
 
 void SimulatedPeer::send(std::string_view bytes) {
+    if (finishes_ || closes_) return;  // EPIPE
     outbox_ += bytes;
     flush();
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
+#include <utility>
 
 namespace holdfast {
 
@@ -43,6 +43,8 @@ int SimulatedTcp::accept(Listening& listener, Endpoint& peer) {
     const std::uint32_t slot = listener.backlog.front();
     listener.backlog.pop_front();
     peer = links_[slot]->peer;
+    links_[slot]->is_accepted = true;
+    ++accepted_;
     return first_fd + max_listeners + static_cast<int>(slot);
 }
 
@@ -68,6 +70,7 @@ void SimulatedTcp::queue(Link& link, std::uint32_t events) {
 void SimulatedTcp::close_link(Link& link) {
     link.is_watched = false;
     link.edges = 0;
+    if (std::exchange(link.is_accepted, false)) --accepted_;
     link.gateway.close(link.discards);
     note_if_over(link);
 }

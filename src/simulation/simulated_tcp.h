@@ -88,6 +88,7 @@ struct SimulatedLink {
     bool is_open = false;       ///< the gateway's kernel has it
     bool is_up = true;          ///< the device's host runs
     bool is_forgotten = false;  ///< by the NAT
+    bool is_accepted = false;   ///< and not closed by the gateway
     bool discards = false;      ///< SO_LINGER with time 0
     // epoll(7) of the gateway
     bool is_watched = false;
@@ -98,7 +99,7 @@ struct SimulatedLink {
 };
 
 /// Simulates the gateway's sockets, the devices' kernels and the network on simulated time. Replaces the system calls
-/// of base/kernel.h until retire() (kernel_calls.cc); at most one does at a time. One thread.
+/// of base/kernel.h on its thread until retire() (kernel_calls.cc); at most one per thread does. One thread.
 class SimulatedTcp {
 public:
     using Link = SimulatedLink;
@@ -128,6 +129,11 @@ public:
     void watch(Link& link, int operation, const epoll_event* event);
     void close_link(Link& link);
     [[nodiscard]] int collect(std::span<epoll_event> events);
+    /// Sets whether epoll_wait(2) also asks the kernel, which costs a system call: for the reactor's mailbox.
+    void ask_kernel(bool on) { asks_kernel_ = on; }
+    [[nodiscard]] bool asks_kernel() const { return asks_kernel_; }
+    /// Returns the number of descriptors that were accepted and not closed.
+    [[nodiscard]] std::size_t accepted_sockets() const { return accepted_; }
     /// Returns true if collect() would return events.
     [[nodiscard]] bool has_events() const;
 
@@ -154,7 +160,7 @@ public:
     void arm(Link& link, bool of_gateway, TcpTimer timer, SteadyTime when);
     void notify(Link& link, bool to_gateway, std::uint32_t events);
 
-    /// Returns the one whose sockets the system calls of base/kernel.h find, or nullptr.
+    /// Returns the one whose sockets this thread's calls of base/kernel.h find, or nullptr.
     [[nodiscard]] static SimulatedTcp* current() { return current_; }
     /// Ends that.
     void retire() {
@@ -196,7 +202,7 @@ private:
     void free_over();
     [[nodiscard]] bool passes(Link& link, bool up, const Segment& segment);
 
-    static inline SimulatedTcp* current_ = nullptr;
+    static inline thread_local SimulatedTcp* current_ = nullptr;
     static constexpr int first_fd = 1 << 16;
     static constexpr int max_listeners = 256;
 
@@ -208,6 +214,8 @@ private:
     std::deque<std::uint32_t> ready_;  // slots
     std::priority_queue<Event> events_;
     std::uint64_t order_ = 0;
+    std::size_t accepted_ = 0;
+    bool asks_kernel_ = true;
     std::unordered_map<std::uint64_t, std::function<void()>> calls_;  // by order
     std::function<SimulatedPath(const Endpoint&)> rule_;
     std::vector<std::uint32_t> over_;  // slots that free_over() frees, if they are over

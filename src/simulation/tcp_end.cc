@@ -60,6 +60,7 @@ void TcpEnd::leave_calm() {
 }
 
 std::size_t TcpEnd::write(std::string_view bytes) {
+    if (dead_ || fin_queued_) return 0;
     leave_calm();
     const std::size_t taken = std::min(bytes.size(), send_room - std::min(send_room, buffer_.size()));
     wants_room_ = taken < bytes.size();

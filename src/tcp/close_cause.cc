@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "base/plant.h"
+
 namespace holdfast {
 
 AcceptOutcome classify_accept(int error) noexcept {
@@ -35,6 +37,7 @@ AcceptOutcome classify_accept(int error) noexcept {
 CloseReason classify_timeout(const Evidence& evidence, std::chrono::milliseconds user_timeout) noexcept {
     // Window probes back off exponentially, so the latest answer of a living peer is up to half the timeout old. A peer
     // that failed with a closed window has been silent for longer, with unacknowledged data.
+    if (planted("one_reason")) return CloseReason::keepalive_expired;
     const bool waiting_for_window = evidence.peer_window == 0 && evidence.unacked_bytes > 0;
     if (waiting_for_window && evidence.last_ack <= user_timeout * 2 / 3) return CloseReason::window_stalled;
     if (evidence.unacked_bytes > 0 || evidence.retransmits > 0) return CloseReason::retransmit_expired;

@@ -16,6 +16,7 @@
 
 #include "base/fork_guard.h"
 #include "base/kernel.h"
+#include "base/plant.h"
 #include "tcp/sockaddr.h"
 
 namespace holdfast {
@@ -38,7 +39,7 @@ int to_milliseconds(std::chrono::milliseconds duration) { return static_cast<int
 
 std::array<SocketOption, 8> options_of(const LivenessPlan& plan) {
     return {{
-        {"SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, 1},
+        {"SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, planted("no_keepalive") ? 0 : 1},
         {"TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(plan.idle.count())},
         {"TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(plan.interval.count())},
         {"TCP_KEEPCNT", IPPROTO_TCP, TCP_KEEPCNT, plan.count},

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <holdfast/config.h>
+#include <holdfast/liveness.h>
+
+namespace holdfast {
+
+/// Random numbers of a world. The same seed gives the same world.
+class Dice {
+public:
+    explicit Dice(std::uint64_t seed) : engine_(seed) {}
+
+    [[nodiscard]] bool chance(double probability) { return unit() < probability; }
+    [[nodiscard]] double unit() { return static_cast<double>(engine_() >> 11U) * 0x1.0p-53; }
+    /// Returns a number from 0 to `end` - 1.
+    [[nodiscard]] std::size_t below(std::size_t end) { return static_cast<std::size_t>(engine_() % end); }
+    [[nodiscard]] std::chrono::milliseconds between(std::chrono::milliseconds low, std::chrono::milliseconds high) {
+        return low +
+               std::chrono::milliseconds(static_cast<std::int64_t>(unit() * static_cast<double>((high - low).count())));
+    }
+
+private:
+    std::mt19937_64 engine_;
+};
+
+/// Faults of the network that a site's devices share. One kind per site, so that their effects can be told apart.
+enum class Regime : std::uint8_t { calm, outages, partitions, lossy, slow, nat };
+
+/// Device behaviours. Each kind has its own reasons to end.
+enum class Kind : std::uint8_t {
+    sender,     ///< sends items, reads its answers
+    numbered,   ///< likewise, with a session and acks
+    quiet,      ///< sends nothing after its first item
+    sleeper,    ///< sleeps now and then, for less than the safe outage
+    slow,       ///< reads slowly
+    staller,    ///< stops reading
+    vanisher,   ///< loses power
+    leaver,     ///< closes, or half-closes, or resets
+    impatient,  ///< connects again without an end of the connection before
+    partial,    ///< begins an item and does not end it
+    garbage,    ///< sends what is no JSON
+};
+[[nodiscard]] std::string to_string(Kind kind);
+inline constexpr std::size_t kinds = static_cast<std::size_t>(Kind::garbage) + 1;
+
+/// A site of devices: the last byte of 10.0.x.0/24.
+struct Site {
+    Regime regime{};
+    std::chrono::milliseconds delay{};  ///< one way
+    double loss = 0;
+    std::chrono::milliseconds nat{};
+};
+
+/// Everything about a world that is drawn before it begins.
+struct WorldPlan {
+    std::uint64_t seed = 0;
+    ServerConfig config;
+    LivenessPlan liveness;
+    std::chrono::milliseconds safe{};  ///< outage that must close nothing
+    std::vector<Site> sites;
+    std::size_t devices = 0;
+    std::chrono::milliseconds length{};
+    std::chrono::milliseconds item_pause{};  ///< mean time between a device's items
+    bool pauses = false;                     ///< of the gateway's process
+    bool runs_short = false;                 ///< of memory
+    bool sink_stops = false;
+
+    [[nodiscard]] std::string text() const;
+};
+
+/// Sizes of worlds: `small` ones have few devices and a short `detect_within`, and take a second. `quiet` ones have
+/// thousands of devices that send little for a day.
+enum class Size : std::uint8_t { small, usual, quiet };
+
+/// Draws the world of a seed.
+[[nodiscard]] WorldPlan draw_world(std::uint64_t seed, Size size);
+
+}  // namespace holdfast
