@@ -79,7 +79,10 @@ def bases(files, folder):
     spool = {**plain, "[sink]": {"type": '"spool"', "path": json.dumps(str(folder / "spool"))}}
     nats = {**plain, "[sink]": {"type": '"nats"', "path": json.dumps(str(folder / "nats")), "url": '"nats://127.0.0.1:1"'}}
     file = {**plain, "[sink]": {"type": '"file"', "path": json.dumps(str(folder / "events"))}}
-    yield spool, lambda section, key, sinks: key not in BY_CERTIFICATE and (section != "[sink]" or not sinks or "spool" in sinks)
+    by_length = {"[[listener]]": {**plain["[[listener]]"], "framing": '"length-field"'}}
+    yield by_length, lambda section, key, sinks: key.startswith("length_field_")
+    elsewhere = lambda key: key in BY_CERTIFICATE or key.startswith("length_field_")
+    yield spool, lambda section, key, sinks: not elsewhere(key) and (section != "[sink]" or not sinks or "spool" in sinks)
     yield nats, lambda section, key, sinks: sinks == ["nats"]
     yield file, lambda section, key, sinks: section == "[sink]" and key in ("path", "queue_bytes")
     yield with_tls, lambda section, key, sinks: section == "[[listener]]" and key.startswith(("tls_", "ids_"))
