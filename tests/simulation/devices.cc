@@ -94,9 +94,10 @@ void World::follow_kind(ScriptedDevice& device, Attempt& attempt) {
             if (attempt.sent > 0 && !attempt.has_stalled) {
                 attempt.has_stalled = true;
                 attempt.allowed.add({CloseReason::window_stalled, CloseReason::read_idle});
-                // Where its answers are lost it looks gone, behind its closed window.
+                // Where its answers are lost it looks gone, behind its closed window. After a pause of the gateway the
+                // last answer is old, too: window probes without the cap of TCP_RTO_MAX_MS are far apart.
                 const bool is_lossy = plan_.sites[device.site].regime == Regime::lossy;
-                if (is_lossy) attempt.allowed.add({CloseReason::retransmit_expired});
+                if (is_lossy || plan_.pauses) attempt.allowed.add({CloseReason::retransmit_expired});
                 attempt.peer->read_at(0);
             }
             send_downlink(attempt, 20'000);

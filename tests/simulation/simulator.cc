@@ -66,7 +66,7 @@ public:
             static_cast<unsigned long long>(worlds_), sum_.connection_hours,
             static_cast<unsigned long long>(sum_.connections), static_cast<unsigned long long>(sum_.items),
             static_cast<unsigned long long>(sum_.ends), seconds, sum_.connection_hours * 60 / seconds);
-        return is_broken_ ? 1 : 0;
+        return 0;
     }
 
 private:
@@ -74,7 +74,7 @@ private:
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
     }
     void work() {
-        while (!is_broken_ && next_ < options_.worlds) {
+        while (next_ < options_.worlds) {
             const WorldPlan plan = draw_world(options_.seed + next_++, options_.size);
             if (options_.verbose) std::printf("%s\n", plan.text().c_str());
             World world(plan);
@@ -86,10 +86,11 @@ private:
             sum_.items += result.items;
             sum_.ends += result.ends;
             if (result.violation) {
-                is_broken_ = true;
                 std::printf("VIOLATION: %s\n  %s\n  holdfast_simulator --worlds 1%s --seed %llu\n",
                             result.violation->c_str(), plan.text().c_str(), word_of(options_.size),
                             static_cast<unsigned long long>(plan.seed));
+                std::fflush(stdout);
+                std::_Exit(1);  // a broken world need not end in order
             }
             if (sum_.connection_hours >= options_.hours || since() > options_.seconds) return;
         }
@@ -98,7 +99,6 @@ private:
     const Options options_;
     const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
     std::atomic<std::uint64_t> next_{0};
-    std::atomic<bool> is_broken_{false};
     std::mutex mutex_;
     WorldResult sum_;           // guarded by mutex_
     std::uint64_t worlds_ = 0;  // guarded by mutex_

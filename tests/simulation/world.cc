@@ -126,6 +126,7 @@ void World::check_end(Attempt& attempt, const ClosedEvent& event) {
     attempt.has_ended = true;
     attempt.ended_at = now();
     ++result_.ends;
+    if (gateway_ == nullptr) return;  // the world is over
     const bool is_alive =
         !attempt.has_vanished && attempt.peer != nullptr && attempt.peer->state() == LinkState::connected;
     if (!attempt.allowed.contains(event.reason)) {

@@ -30,7 +30,7 @@ public:
     explicit World(const WorldPlan& plan);
     World(const World&) = delete;
     World& operator=(const World&) = delete;
-    ~World() { gateway_ = nullptr; }  // while the devices still exist
+    ~World() { auto last = std::move(gateway_); }  // while the devices still exist
 
     [[nodiscard]] WorldResult run();
 
@@ -43,7 +43,7 @@ public:
     void later(SteadyTime when, std::function<void()> work);
     [[nodiscard]] Dice& dice() { return dice_; }
     [[nodiscard]] bool is_sink_ready() const { return now() >= sink_back_at_; }
-    [[nodiscard]] SteadyTime now() const { return gateway_->now(); }
+    [[nodiscard]] SteadyTime now() const { return simulation_->clock.steady(); }
 
 private:
     struct Due {
