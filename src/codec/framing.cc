@@ -51,7 +51,8 @@ Frame too_large(std::span<const char> window, std::size_t begin, std::size_t end
 /// Returns a line as it is, without its line end.
 Frame whole_line(std::span<const char> window, std::size_t begin, std::size_t end, std::size_t next) noexcept {
     if (end > begin && window[end - 1] == '\r') --end;
-    return {Frame::Kind::item, begin, end, next};
+    // An empty line whose CR arrived before its LF is none, like any other.
+    return {end > begin ? Frame::Kind::item : Frame::Kind::skipped, begin, end, next};
 }
 
 Frame next_line(const FrameRules& rules, std::span<const char> window, FrameScan& scan, std::size_t max_bytes) {

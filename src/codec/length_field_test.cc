@@ -128,6 +128,7 @@ TEST(LengthFieldFraming, ADownlinkIsCutToItsItem) {
 TEST(LengthFieldFraming, TextIsNotTrimmed) {
     const FrameRules lines{.framing = Framing::ndjson, .trims = false};
     EXPECT_THAT(cut(lines, {" a \r\n\r\n\n\tb\r\n  \n"}), ElementsAre(" a ", "\tb", "  "));
+    EXPECT_THAT(cut(lines, in_bytes("\r\n\r\na\r\n")), ElementsAre("a"));
     const FrameRules delimited{.framing = Framing::ndjson, .delimiter = "\r\n;", .trims = false};
     EXPECT_THAT(cut(delimited, in_bytes(" a\n\r\n;\r\n;b \r\n;")), ElementsAre(" a\n", "b "));
     EXPECT_THAT(cut({.framing = Framing::length, .trims = false}, {"\0\0\0\3 a \0\0\0\0\0\0\0\1 "sv}),

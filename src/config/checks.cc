@@ -25,20 +25,6 @@ namespace {
 
 using Violations = std::vector<Violation>;
 
-void check_alarm(const AlarmConfig& alarm, Violations& out) {
-    const auto wrong = check_webhook_url(alarm.webhook);
-    const auto report = [&out](std::string_view option, const std::string& message) {
-        out.push_back({std::nullopt, "alarm", option, std::string(option) + " in [alarm]: " + message});
-    };
-    if (wrong) report("webhook", *wrong);
-    if (!alarm.webhook_header_file.empty()) {
-        const auto header = read_header_file(alarm.webhook_header_file);
-        if (!header) report("webhook_header_file", header.error().message);
-    }
-    const auto dashboard = parse_http_url(alarm.dashboard_url);
-    if (!alarm.dashboard_url.empty() && !dashboard) report("dashboard_url", dashboard.error().message);
-}
-
 std::string one_decimal(double number) {
     char text[64];
     std::snprintf(text, sizeof text, number < 10 ? "%.1f" : "%.0f", number);
@@ -114,6 +100,20 @@ bool is_secret(const Option& option, Object object) {
 }
 
 }  // namespace
+
+void check_alarm(const AlarmConfig& alarm, Violations& out) {
+    const auto wrong = check_webhook_url(alarm.webhook);
+    const auto report = [&out](std::string_view option, const std::string& message) {
+        out.push_back({std::nullopt, "alarm", option, std::string(option) + " in [alarm]: " + message});
+    };
+    if (wrong) report("webhook", *wrong);
+    if (!alarm.webhook_header_file.empty()) {
+        const auto header = read_header_file(alarm.webhook_header_file);
+        if (!header) report("webhook_header_file", header.error().message);
+    }
+    const auto dashboard = parse_http_url(alarm.dashboard_url);
+    if (!alarm.dashboard_url.empty() && !dashboard) report("dashboard_url", dashboard.error().message);
+}
 
 std::optional<std::string> warning_of_read_idle(const ListenerConfig& listener) {
     if (!listener.read_idle || *listener.read_idle >= listener.detect_within) return std::nullopt;

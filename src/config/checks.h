@@ -30,6 +30,7 @@ namespace holdfast {
 
 void check_sink(const DaemonConfig& config, std::vector<Violation>& out);
 void check_admin(const DaemonConfig& config, std::vector<Violation>& out);
+void check_alarm(const AlarmConfig& alarm, std::vector<Violation>& out);
 void warn_of_admin(const AdminConfig& admin, std::vector<Violation>& out);
 /// Warns of exposure to the network: every proxy trusted, tokens sent in plain text, a public address without a limit
 /// per peer.

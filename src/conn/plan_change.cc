@@ -37,12 +37,14 @@ void PlanChange::visit(Connection& connection, Token number, const ListenerPolic
     pending_.push_back({number, SteadyTime{}});
 }
 
-bool PlanChange::check(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now) {
+bool PlanChange::check(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now,
+                       const PolicyTable* table) {
     Connection* connection = registry.find(pending.number);
     if (connection == nullptr) {
         ++tally_.gone;
         return true;
     }
+    if (table != nullptr && table->has_own(registry.slot_of(*connection))) return true;
     if (take_over(*connection, policy, now - began_ >= policy.plan.detect_within)) return true;
     connection->under_watch = true;
     if (now - pending.last >= probe_spacing) {
@@ -53,10 +55,10 @@ bool PlanChange::check(Pending& pending, Registry& registry, const ListenerPolic
 }
 
 std::optional<SteadyTime> PlanChange::step(Registry& registry, const ListenerPolicy& policy, SteadyTime now,
-                                           std::size_t limit) {
+                                           std::size_t limit, const PolicyTable* table) {
     for (; limit > 0 && next_ < pending_.size(); --limit, ++next_) {
         Pending pending = pending_[next_];
-        if (!check(pending, registry, policy, now)) pending_[kept_++] = pending;
+        if (!check(pending, registry, policy, now, table)) pending_[kept_++] = pending;
     }
     if (next_ < pending_.size()) return now + between_slices;
     pending_.resize(kept_);

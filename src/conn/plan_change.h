@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "conn/policy.h"
+#include "conn/policy_table.h"
 #include "conn/registry.h"
 
 namespace holdfast {
@@ -33,8 +34,9 @@ public:
     void visit(Connection& connection, Token number, const ListenerPolicy& policy);
     void all_visited() { all_visited_ = true; }
     /// Checks up to `limit` probed connections. Returns when to call again, or nullopt if the change has ended.
+    /// With `table`, connections that have got a plan of their own keep it.
     [[nodiscard]] std::optional<SteadyTime> step(Registry& registry, const ListenerPolicy& policy, SteadyTime now,
-                                                 std::size_t limit);
+                                                 std::size_t limit, const PolicyTable* table = nullptr);
 
 private:
     struct Pending {
@@ -43,7 +45,8 @@ private:
     };
     [[nodiscard]] bool take_over(Connection& connection, const ListenerPolicy& policy, bool however_quiet);
     /// Returns true if the connection has the new plan or has ended.
-    [[nodiscard]] bool check(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now);
+    [[nodiscard]] bool check(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now,
+                             const PolicyTable* table);
 
     SteadyTime began_;
     Done done_;

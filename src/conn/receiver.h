@@ -85,6 +85,11 @@ private:
     void end_unread(Connection& connection);
     void recheck_soon();
 
+    struct EndedAndWaiting {
+        Token number;
+        bool is_half_closed;  ///< it waits for its answers or its half_close, and else for the end of a hold
+    };
+
     Core& core_;
     MemoryPressure& memory_;
     Preamble& preamble_;
@@ -94,7 +99,7 @@ private:
     SteadyTime paused_since_{};  // in attended time
     bool rechecks_ = false;      // a timer is set
     // By the end of each hold, wait for answers or half-close, in attended time.
-    std::multimap<SteadyTime, Token> ended_and_waiting_;
+    std::multimap<SteadyTime, EndedAndWaiting> ended_and_waiting_;
 };
 
 }  // namespace holdfast

@@ -124,7 +124,7 @@ void Walks::change_plan_of(std::uint8_t listener, PlanChange::Done in_force) {
 void Walks::step_plan_change(const std::shared_ptr<PlanChange>& change, std::uint8_t listener) {
     if (core_.stopped || plan_changes_[listener] != change) return;
     const auto again = change->step(core_.registry, core_.policies.of_listener(listener), core_.reactor.now(),
-                                    std::size_t{probe_slice});
+                                    std::size_t{probe_slice}, &core_.policies);
     if (!again) {
         plan_changes_.erase(listener);
         return;

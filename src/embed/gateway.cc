@@ -1,11 +1,13 @@
-#include <atomic>
+#include <new>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include <holdfast/gateway.h>
 
 #include "api/control_plane.h"
 #include "api/dashboard/assets.h"
+#include "base/fork_guard.h"
 #include "config/checks.h"
 #include "daemon/admin_endpoints.h"
 #include "daemon/event_tap.h"
@@ -56,6 +58,7 @@ std::optional<Error> first_fault(const DaemonConfig& config, const GatewayConfig
     std::vector<Violation> found;
     check_sink(config, found);
     check_admin(config, found);
+    check_alarm(config.alarm, found);
     if (found.empty()) return std::nullopt;
     return Error{found.front().message, ErrorCode::invalid_config, std::string(found.front().option)};
 }
@@ -108,23 +111,21 @@ public:
 
     Server& server() { return *server_; }
     [[nodiscard]] std::string dashboard() const { return admin_.dashboard(); }
+    [[nodiscard]] bool is_of_parent() const { return generation_ != fork_generation(); }
     [[nodiscard]] milliseconds drain_time() const { return config_.server.drain_time; }
 
 private:
     [[nodiscard]] std::optional<Error> start_server(const Server::HandlerFactory& make_handler) {
         const auto make = [&](unsigned reactor) {
-            auto handler = sink_.make_handler();
-            if (make_handler) {
-                auto own = make_handler(reactor);
-                handler = own == nullptr ? nullptr : tee_events(std::move(own), std::move(handler));
-            }
-            return handler == nullptr ? nullptr : tap_events(std::move(handler), hub_);
+            auto handler = make_handler ? make_handler(reactor) : sink_.make_handler();
+            if (handler == nullptr) return handler;
+            if (make_handler && sink_.spool() != nullptr)
+                handler = tee_events(std::move(handler), sink_.make_handler());
+            return tap_events(std::move(handler), hub_);
         };
         auto server = Server::start(config_.server, make);
         if (!server) return server.error();
         server_ = std::move(server).value();
-        running_ = server_.get();
-        if (is_sink_lost_) server_->stop_now();
         return std::nullopt;
     }
 
@@ -139,35 +140,36 @@ private:
         return options;
     }
 
-    /// Ends the server: items that cannot be kept must not be taken.
-    void lose_sink(const std::string& error) {
-        log_.error(error);
-        is_sink_lost_ = true;
-        if (Server* server = running_) server->stop_now();
-    }
-
     const DaemonConfig config_;
     Log log_;
     EventHub hub_;  // outlives its publishers and subscribers
-    std::atomic<bool> is_sink_lost_{false};
-    std::atomic<Server*> running_{nullptr};
-    Sinks sink_{log_, [this](const std::string& error) { lose_sink(error); }, [](milliseconds) { return false; }};
+    Sinks sink_{log_, [this](const std::string& error) { log_.error(error); }, [](milliseconds) { return false; }};
     std::unique_ptr<Server> server_;
     std::optional<ServerControl> control_;
     std::optional<PopulationWatch> watch_;
     std::optional<Api> api_;
     AdminEndpoints admin_{log_};
+    const unsigned generation_ = fork_generation();
     bool is_stopped_ = false;
 };
 
 Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Gateway::~Gateway() = default;
+Gateway::~Gateway() {
+    if (impl_->is_of_parent()) static_cast<void>(impl_.release());  // a child of fork() has none of its threads
+}
 
 Result<std::unique_ptr<Gateway>> Gateway::start(GatewayConfig config, const Server::HandlerFactory& make_handler) {
     if (auto error = first_fault(daemon_config(config), config)) return *error;
-    auto impl = std::make_unique<Impl>(config);
-    if (auto error = impl->start(make_handler)) return *error;
-    return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
+    try {
+        auto impl = std::make_unique<Impl>(config);
+        if (auto error = impl->start(make_handler)) return *error;
+        return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
+    } catch (const std::system_error& failure) {
+        return Error{std::string("cannot start the gateway: ") + failure.what(), ErrorCode::out_of_resources};
+    } catch (const std::bad_alloc&) {
+        return Error{"cannot start the gateway: no memory; raise the limits of the process",
+                     ErrorCode::out_of_resources};
+    }
 }
 
 Server& Gateway::server() noexcept { return impl_->server(); }

@@ -35,7 +35,7 @@ public:
 
 class HalfClose : public testing::Test {
 protected:
-    void start(ListenerConfig listener) {
+    void start(ListenerConfig listener, bool holds = false) {
         ServerConfig config;
         config.listeners = {std::move(listener)};
         auto handler = std::make_unique<LastSeen>();
@@ -46,8 +46,10 @@ protected:
         device_.emplace(gateway_->connect());
         device_->send("{\"ip\":\"10.0.0.1\"}\n");
         gateway_->advance(1s);
+        if (holds) EXPECT_TRUE(gateway_->context().hold(seen_->conn));
         device_->half_close();
         gateway_->advance(1s);
+        if (holds) EXPECT_TRUE(gateway_->context().release(seen_->conn));
     }
     void TearDown() override { device_.reset(); }
     SendOutcome send(std::string_view json) { return gateway_->context().send(seen_->conn, json); }
@@ -75,6 +77,13 @@ TEST_F(HalfClose, ThePeerGetsMessagesUntilTheTimeIsOver) {
     EXPECT_THAT(seen_->ends, ElementsAre(CloseReason::peer_closed));
     EXPECT_EQ(seen_->detail, "the time of half_close after the peer's FIN is over");
     EXPECT_EQ(device_->state(), DeviceState::closed);
+}
+
+TEST_F(HalfClose, TheTimeOfAnEarlierHoldDoesNotEndIt) {
+    start({.half_close = 1h}, true);
+    gateway_->advance(1min);
+    EXPECT_THAT(seen_->ends, IsEmpty());
+    EXPECT_EQ(send("{}"), SendOutcome::queued);
 }
 
 TEST_F(HalfClose, TheProgramsCloseHasItsReason) {
@@ -123,6 +132,37 @@ TEST_F(HalfClose, TheGatewaysStopEndsIt) {
     gateway_->drain();
     gateway_->advance(6s);
     EXPECT_THAT(seen_->ends, ElementsAre(CloseReason::shutdown));
+}
+
+/// Holds at each item, and closes with a flush at the third.
+class HoldsAndCloses final : public EventHandler {
+public:
+    void on_start(ReactorContext& context) override { context_ = &context; }
+    void on_connected(const ConnectedEvent&) override {}
+    void on_item(const ItemEvent& event) override {
+        ++items;
+        EXPECT_TRUE(context_->hold(event.conn));
+        if (items < 3) EXPECT_TRUE(context_->release(event.conn));
+        if (items == 3) EXPECT_TRUE(context_->close(event.conn, {.reason = CloseReason::application, .flush = true}));
+    }
+    void on_closed(const ClosedEvent& event) override { ends.push_back(event.reason); }
+
+    ReactorContext* context_ = nullptr;
+    int items = 0;
+    std::vector<CloseReason> ends;
+};
+
+TEST(HoldAndClose, WithinAnItemDeliversEachItemOnce) {
+    auto handler = std::make_unique<HoldsAndCloses>();
+    HoldsAndCloses& seen = *handler;
+    auto gateway = std::move(SimulatedGateway::start({}, std::move(handler))).value();
+    SimulatedDevice device = gateway->connect();
+    std::string items;
+    for (int i = 0; i < 5; ++i) items += "{\"ip\":\"10.0.0.1\"}\n";
+    device.send(items);
+    gateway->advance(10s);
+    EXPECT_EQ(seen.items, 5);
+    EXPECT_THAT(seen.ends, ElementsAre(CloseReason::application));
 }
 
 }  // namespace

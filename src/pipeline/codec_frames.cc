@@ -42,7 +42,9 @@ Frame Pipeline::next_frame(Arrival& arrival, std::span<const char> window, Codec
     if (!arrival.listener.has_own_codec) [[likely]]
         return codec.next(window, stream);
     prepare(arrival, stream);
+    const std::size_t max_bytes = stream.max_bytes;
     const Frame frame = codec.next(window, stream);
+    stream.max_bytes = max_bytes;
     return checked(arrival, frame, window, stream);
 }
 
@@ -50,7 +52,9 @@ Frame Pipeline::last_frame(Arrival& arrival, std::span<const char> window, Codec
     Codec& codec = *arrival.listener.codec;
     if (!arrival.listener.has_own_codec) return codec.last(window, stream);
     prepare(arrival, stream);
+    const std::size_t max_bytes = stream.max_bytes;
     Frame frame = codec.last(window, stream);
+    stream.max_bytes = max_bytes;
     if (frame.kind != Frame::Kind::partial) frame.next = window.size();
     return checked(arrival, frame, window, stream);
 }
@@ -64,6 +68,8 @@ void Pipeline::prepare(Arrival& arrival, CodecStream& stream) {
 
 Frame Pipeline::checked(Arrival& arrival, const Frame& frame, std::span<const char> window, CodecStream& stream) {
     arrival.stream = &stream;
+    if (!stream.answer.empty()) stream.answer = answer_.assign(stream.answer);
+    if (!stream.key.empty()) stream.key = key_.assign(stream.key);
     if (stream.state != 0) {
         codec_states_[arrival.number] = stream.state;
     } else if (!codec_states_.empty()) {
@@ -105,9 +111,11 @@ Pipeline::Next Pipeline::on_codec_frame(Arrival& arrival, Frame::Kind kind) {
         case Frame::Kind::end:
             return end_by_codec(arrival);
     }
-    if (next != Next::end && kind != Frame::Kind::login)
-        answer(arrival, next == Next::go_on ? kind : Frame::Kind::malformed);
-    return next;
+    if (next == Next::end || kind == Frame::Kind::login) return next;
+    answer(arrival, next == Next::go_on ? kind : Frame::Kind::malformed);
+    if (!answers_.is_full(arrival.number)) return next;
+    held_for_answers_.insert(arrival.number);  // read again once they are sent
+    return Next::hold;
 }
 
 /// Takes the id of a login. A connection keeps the id that it has.
@@ -132,13 +140,33 @@ Pipeline::Next Pipeline::on_login(Arrival& arrival) {
     return on_hello(arrival, {.id = std::string(stream.id), .session = {}, .token = {}}, 0);
 }
 
-/// Ends the connection as the codec says, with its last bytes.
+/// Ends the connection as the codec says, behind the answers that wait.
 Pipeline::Next Pipeline::end_by_codec(Arrival& arrival) {
     CloseOrder order = arrival.stream->close;
     if (kind_of(order.reason) != ReasonKind::policy) order.reason = CloseReason::application;
-    if (!arrival.stream->answer.empty()) send_answer(arrival.connection, arrival.stream->answer);
-    static_cast<void>(shard_->close(arrival.connection, close_info(order), kept_detail(order.detail), order.flush));
+    LastWords words{.close = close_info(order),
+                    .detail = kept_detail(order.detail),
+                    .bytes = std::string(arrival.stream->answer),
+                    .flush = order.flush};
+    ended_by_codec_.insert(arrival.number);
+    if (answers_.contains(arrival.number)) {
+        last_words_.insert_or_assign(arrival.number, std::move(words));
+    } else {
+        part(arrival.connection, words);
+    }
     return Next::closed;
+}
+
+/// Counts bytes behind the end that the codec has found.
+ReadResult Pipeline::discard(const Arrival& arrival, std::span<const char> window) {
+    counters_[arrival.connection.listener]->left_over_bytes.add(window.size());
+    return {.consumed = window.size(), .scan = 0, .end = {}, .detail = {}};
+}
+
+void Pipeline::part(Connection& connection, const LastWords& words) {
+    if (connection.is_closing()) return;
+    if (!words.bytes.empty()) static_cast<void>(shard_->send(connection, words.bytes));
+    static_cast<void>(shard_->close(connection, words.close, words.detail, words.flush));
 }
 
 /// Takes an item that is not JSON. Its key is the codec's, else the id of the device, else the peer's address.
@@ -205,10 +233,11 @@ Pipeline::Next Pipeline::on_stranger_frame(Arrival& arrival, const Frame& frame)
 
 /// Decides on one frame of an unauthenticated connection.
 Pipeline::Next Pipeline::let_in_by_frame(Arrival& arrival, Frame::Kind kind) {
-    if (arrival.stream == nullptr || (kind == Frame::Kind::item && arrival.listener.has_json()))
-        return let_in(arrival, arrival.stream != nullptr && arrival.stream->item.data() != nullptr
-                                   ? padded(arrival.stream->item)
-                                   : arrival.text);
+    if (arrival.stream == nullptr) return let_in(arrival, arrival.text);
+    if (kind == Frame::Kind::item && arrival.listener.has_json()) {
+        login_answers_.insert_or_assign(arrival.number, std::string(arrival.stream->answer));
+        return let_in(arrival, arrival.stream->item.data() != nullptr ? padded(arrival.stream->item) : arrival.text);
+    }
     if (kind == Frame::Kind::end) return end_by_codec(arrival);
     if (kind == Frame::Kind::skipped) {
         answer(arrival, kind);
@@ -221,36 +250,55 @@ Pipeline::Next Pipeline::let_in_by_frame(Arrival& arrival, Frame::Kind kind) {
         arrival, {.id = std::string(arrival.stream->id), .session = {}, .token = std::string(arrival.stream->token)});
 }
 
-/// Sends the codec's answer to a frame that was handled: to an item once it is durable, to a login once it is accepted.
+/// Sends the codec's answer to a frame that was handled: to an item once it is durable.
 void Pipeline::answer(const Arrival& arrival, Frame::Kind kind) {
-    const std::string_view bytes = arrival.stream->answer;
-    if (bytes.empty()) return;
-    const bool is_item = kind == Frame::Kind::item && devices_.waits_for_safety();
-    if (is_item || answers_.contains(arrival.number)) return answers_.add(arrival.number, given_, bytes);
-    send_answer(arrival.connection, bytes);
+    const bool waits = kind == Frame::Kind::item && devices_.waits_for_safety();
+    pass_answer(arrival.connection, arrival.number, arrival.stream->answer, !waits);
 }
 
-void Pipeline::send_answer(Connection& connection, std::string_view bytes) {
-    if (!connection.is_closing()) static_cast<void>(shard_->send(connection, bytes));
+/// Sends an answer, or keeps it behind those that wait.
+void Pipeline::pass_answer(Connection& connection, Token number, std::string_view bytes, bool is_safe) {
+    if (bytes.empty() || connection.is_closing()) return;
+    if (!is_safe || answers_.contains(number)) return answers_.add(number, given_, bytes);
+    if (shard_->send(connection, bytes) == SendOutcome::queue_full) answers_.block(number, bytes);
 }
 
 void Pipeline::send_login_answer(Connection& connection, Token number) {
     const auto found = login_answers_.extract(number);
-    if (found && !found.mapped().empty()) send_answer(connection, found.mapped());
+    if (found) pass_answer(connection, number, found.mapped(), true);
 }
 
 void Pipeline::send_safe_answers(std::uint64_t count) {
     answers_.release(count, [this](Token number, const std::string& bytes, bool is_last) {
-        Connection* const connection = shard_->registry().find(number);
-        if (connection == nullptr) return;
-        send_answer(*connection, bytes);
-        if (is_last && !devices_.owes_acks(number)) shard_->answered(*connection);
+        return send_answer(number, bytes, is_last);
     });
+}
+
+/// Sends an answer that waited. Returns false if the device does not read, so that it waits on.
+bool Pipeline::send_answer(Token number, const std::string& bytes, bool is_last) {
+    Connection* const connection = shard_->registry().find(number);
+    if (connection == nullptr || connection->is_closing()) return true;
+    if (shard_->send(*connection, bytes) == SendOutcome::queue_full) return false;
+    if (!is_last) return true;
+    if (held_for_answers_.erase(number) > 0) shard_->after_turn([this, number] { release_after_answers(number); });
+    if (const auto words = last_words_.extract(number)) {
+        part(*connection, words.mapped());
+    } else if (!devices_.owes_acks(number)) {
+        shard_->answered(*connection);
+    }
+    return true;
+}
+
+void Pipeline::release_after_answers(Token number) {
+    if (Connection* const connection = shard_->registry().find(number)) shard_->release(*connection);
 }
 
 void Pipeline::forget_codec(Token number) {
     codec_states_.erase(number);
     login_answers_.erase(number);
+    ended_by_codec_.erase(number);
+    held_for_answers_.erase(number);
+    last_words_.erase(number);
 }
 
 }  // namespace holdfast

@@ -145,6 +145,8 @@ Pipeline::Arrival Pipeline::arrive(Connection& connection, Token number, const T
 ReadResult Pipeline::on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan,
                               const TurnTime& time) {
     Arrival arrival = arrive(connection, number, time);
+    if (!ended_by_codec_.empty() && ended_by_codec_.contains(number)) [[unlikely]]
+        return discard(arrival, window);
     const bool starts_text =
         !connection.spoke && connection.bytes_in == window.size() && arrival.listener.is_recognized();
     if (!starts_text) [[likely]]

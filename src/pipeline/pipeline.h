@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <holdfast/config.h>
@@ -110,6 +111,8 @@ public:
     void on_turn_end() override {
         events_->on_turn_end();
         devices_.on_turn_end(given_);
+        if (answers_.has_blocked()) [[unlikely]]
+            send_safe_answers(0);
     }
     [[nodiscard]] bool ready() override { return events_->ready(); }
     [[nodiscard]] std::string_view why_unfinished(const Connection& connection) override;
@@ -117,6 +120,13 @@ public:
     void on_accept_resumed(std::uint8_t listener) override;
 
 private:
+    /// A codec's end of a connection.
+    struct LastWords {
+        CloseInfo close;
+        std::string detail;
+        std::string bytes;
+        bool flush = false;
+    };
     /// Result of one frame.
     enum class Next : std::uint8_t {
         go_on,
@@ -159,17 +169,21 @@ private:
     void forget_codec(Token number);
     [[nodiscard]] Next on_codec_frame(Arrival& arrival, Frame::Kind kind);
     [[nodiscard]] Next on_login(Arrival& arrival);
+    [[nodiscard]] ReadResult discard(const Arrival& arrival, std::span<const char> window);
     [[nodiscard]] Next end_by_codec(Arrival& arrival);
+    void part(Connection& connection, const LastWords& words);
     [[nodiscard]] Next on_payload(Arrival& arrival, std::string_view text);
     [[nodiscard]] ReadResult on_stranger_frames(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
     [[nodiscard]] Next on_stranger_frame(Arrival& arrival, const Frame& frame);
     [[nodiscard]] Next let_in_by_frame(Arrival& arrival, Frame::Kind kind);
     [[nodiscard]] std::string_view padded(std::string_view text);
     void answer(const Arrival& arrival, Frame::Kind kind);
-    void send_answer(Connection& connection, std::string_view bytes);
+    void pass_answer(Connection& connection, Token number, std::string_view bytes, bool is_safe);
+    [[nodiscard]] bool send_answer(Token number, const std::string& bytes, bool is_last);
     void prepare(Arrival& arrival, CodecStream& stream);
     void send_login_answer(Connection& connection, Token number);
     void send_safe_answers(std::uint64_t count);
+    void release_after_answers(Token number);
     [[nodiscard]] Next on_batch(Arrival& arrival, std::string_view array);
     [[nodiscard]] ItemDecoder::Decoded decode(const Arrival& arrival, std::string_view text);
     /// Takes the text of one item and emits its event.
@@ -232,6 +246,12 @@ private:
     std::unordered_map<Token, std::string> login_answers_;   // of logins that are not accepted yet
     WaitingAnswers answers_;
     std::string padded_;  // an item of a codec's own buffer, with padding
+    // Copies of what a codec says: the handler may call it again, by a send.
+    std::string answer_;
+    std::string key_;
+    std::unordered_set<Token> ended_by_codec_;         // their later bytes are left over
+    std::unordered_set<Token> held_for_answers_;       // too many of their answers wait
+    std::unordered_map<Token, LastWords> last_words_;  // ends that wait for earlier answers
     BadItemHistory& bad_item_history_;
     BadItemBook bad_items_;
 };

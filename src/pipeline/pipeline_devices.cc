@@ -75,8 +75,8 @@ Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMar
 }
 
 void Pipeline::give_identity(Connection& connection, Token number, const TurnTime& time) {
+    if (!login_answers_.empty()) send_login_answer(connection, number);  // before what the handler sends
     give_identified(connection, number, time);
-    if (!login_answers_.empty()) send_login_answer(connection, number);
 }
 
 void Pipeline::give_identified(Connection& connection, Token number, const TurnTime& time) {

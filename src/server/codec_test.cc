@@ -10,6 +10,7 @@
 #include <holdfast/codec.h>
 #include <holdfast/hello.h>
 
+#include "pipeline/waiting_answers.h"
 #include "server/downlink_payload.h"
 #include "testing/gateway.h"
 
@@ -248,6 +249,35 @@ TEST_F(OwnCodec, AnAnswerReachesADeviceThatHasSentFin) {
     log_.release(2);
     EXPECT_EQ(device.text(3), "ok.");
     EXPECT_TRUE(device.ended());
+}
+
+TEST_F(OwnCodec, AnEndFollowsTheAnswersThatWait) {
+    start(true);
+    TestDevice device = connect("first.quit.more.");
+    expect("connected ; item 127.0.0.1=first");
+    EXPECT_FALSE(device.has_answer());
+    device.send_raw("sec");
+    device.send_raw("ond.");
+    log_.release(2);
+    EXPECT_EQ(device.text(100), "ok.bye.");
+    device.close();
+    expect_part("item 127.0.0.1=first; closed application 7 it wants to");
+}
+
+TEST_F(OwnCodec, TooManyWaitingAnswersStopTheReadingOfTheirDeviceOnly) {
+    start(true);
+    TestDevice device = connect("first.");
+    expect("connected ; item 127.0.0.1=first");
+    std::string pings;
+    for (std::size_t i = 0; i < WaitingAnswers::max_bytes / 5 + 200; ++i) pings += "ping.";
+    device.send_raw(pings + "second.");
+    TestDevice other = connect("count.");
+    EXPECT_EQ(other.text(2), "1.");
+    EXPECT_EQ(log_.all().find("second"), std::string::npos);
+    log_.release(2);
+    expect_part("item 127.0.0.1=second");
+    log_.release(4);
+    EXPECT_EQ(device.text(6 + pings.size()).size(), 6 + pings.size());
 }
 
 TEST_F(OwnCodec, AProgramDecidesAboutALogin) {

@@ -109,6 +109,16 @@ void ReactorContext::Impl::release(Token number) {
     });
 }
 
+/// Closes with a flush at the end of the turn: the held bytes are delivered before, and within on_item() they are in
+/// use.
+bool ReactorContext::Impl::close_later(Token number, const CloseInfo& info, std::string detail) {
+    parts_.shard.after_turn([this, number, info, detail = std::move(detail)] {
+        Connection* const connection = parts_.shard.registry().find(number);
+        if (connection != nullptr) static_cast<void>(parts_.shard.close(*connection, info, detail, true));
+    });
+    return true;
+}
+
 ReactorContext::ReactorContext(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 ReactorContext::~ReactorContext() = default;
 
@@ -130,7 +140,9 @@ SendOutcome ReactorContext::send_bytes(ConnectionId id, std::string_view bytes) 
 bool ReactorContext::close(ConnectionId id, const CloseOrder& order) {
     const CloseInfo info = close_info(order);
     Connection* const connection = impl_->find(id, true);
-    return connection != nullptr && impl_->shard().close(*connection, info, kept_detail(order.detail), order.flush);
+    if (connection == nullptr) return false;
+    if (order.flush && connection->held) return impl_->close_later(id.number, info, kept_detail(order.detail));
+    return impl_->shard().close(*connection, info, kept_detail(order.detail), order.flush);
 }
 
 bool ReactorContext::probe(ConnectionId id, std::chrono::milliseconds timeout,

@@ -67,6 +67,7 @@ public:
     [[nodiscard]] void* data(ConnectionId id) const;
     void hold(Connection& connection, Token number);
     void release(Token number);
+    [[nodiscard]] bool close_later(Token number, const CloseInfo& info, std::string detail);
 
 private:
     struct Word {

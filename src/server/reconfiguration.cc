@@ -90,6 +90,7 @@ private:
     [[nodiscard]] static std::optional<Error> prepare_plan(const ListenerConfig& before, const ListenerConfig& config,
                                                            RunningListener& next);
     void report_descriptor(const ListenerConfig& before, const ListenerConfig& config);
+    void report_codec(const ListenerConfig& before, const ListenerConfig& config);
     void report_tokens(const RunningListener& before, const RunningListener& next);
     [[nodiscard]] std::optional<Error> renew_certificates(const RunningListener& before, RunningListener& next);
     void change(RunningListener next, std::vector<UniqueFd> sockets);
@@ -252,6 +253,7 @@ std::optional<Error> Reconfiguration::prepare_changed(const RunningListener& bef
     const std::size_t lines = report_.applied.size();
     next.config = reconfigured(before.config, config, report_);
     report_descriptor(before.config, config);
+    report_codec(before.config, config);
     auto tokens = load_tokens(config);
     if (!tokens) return tokens.error();
     next.tokens = std::move(tokens).value();
@@ -289,6 +291,13 @@ std::optional<Error> Reconfiguration::prepare_plan(const ListenerConfig& before,
 void Reconfiguration::report_descriptor(const ListenerConfig& before, const ListenerConfig& config) {
     if (before.descriptor == config.descriptor) return;
     report_.needs_restart.push_back("descriptor of listener " + in_quotes(config.name) +
+                                    ": differs; restart, or remove the listener and add it again");
+}
+
+/// Reports a listener that gets or loses a codec of the program.
+void Reconfiguration::report_codec(const ListenerConfig& before, const ListenerConfig& config) {
+    if (!before.codec == !config.codec) return;
+    report_.needs_restart.push_back("codec of listener " + in_quotes(config.name) +
                                     ": differs; restart, or remove the listener and add it again");
 }
 
