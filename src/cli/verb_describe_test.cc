@@ -49,13 +49,13 @@ TEST_F(Describe, TheConfigurationPageHasEveryOption) {
 TEST_F(Describe, CompletionsKnowVerbsFlagsAndWords) {
     const std::string bash = bash_completions(root_);
     EXPECT_THAT(bash, HasSubstr("words='plan token --help'"));
-    EXPECT_THAT(bash, HasSubstr("--framing) words='ndjson json length' ;;"));
+    EXPECT_THAT(bash, HasSubstr("--framing) words='ndjson json length length-field' ;;"));
     EXPECT_THAT(bash, HasSubstr("--detect-within) return ;;"));
     EXPECT_THAT(bash, Not(HasSubstr("--json) return")));
     EXPECT_THAT(bash, HasSubstr("words='revoke "));
     const std::string zsh = zsh_completions(root_);
     EXPECT_THAT(zsh, HasSubstr("'plan:what follows; \\[a\\:b\\] isn'\\''t hidden'"));
-    EXPECT_THAT(zsh, HasSubstr("'--framing[how items are cut]:WORD:(ndjson json length)'"));
+    EXPECT_THAT(zsh, HasSubstr("'--framing[how items are cut]:WORD:(ndjson json length length-field)'"));
     const std::string fish = fish_completions(root_);
     EXPECT_THAT(fish, HasSubstr("-l json -d 'JSON, for scripts'"));
     EXPECT_THAT(fish, HasSubstr("-l detect-within -r -d '3s to 1h'"));
