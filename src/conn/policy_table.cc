@@ -7,9 +7,9 @@ namespace holdfast {
 ListenerPolicy PolicyTable::change(std::uint8_t listener, ListenerPolicy policy) {
     for (OwnPolicy& own : own_) {
         if (own.listener != listener) continue;
-        LivenessPlan plan = own.policy.plan;
+        const LivenessPlan plan = own.policy.plan;
         own.policy = policy;
-        own.policy.plan = std::move(plan);
+        own.policy.plan = plan;
     }
     return std::exchange(of_listeners_[listener], std::move(policy));
 }
