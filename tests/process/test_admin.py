@@ -62,7 +62,7 @@ def test_status_has_the_documented_fields(gateway, device):
                                               "descriptors"), 0)
     assert {"peer_closed", "keepalive_expired", "internal_error"} <= set(status["closed"])
     assert set(status["bad_items"]) == {"not_json", "not_object", "no_key", "bad_utf8", "too_deep", "too_large",
-                                        "bad_hello", "bad_seq"}
+                                        "bad_hello", "bad_seq", "malformed"}
     assert status["detect_within"] == "30s" and status["detect_within_ms"] == 30000
     assert status["plan"]["idle_s"] > 0 and status["plan"]["count"] >= 5
     assert max(status["plan"]["worst_case_ms"].values()) <= 30000
