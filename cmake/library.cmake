@@ -78,8 +78,6 @@ if(HOLDFAST_DAEMON)
   install(TARGETS holdfast_gateway EXPORT holdfast-gateway ARCHIVE COMPONENT development)
   install(EXPORT holdfast-gateway NAMESPACE holdfast:: FILE holdfast-gateway-targets.cmake
           DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast COMPONENT development)
-  configure_file(cmake/holdfast-gateway.pc.in ${PROJECT_BINARY_DIR}/holdfast-gateway.pc @ONLY)
-  install(FILES ${PROJECT_BINARY_DIR}/holdfast-gateway.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 endif()
 install(EXPORT holdfast NAMESPACE holdfast:: FILE holdfast-targets.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast
         COMPONENT development)
@@ -90,6 +88,10 @@ configure_package_config_file(cmake/holdfast-config.cmake.in ${PROJECT_BINARY_DI
 file(RELATIVE_PATH holdfast_prefix_from_pc /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/holdfast.pc.in ${PROJECT_BINARY_DIR}/holdfast.pc @ONLY)
 configure_file(cmake/holdfast-testing.pc.in ${PROJECT_BINARY_DIR}/holdfast-testing.pc @ONLY)
+if(HOLDFAST_DAEMON)
+  configure_file(cmake/holdfast-gateway.pc.in ${PROJECT_BINARY_DIR}/holdfast-gateway.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/holdfast-gateway.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+endif()
 install(FILES ${PROJECT_BINARY_DIR}/holdfast-config.cmake ${PROJECT_BINARY_DIR}/holdfast-config-version.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast
         COMPONENT development)
