@@ -32,7 +32,7 @@ struct Frame {
     std::size_t next = 0;  ///< start of the following frame
 };
 
-/// One connection, as its codec sees it during a call. The codec reads the first members and may set the others before
+/// A connection, as its codec sees it during a call. The codec reads the first members and may set the others before
 /// it returns. Views that it sets are read before its next call.
 struct CodecStream {
     ConnectionId conn = {};

@@ -6,8 +6,8 @@
 
 namespace holdfast {
 
-/// Returns a handler that passes each call to `first` and then to `last`, which decides about durability. Hellos and
-/// the context are for `first`.
+/// Returns a handler that passes each call to `first` and then to `last`, which decides about durability. Only
+/// `first` decides about hellos.
 [[nodiscard]] std::unique_ptr<EventHandler> tee_events(std::unique_ptr<EventHandler> first,
                                                        std::unique_ptr<EventHandler> last);
 

@@ -12,7 +12,7 @@
 
 namespace holdfast {
 
-/// One segment of the simulated TCP. Sequence numbers are offsets in the stream; FIN takes one (RFC 9293, 3.4).
+/// A segment of the simulated TCP. Sequence numbers are offsets in the stream; FIN takes one (RFC 9293, 3.4).
 struct Segment {
     std::uint64_t begin = 0;
     std::string bytes = {};
@@ -153,7 +153,7 @@ private:
     TcpWire& wire_;
     TcpOptions options_;
 
-    // To the peer.
+    // The direction to the peer.
     std::string buffer_;              // from una_base_
     std::uint64_t una_base_ = first;  // offset of the buffer's first byte
     std::uint64_t una_ = first;       // first offset that is not acknowledged

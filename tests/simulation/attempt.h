@@ -37,7 +37,7 @@ inline const Reasons network_reasons{CloseReason::keepalive_expired, CloseReason
                                      CloseReason::window_stalled, CloseReason::unreachable};
 inline const Reasons memory_reasons{CloseReason::shed, CloseReason::out_of_memory};
 
-/// One connection of a device: what the device did on it, and what may therefore happen to it.
+/// A connection of a device, with the acts of the device on it, and the ends that they allow.
 struct Attempt {
     std::unique_ptr<SimulatedPeer> peer;
     Endpoint from;
