@@ -230,6 +230,11 @@ class Lab:
         longer affect them."""
         self._slow_wire(network).set(round_trip_ms / 2000)
 
+    @property
+    def relay_pid(self):
+        """Returns the process that carries delayed packets, from the first delay() or scramble() on."""
+        return self._relay.pid
+
     def scramble(self, jitter_ms, duplicates_percent):
         """Delays each packet by up to `jitter_ms`, so that packets overtake each other, and duplicates some. Takes the
         relay's path as delay() does."""

@@ -39,6 +39,10 @@ class Relay:
         for descriptor in descriptors:
             os.close(descriptor)
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def set(self, delay, jitter=0.0, duplicates=0.0):
         """Sets the delay of one way in seconds, the random addition for each packet, and the share of duplicated
         packets. Returns when the setting is in force; packets under way keep the former one."""

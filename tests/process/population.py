@@ -31,14 +31,16 @@ class Timeline:
 
 
 class Stalls:
-    """Notes, within `with`, when the gateway's threads or this process waited for a processor: a death is then found as
-    much later. `overlap` of a span of time is how much of it that was."""
+    """Notes, within `with`, when the gateway's threads, this process, or one of `processes` waited for a processor. A
+    death is then found as much later, and a round trip through the lab's relay is as much longer. `overlap` of a span of
+    time is how much of it that was."""
 
     EVERY_S = 0.02
     LEAST_S = 0.1  # the tests allow for shorter ones
 
-    def __init__(self, gateway):
-        self._threads = list(pathlib.Path(f"/proc/{gateway.process.pid}/task").iterdir())
+    def __init__(self, gateway, processes=()):
+        pids = [gateway.process.pid, *processes]
+        self._threads = [thread for pid in pids for thread in pathlib.Path(f"/proc/{pid}/task").iterdir()]
         self._waited = {}
         self.spans = []
         self._end = threading.Event()
@@ -65,7 +67,7 @@ class Stalls:
                 self.spans.append((now - stalled, now))
 
     def _longest_wait(self):
-        """Returns the longest time that one of the gateway's threads has waited for a processor since the last call."""
+        """Returns the longest time that one of the threads has waited for a processor since the last call."""
         longest = 0.0
         for thread in self._threads:
             with contextlib.suppress(OSError):
