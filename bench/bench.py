@@ -25,7 +25,7 @@ MOSQUITTO = BENCH / "peers" / "mosquitto"
 # does.
 WATCHED_IDLE = {"holdfast": 1.0, "floor": 0.5, "Go": 0.5}
 OURS = {"floor", "holdfast", "Go"}  # in all of --population-rounds; others one less
-# What the event stream costs beside `none`; only items tell, connections are the same.
+# What the event stream costs beside `none`; only items matter, connections are the same.
 SINKS = {f"holdfast, {sink}": sink for sink in ("file", "stdout", "spool", "nats")}
 
 

@@ -54,9 +54,9 @@ class Lines:
         return [line.strip() for line in lines if line.strip()]
 
 
-def wait(patience, *inboxes):
+def wait(timeout, *inboxes):
     """Waits until an inbox has something. Keeps the lines of `source`, and returns those of the others."""
-    ready, words = select.select([one.descriptor for one in inboxes if not one.ended], [], [], patience)[0], []
+    ready, words = select.select([one.descriptor for one in inboxes if not one.ended], [], [], timeout)[0], []
     for one in [each for each in inboxes if each.descriptor in ready]:
         lines = one.read()
         words += map(json.loads, lines) if one is not source else kept.add(lines) or []

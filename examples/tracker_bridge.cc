@@ -1,5 +1,5 @@
-// A bridge for GPS trackers: takes GT06 and Teltonika, and prints what they send. A tracker that is gone is told within
-// 30 s, although none of the two protocols asks for it.
+// A bridge for GPS trackers: takes GT06 and Teltonika, and prints what they send. A tracker that is gone is reported
+// within 30 s, although none of the two protocols has heartbeats.
 //   tracker_bridge 127.0.0.1:5023 127.0.0.1:5027
 #include <csignal>
 #include <cstdio>

@@ -8,11 +8,14 @@ from links import pages_of
 # Pages that do not follow the rules yet. A page that follows them leaves this list; no page joins it.
 UNCONVERTED = set()
 BANNED = re.compile(r"\b(nobody|somebody|anew|whence|meanwhile|lest|therein)\b", re.I)
+# Words of persons for what a program does.
+PERSONS = re.compile(r"\b(everybody|anybody|tells?|told|asks|asking|dies|died|hung up|mend)\b", re.I)
 BAD_START = re.compile(r"(It|Who|Whom|What|Of|One|That|The same)\b")
 SENTENCE_WORDS = 25
 CELL_WORDS = 15
 SUBJECT_CHARACTERS = 72
 SUBJECTS_SINCE = "2026-11-29T12:08:30Z"
+REASONS_SINCE = "2026-11-30T17:00:00Z"
 
 
 def plain(text):
@@ -54,7 +57,7 @@ def sentences_of(text):
 def faults_of_page(text):
     for kind, block in blocks_of(text):
         shown = block.strip()[:60]
-        for word in BANNED.findall(plain(block)):
+        for word in BANNED.findall(plain(block)) + PERSONS.findall(plain(block)):
             yield f'"{word}" in: {shown}'
         if kind == "cell" and words_in(plain(block)) > CELL_WORDS:
             yield f"a table cell of {words_in(plain(block))} words, more than {CELL_WORDS}: {shown}"
@@ -89,3 +92,7 @@ def commit_faults(root):
             yield f"commit {commit}: its subject has {len(subject)} characters, more than {SUBJECT_CHARACTERS}"
         if not re.match(r"[\w./{},+ -]+: \S", subject):
             yield f"commit {commit}: its subject has no area: {subject}"
+    log = subprocess.run(["git", "log", f"--since={REASONS_SINCE}", "--no-merges", "--format=%h%x00%b%x01"], cwd=root, capture_output=True, text=True)
+    for commit, _, body in (entry.partition("\0") for entry in log.stdout.split("\1")):
+        if commit.strip() and not body.strip():
+            yield f"commit {commit.strip()}: gives no reason below its subject"

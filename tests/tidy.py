@@ -38,6 +38,12 @@ PUBLIC = {"result.h": "base", "visibility.h": "base", "endpoint.h": "net", "serv
 ONLY = {("config", "server"): {"server/validate.h"}, ("detect", "tcp"): {"tcp/route.h"}, ("watch", "tcp"): {"tcp/route.h"}}
 MAX_LINES = 450
 ONE_FILE = {"sdk/c/holdfast_device.c"}  # a firmware copies one file
+LENGTHS = {"src/conn/shard.h": 150}  # wires the parts of a shard, and does nothing itself
+# A shorter module (header and source) joins its only user.
+MIN_LINES = 50
+SHORT = {"src/conn/parts": "shard.h would exceed its length"}
+# Former names: docs/GLOSSARY.md has those that replaced them.
+RETIRED = re.compile(r"(?i)\b(?:\w*(?:patience|stranger)\w*|bury\w*|reaper|told_lines|puzzles|mind_memory|LandingBuffer|TextCell|AcceptBucket)\b")
 # Headers that take seconds to compile, and the only file that may include each.
 ONE_UNIT = {"CLI/": "src/cli/command_line.cc", "toml++/": "src/config/read_toml.cc", "spdlog/": "src/daemon/log.cc"}
 
@@ -121,6 +127,31 @@ def direct_kernel_calls(path):
     calls = "accept4?|recv(?:msg|from)?|send(?:msg|to)?|read|write|[gs]etsockopt|shutdown|close|poll|ioctl|epoll_ctl|epoll_wait"
     for call in re.findall(rf"(?<![\w:])::({calls})\(", re.sub(r"//.*", "", path.read_text())):
         yield f"{name}: calls {call}() directly: use holdfast::kernel::{call}() of base/kernel.h"
+
+
+def short_modules(paths):
+    """Finds modules of a few lines with one user, and test files without tests."""
+    own = [path for path in paths if path.relative_to(ROOT).parts[0] == "src"]
+    texts = {path: path.read_text() for path in paths}
+    for header in (path for path in own if path.suffix == ".h"):
+        name = str(header.relative_to(ROOT).with_suffix(""))
+        source = header.with_suffix(".cc")
+        lines = sum(text.count("\n") for path, text in texts.items() if path in (header, source))
+        include = f'#include "{name.removeprefix("src/")}.h"'
+        test = header.with_name(header.stem + "_test.cc")
+        users = [path for path, text in texts.items() if include in text and path not in (source, test)]
+        if lines < MIN_LINES and len(users) < 2 and name not in SHORT:
+            yield f"{name}: {lines} lines, and {len(users)} user: merge it with {', '.join(str(path.relative_to(ROOT)) for path in users)}"
+    for path in own:
+        if path.name.endswith("_test.cc") and not re.search(r"\b(?:TYPED_)?TEST(?:_[FP])?\(", texts[path]):
+            yield f"{path.relative_to(ROOT)}: has no test: helpers of tests belong to tests/testing"
+
+
+def retired_names(paths):
+    for path in paths:
+        if path.relative_to(ROOT).parts[0] in ("src", "include", "sdk") and not path.name.endswith("_test.cc"):
+            for name in RETIRED.findall(path.read_text()):
+                yield f"{path.relative_to(ROOT)}: the name {name} is retired: see docs/GLOSSARY.md"
 
 
 def unknown_folders():
@@ -246,8 +277,9 @@ def main():
         faults += include_faults(path)
         faults += slow_headers(path)
         lines = path.read_text().count("\n")
-        if lines > MAX_LINES and str(path.relative_to(ROOT)) not in ONE_FILE:
-            faults.append(f"{path.relative_to(ROOT)}: {lines} lines, more than {MAX_LINES}: is there more than one idea in it?")
+        max_lines = LENGTHS.get(str(path.relative_to(ROOT)), MAX_LINES)
+        if lines > max_lines and str(path.relative_to(ROOT)) not in ONE_FILE:
+            faults.append(f"{path.relative_to(ROOT)}: {lines} lines, more than {max_lines}: is there more than one idea in it?")
     for path in data_path():
         faults += direct_kernel_calls(path)
     faults += long_functions(ROOT, paths)
@@ -259,6 +291,8 @@ def main():
     faults += comment_faults(ROOT, commented())
     faults += commit_faults(ROOT)
     faults += names_in_two_headers(paths)
+    faults += short_modules(paths)
+    faults += retired_names(paths)
     faults += glossary_faults(paths)
     faults += options_named_twice()
     faults += format_faults(paths)

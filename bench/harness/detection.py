@@ -84,7 +84,7 @@ class WatchedGo(Peer):
         return self.ended
 
 
-def detect(start, in_flight, patience_s):
+def detect(start, in_flight, timeout_s):
     """Returns {median, min, max, closed, of, within_s}: seconds from silence to the end. The figures exist if all were
     found."""
     with start() as server:
@@ -92,7 +92,7 @@ def detect(start, in_flight, patience_s):
         silent = devices.silence()
         if in_flight:
             server.write_to_all()
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + timeout_s
         ends = {}
         while len(ends) < DEVICES and time.monotonic() < deadline:
             time.sleep(0.5)
@@ -101,19 +101,19 @@ def detect(start, in_flight, patience_s):
         if any(seconds < 0 for seconds in took) or set(ends) - set(silent):
             raise RuntimeError(f"a device was closed before it fell silent: {sorted(ends.items())[:3]}")
         devices.close()
-    result = {"closed": len(took), "of": DEVICES, "within_s": patience_s}
+    result = {"closed": len(took), "of": DEVICES, "within_s": timeout_s}
     if len(took) == DEVICES:
         result.update(median=median(took), min=min(took), max=max(took))
     return result
 
 
-def detect_all(binary, go_binary, out, budgets, patience_s, names):
+def detect_all(binary, go_binary, out, budgets, timeout_s, names):
     """Measures all servers at the same time, since next to no CPU time is used. Returns {server: {measure: result}}."""
     results, failures, threads = {name: {} for name in names}, [], []
 
     def one(name, measure, start, in_flight):
         try:
-            results[name][measure] = detect(start, in_flight, patience_s)
+            results[name][measure] = detect(start, in_flight, timeout_s)
         except Exception as failure:  # noqa: BLE001: told by the thread that waits
             failures.append(f"{name}, {measure}: {failure}")
 

@@ -217,9 +217,10 @@ class Durable {
 public:
     virtual ~Durable() = default;
 
-    /// Registers `tell`, which is called with `count` when the first `count` calls of this handler's on_... functions
-    /// (except on_turn_end and on_bad_item) are durable; any thread, growing. Called once, before the first event.
-    virtual void on_durable_change(std::function<void(std::uint64_t count)> tell) = 0;
+    /// Registers `notify`, which is called with `count` when the first `count` events of this handler are durable. An
+    /// event is a call of on_connected, on_identified, on_item, on_closed or on_refused; other calls do not count. Any
+    /// thread, growing. Called once, before the first event.
+    virtual void on_durable_change(std::function<void(std::uint64_t count)> notify) = 0;
 
     /// Calls `answer` with the last durable number of that session, or 0 if none. The answer follows when everything is
     /// durable that a handler of the same sink received in earlier turns. Any thread.

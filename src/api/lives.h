@@ -20,8 +20,8 @@ struct LivesOfGateway {
     std::string gateway;
     std::optional<std::string> answer;  ///< as render_closed() writes it; nullopt: the gateway does not answer
 };
-/// Asks the other gateways of the fleet for closed connections. Called by several admin threads at once; returns within
-/// a second.
+/// Queries the other gateways of the fleet for closed connections. Called by several admin threads at once; returns
+/// within a second.
 using QueryLives = std::function<std::vector<LivesOfGateway>(const ClosedQuery&)>;
 
 /// Returns the query as a target of GET /v1/closed, and reads it back. Pure.

@@ -11,7 +11,7 @@
 /// The kernel calls of the data path: everything that a reactor does with a connection goes through here. Each function
 /// is the system call of its name (section 2 of the manual), and marks what a child of fork(2) closes. Two other
 /// definitions take its place in programs that contain them: simulation/kernel_calls.cc, and
-/// conn/simulated_kernel_test.cc in the tests of conn.
+/// testing/simulated_kernel.cc in the tests of conn.
 namespace holdfast::kernel {
 
 [[nodiscard]] int accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept;

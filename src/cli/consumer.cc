@@ -38,7 +38,7 @@ Consumer::Ending Consumer::find_start() {
     std::string body;
     if (const auto ending = request({.target = std::string(api_path::spool_groups)}, body)) return ending;
     const auto position = read_group_position(body, options_.group);
-    if (!position) return give_up_on_stranger();
+    if (!position) return give_up_on_other_service();
     after_ = *position;
     has_group_ = !options_.name.empty();
     return std::nullopt;
@@ -55,7 +55,7 @@ Consumer::Ending Consumer::turn() {
     std::string body;
     if (const auto ending = request({.target = next_target(), .timeout = answer_timeout}, body)) return ending;
     const auto page = read_spool_page(body);
-    if (!page) return give_up_on_stranger();
+    if (!page) return give_up_on_other_service();
     if (after_ > page->newest) {
         return give_up("position " + std::to_string(after_) + " is beyond the newest event, " +
                            std::to_string(page->newest) +
@@ -123,7 +123,7 @@ Consumer::Ending Consumer::request(const AdminQuestion& question, std::string& b
     }
 }
 
-Consumer::Ending Consumer::give_up_on_stranger() {
+Consumer::Ending Consumer::give_up_on_other_service() {
     constexpr int answered = 200;
     const AdminFailure failure = not_a_gateway(options_.admin, answered);
     return give_up(failure.text(), failure.code);

@@ -52,7 +52,7 @@ private:
     [[nodiscard]] Ending write_out(const ReadPage& page);
     [[nodiscard]] Ending keep_position(std::uint64_t position);
     [[nodiscard]] Ending request(const AdminQuestion& question, std::string& body);
-    [[nodiscard]] Ending give_up_on_stranger();
+    [[nodiscard]] Ending give_up_on_other_service();
     [[nodiscard]] Ending give_up(std::string_view why, int code);
     [[nodiscard]] bool finished(const ReadPage& page) const;
     [[nodiscard]] std::string next_target() const;

@@ -184,7 +184,7 @@ public:
             report("tokens_file",
                    "tokens cross the network in plain text; give the listener tls_certificate and tls_key");
         }
-        if (strangers_may_stay(listener) && !has_limit_for_one()) {
+        if (unauthenticated_may_stay(listener) && !has_limit_for_one()) {
             report("address", listener.address +
                                   " is not private, and one host could use up max_connections; set "
                                   "max_connections_per_peer or max_connections_per_prefix in [limits]");
@@ -203,7 +203,7 @@ private:
     }
     /// Returns true if unauthenticated connections may stay. Where proof is required, a connection without it ends
     /// within seconds.
-    [[nodiscard]] static bool strangers_may_stay(const ListenerConfig& listener) {
+    [[nodiscard]] static bool unauthenticated_may_stay(const ListenerConfig& listener) {
         return listener.tokens_file.empty() && listener.tls.client != TlsClient::required;
     }
     [[nodiscard]] bool has_limit_for_one() const {

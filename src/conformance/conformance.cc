@@ -35,7 +35,7 @@ Result<ConformanceReport> examine_device(const ConformanceOptions& options,
     listening(link.value().address());
     ConformanceReport report;
     DeviceExamination examination(link.value(), report.findings, {.key = options.key, .token = options.token},
-                                  options.patience);
+                                  options.timeout);
     examination.run();
     const RuleFindings& findings = report.findings;
     report.conforms = options.token.empty() ? findings.all_passed_but(Rule::hello_token) : findings.all_passed();

@@ -17,7 +17,7 @@ struct ConformanceOptions {
     Framing framing = Framing::ndjson;
     std::string key = "ip";  ///< empty: items need no key field
     std::string token = {};  ///< that the device must send; empty: any
-    std::chrono::milliseconds patience = std::chrono::seconds(10);
+    std::chrono::milliseconds timeout = std::chrono::seconds(10);
 };
 
 struct ConformanceReport {

@@ -12,9 +12,9 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr auto min_settle = 250ms;  // time for a device to read an answer; a longer patience gives it more
+constexpr auto min_settle = 250ms;  // time for a device to read an answer; a longer timeout gives it more
 constexpr auto max_settle = 1000ms;
-constexpr int settles_per_patience = 20;
+constexpr int settles_per_timeout = 20;
 constexpr auto notice = 150ms;        // of an end, beyond the time to read it
 constexpr auto late_ack = 1200ms;     // delay of an ack
 constexpr auto ends_within = 2s;      // as long as a gateway waits for a device's FIN
@@ -40,12 +40,12 @@ std::string_view words_of(DeviceLink::Got got) {
 }  // namespace
 
 DeviceExamination::DeviceExamination(DeviceLink& link, RuleFindings& findings, Judge::Expectations expectations,
-                                     milliseconds patience)
+                                     milliseconds timeout)
     : link_(link),
       findings_(findings),
       judge_(findings, std::move(expectations)),
-      patience_(patience),
-      settle_(std::clamp<milliseconds>(patience / settles_per_patience, min_settle, max_settle)) {}
+      timeout_(timeout),
+      settle_(std::clamp<milliseconds>(timeout / settles_per_timeout, min_settle, max_settle)) {}
 
 void DeviceExamination::run() {
     using Scenario = bool (DeviceExamination::*)();
@@ -63,12 +63,12 @@ void DeviceExamination::run() {
 }
 
 bool DeviceExamination::connect(Rule rule) {
-    if (!link_.accept(patience_end())) {
-        findings_.fail(rule, "a connection within " + format_duration(patience_), "none");
+    if (!link_.accept(step_end())) {
+        findings_.fail(rule, "a connection within " + format_duration(timeout_), "none");
         return false;
     }
     std::string frame;
-    const auto got = link_.read(frame, patience_end());
+    const auto got = link_.read(frame, step_end());
     if (got == DeviceLink::Got::frame) {
         judge_.take_hello(frame);
     } else {
@@ -88,7 +88,7 @@ bool DeviceExamination::open(const Opening& opening) {
 bool DeviceExamination::take_items(unsigned count, Rule rule) {
     std::string frame;
     for (; count > 0; --count) {
-        const auto got = link_.read(frame, patience_end());
+        const auto got = link_.read(frame, step_end());
         if (got == DeviceLink::Got::broken) findings_.fail(Rule::framing, "one JSON object", in_quotes(frame));
         if (got != DeviceLink::Got::frame) {
             findings_.fail(rule, "item " + std::to_string(judge_.next()), std::string(words_of(got)));
@@ -260,7 +260,7 @@ bool DeviceExamination::halve_answer() {
 
 /// Drops items until the device has gone back to `seq`.
 bool DeviceExamination::skip_until(std::uint64_t seq, Rule rule) {
-    const SteadyTime end = patience_end();
+    const SteadyTime end = step_end();
     std::string frame;
     auto got = DeviceLink::Got::frame;
     while (got == DeviceLink::Got::frame && std::chrono::steady_clock::now() < end) {
@@ -312,7 +312,7 @@ bool DeviceExamination::send_retry_after() {
     const SteadyTime said = std::chrono::steady_clock::now();
     watch(settle_);
     (void)link_.finish(said + ends_within);
-    const bool came = link_.accept(said + retry_after + std::max<milliseconds>(late_by, patience_));
+    const bool came = link_.accept(said + retry_after + std::max<milliseconds>(late_by, timeout_));
     const auto waited = std::chrono::steady_clock::now() - said;
     findings_.expect(Rule::retry_after, came && waited >= retry_after - early_by && waited <= retry_after + late_by,
                      "a connection after 1500 ms", came ? "after " + in_ms(waited) : "none");
@@ -325,14 +325,14 @@ bool DeviceExamination::refuse_often() {
     for (unsigned n = 0; n < refusals; ++n) {
         link_.reset();
         const SteadyTime cut_at = std::chrono::steady_clock::now();
-        if (!link_.accept(cut_at + patience_)) break;
+        if (!link_.accept(cut_at + timeout_)) break;
         waits.push_back(std::chrono::steady_clock::now() - cut_at);
         seen += (seen.empty() ? "waits of " : ", ") + in_ms(waits.back());
     }
     const bool came = waits.size() == refusals;
     const bool slow = std::all_of(waits.begin(), waits.end(), [](auto wait) { return wait >= slow_enough; });
     findings_.expect(Rule::back_off, came && (slow || waits.back() >= 2 * waits.front()), "growing waits",
-                     came ? seen : seen + "; then none within " + format_duration(patience_));
+                     came ? seen : seen + "; then none within " + format_duration(timeout_));
     return true;
 }
 

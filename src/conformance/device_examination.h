@@ -20,7 +20,7 @@ namespace holdfast {
 class DeviceExamination {
 public:
     DeviceExamination(DeviceLink& link, RuleFindings& findings, Judge::Expectations expectations,
-                      std::chrono::milliseconds patience);
+                      std::chrono::milliseconds timeout);
 
     /// Runs the scenarios. Ends early if the device does not connect.
     void run();
@@ -64,12 +64,12 @@ private:
     void cover_all();
     bool skip_until(std::uint64_t seq, Rule rule);
     [[nodiscard]] std::uint64_t last() const { return judge_.next() - 1; }
-    [[nodiscard]] SteadyTime patience_end() const { return std::chrono::steady_clock::now() + patience_; }
+    [[nodiscard]] SteadyTime step_end() const { return std::chrono::steady_clock::now() + timeout_; }
 
     DeviceLink& link_;
     RuleFindings& findings_;
     Judge judge_;
-    const std::chrono::milliseconds patience_;
+    const std::chrono::milliseconds timeout_;
     const std::chrono::milliseconds settle_;  // in which the device reads what it was sent
 };
 

@@ -95,7 +95,7 @@ TEST_F(DrainRunTest, ADeferredConnectionHasItsTurnAtTheEnd) {
 TEST_F(DrainRunTest, TheyComeBackOneTimeLaterInTheSameOrder) {
     const auto drain = run(4);
     EXPECT_EQ(drain->goodbye(connection_, *drain->next()), "100000");
-    // Sent 30 s late, the item asks for 30 s less, so the device returns at the planned time.
+    // Sent 30 s late, the item states 30 s less, so the device returns at the planned time.
     EXPECT_EQ(drain->goodbye(connection_, *drain->next() + 30s), "70000");
     EXPECT_EQ(drain->goodbye(connection_, *drain->next() + 300s), "0");
 }

@@ -208,7 +208,7 @@ void Receiver::end_by_peer(Connection& connection) {
 bool Receiver::owes_answers(const Connection& connection) const {
     if (connection.is_closing() || connection.parting) return false;  // nothing is sent after FIN
     const bool is_queued = connection.downlink && connection.downlink->waiting() > 0;
-    // After FIN, a stranger cannot authenticate any more.
+    // After FIN, an unauthenticated device cannot authenticate any more.
     const bool stays = core_.policy_of(connection).half_close && !core_.is_unauthenticated(connection);
     return is_queued || stays || core_.handler.owes_answers(connection, core_.number_of(connection));
 }

@@ -16,6 +16,11 @@ bool has_same_deadlines(const ListenerPolicy& a, const ListenerPolicy& b) {
 
 }  // namespace
 
+void Shard::add_listener(UniqueFd socket, bool inherited) {
+    parts_.listeners.add(std::move(socket));
+    parts_.listeners[parts_.listeners.size() - 1].set_outdated_queue(inherited);
+}
+
 void Shard::start() {
     for (std::size_t number = 0; number < parts_.listeners.size(); ++number) {
         parts_.listeners.resume(parts_.listeners[number]);
@@ -48,6 +53,12 @@ bool Shard::close(Connection& connection, CloseInfo order, std::string_view deta
     if (const auto facts = read_tcp_facts(connection.fd)) order.evidence = facts->evidence;
     flush ? parts_.drainer.end_after_flush(connection, order) : core().close(connection, order);
     return true;
+}
+
+bool Shard::is_ending(const Connection& connection) const {
+    const Core& core = parts_.core;
+    return connection.parting ||
+           (!core.ends_after_flush.empty() && core.ends_after_flush.contains(core.number_of(connection)));
 }
 
 bool Shard::on_turn_end() {

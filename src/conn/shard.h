@@ -22,10 +22,7 @@ public:
         : parts_(reactor, handler, admission, options) {}
 
     /// Adds a listener before the reactor runs. `inherited`: connections wait that have not the plan's options.
-    void add_listener(UniqueFd socket, bool inherited = false) {
-        parts_.listeners.add(std::move(socket));
-        parts_.listeners[parts_.listeners.size() - 1].set_outdated_queue(inherited);
-    }
+    void add_listener(UniqueFd socket, bool inherited = false);
     void start();
 
     /// Opens a listener while the reactor runs. Numbers are assigned in order; a number is free again once the former
@@ -94,11 +91,7 @@ public:
     /// sent. Returns false if its end has begun already.
     bool close(Connection& connection, CloseInfo order, std::string_view detail, bool flush);
     /// Returns true if the end of a living connection has been ordered.
-    [[nodiscard]] bool is_ending(const Connection& connection) const {
-        const Core& core = parts_.core;
-        return connection.parting ||
-               (!core.ends_after_flush.empty() && core.ends_after_flush.contains(core.number_of(connection)));
-    }
+    [[nodiscard]] bool is_ending(const Connection& connection) const;
     void close_after_reading(Connection& connection, CloseReason reason, std::string_view detail = {}) {
         parts_.receiver.close_after_reading(connection, reason, detail);
     }

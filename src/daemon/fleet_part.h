@@ -46,7 +46,7 @@ public:
     /// Forwards the request to the gateway that has the device. Returns nullopt if none has it.
     [[nodiscard]] std::optional<ApiAnswer> elsewhere(const DeviceQuestion& question);
 
-    /// Returns a function that asks the other gateways that have beats for closed connections; empty before start().
+    /// Returns a function that queries the other gateways that have beats for closed connections; empty before start().
     [[nodiscard]] QueryLives lives_elsewhere() {
         if (!started_) return {};
         return [this](const ClosedQuery& query) { return query_lives(query); };

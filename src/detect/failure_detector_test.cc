@@ -275,7 +275,7 @@ TEST_F(SuspicionTest, SlowNetworksGetMoreTime) {
 }
 
 /// An hour of 5,000 connections in 20 prefixes of /16, with 500 probes a second. A share of `lost` probes seems
-/// unanswered, and one connection dies each second. questions() returns the number of suspicions.
+/// unanswered, and one connection ends each second. questions() returns the number of suspicions.
 class RandomHour : public SuspicionTest {
 protected:
     std::size_t questions(double lost) {

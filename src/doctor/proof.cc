@@ -70,10 +70,25 @@ milliseconds safe_outage_in_flight(const LivenessPlan& plan) {
     return plan.rto_max > std::chrono::seconds(0) ? safe.in_flight : safe.in_flight_uncapped;
 }
 
+namespace {
+
+/// Returns the rows of outages that are long enough to be ended in time.
+std::vector<ProofRow> outage_rows(const LivenessPlan& plan) {
+    std::vector<ProofRow> rows;
+    const auto add = [&](Way way, std::string id, const std::string& what, milliseconds length) {
+        if (length >= shortest_outage)
+            rows.push_back({way, std::move(id), what + format_duration(length), std::nullopt, plan.detect_within});
+    };
+    add(Way::outage_idle, "outage_idle", "lives, idle, through an outage of ", outage_length(plan.safe_outage.idle));
+    add(Way::outage_in_flight, "outage_in_flight", "lives, data in flight, through an outage of ",
+        outage_length(safe_outage_in_flight(plan)));
+    return rows;
+}
+
+}  // namespace
+
 std::vector<ProofRow> proof_table(const LivenessPlan& plan) {
     const auto bound = plan.detect_within;
-    const auto idle_outage = outage_length(plan.safe_outage.idle);
-    const auto in_flight_outage = outage_length(safe_outage_in_flight(plan));
     const auto at_once = plan.worst_case.fin_or_reset;
     std::vector<ProofRow> rows{
         {Way::fin, "fin", "closes (FIN)", CloseReason::peer_closed, at_once},
@@ -87,18 +102,12 @@ std::vector<ProofRow> proof_table(const LivenessPlan& plan) {
          bound},
         {Way::quiet, "quiet", "lives and sends nothing", std::nullopt, bound},
         {Way::talking, "talking", "lives and sends data", std::nullopt, bound},
-        {Way::outage_idle, "outage_idle", "lives, idle, through an outage of " + format_duration(idle_outage),
-         std::nullopt, bound},
-        {Way::outage_in_flight, "outage_in_flight",
-         "lives, data in flight, through an outage of " + format_duration(in_flight_outage), std::nullopt, bound},
-        {Way::delay, "delay", "lives with a round trip of " + format_duration(plan.safe_round_trip), std::nullopt,
-         bound},
-        {Way::pause, "pause", "sends while the gateway pauses for " + format_duration(pause_length(plan)), std::nullopt,
-         bound}};
-    std::erase_if(rows, [&](const ProofRow& row) {
-        return (row.way == Way::outage_idle && idle_outage < shortest_outage) ||
-               (row.way == Way::outage_in_flight && in_flight_outage < shortest_outage);
-    });
+    };
+    for (ProofRow& row : outage_rows(plan)) rows.push_back(std::move(row));
+    rows.push_back({Way::delay, "delay", "lives with a round trip of " + format_duration(plan.safe_round_trip),
+                    std::nullopt, bound});
+    rows.push_back({Way::pause, "pause", "sends while the gateway pauses for " + format_duration(pause_length(plan)),
+                    std::nullopt, bound});
     return rows;
 }
 

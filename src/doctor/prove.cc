@@ -68,6 +68,7 @@ private:
     void strike(Specimen& specimen, double share);
     void write_amid_probing(Specimen& specimen, double share);
     void vanish(Specimen& specimen);
+    void be_out(Specimen& specimen);
     void be_out_for(Specimen& specimen, milliseconds safe_outage);
     void lose_route();
     void send(const Specimen& specimen) const { static_cast<void>(server_->send(specimen.conn, "{\"n\":1}")); }
@@ -206,28 +207,30 @@ void Prover::strike(Specimen& specimen, double share) {
         case Way::idle:
             return vanish(specimen);
         case Way::in_flight:
-            vanish(specimen);
-            return send(specimen);
         case Way::probing:
             vanish(specimen);
-            return write_amid_probing(specimen, share);
+            return specimen.way == Way::in_flight ? send(specimen) : write_amid_probing(specimen, share);
         case Way::zero_window:
             return fill(specimen);
         case Way::unreachable:
         case Way::quiet:
             return;
+        case Way::delay:
+            send(specimen);
+            [[fallthrough]];
         case Way::talking:
         case Way::pause:
             return talk(specimen);
-        case Way::delay:
-            send(specimen);
-            return talk(specimen);
         case Way::outage_idle:
-            return be_out_for(specimen, plan_.safe_outage.idle);
         case Way::outage_in_flight:
-            be_out_for(specimen, safe_outage_in_flight(plan_));
-            return send(specimen);
+            return be_out(specimen);
     }
+}
+
+void Prover::be_out(Specimen& specimen) {
+    if (specimen.way == Way::outage_idle) return be_out_for(specimen, plan_.safe_outage.idle);
+    be_out_for(specimen, safe_outage_in_flight(plan_));
+    send(specimen);
 }
 
 void Prover::vanish(Specimen& specimen) {

@@ -49,7 +49,7 @@ public:
         last_->on_turn_end();
     }
     bool ready() override {
-        const bool is_first_ready = first_->ready();  // both are told, as they may count the calls
+        const bool is_first_ready = first_->ready();  // both are called, as they may count
         return last_->ready() && is_first_ready;
     }
     Durable* durable() override { return last_->durable(); }

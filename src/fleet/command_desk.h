@@ -73,8 +73,8 @@ public:
     /// Forwards to the gateway that holds the device, if it is another one.
     [[nodiscard]] Elsewhere query(std::string_view what, const std::string& id, std::string_view body,
                                   std::chrono::milliseconds timeout);
-    /// Asks gateways about a device or a pattern of ids, all at once. The result has the answers by gateway; a gateway
-    /// without one does not answer.
+    /// Queries gateways about a device or a pattern of ids, all at once. The result has the answers by gateway; a
+    /// gateway without one does not answer.
     [[nodiscard]] std::map<std::string, std::string> query_all(const std::vector<std::string>& gateways,
                                                                std::string_view what, const std::string& id,
                                                                std::string_view body);

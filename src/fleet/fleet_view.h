@@ -65,7 +65,7 @@ struct FleetStatus {
     std::string lost;                           ///< names of those gateways; empty if none
 };
 
-/// The questions that the admin API asks a fleet. Any thread. An interface, because a Fleet needs a NATS server and the
+/// The questions of the admin API to a fleet. Any thread. An interface, because a Fleet needs a NATS server and the
 /// tests of the API have none.
 class FleetView {
 public:

@@ -197,15 +197,15 @@ std::string_view Pipeline::padded(std::string_view text) {
 }
 
 /// Takes frames of an unauthenticated connection, up to its login or, with JSON, its hello.
-ReadResult Pipeline::on_stranger_frames(Arrival& arrival, std::span<const char> window, std::uint64_t scan) {
+ReadResult Pipeline::on_unauthenticated_frames(Arrival& arrival, std::span<const char> window, std::uint64_t scan) {
     CodecStream stream = stream_of(arrival, scan);
-    stream.max_bytes = max_stranger_bytes;
+    stream.max_bytes = max_unauthenticated_bytes;
     decoder_.expect_lines({});
     std::size_t done = 0;
     while (done < window.size() && !arrival.connection.is_identified()) {
         arrival.rest = window.subspan(done);
         const Frame frame = next_frame(arrival, arrival.rest, stream);
-        const Next next = on_stranger_frame(arrival, frame);
+        const Next next = on_unauthenticated_frame(arrival, frame);
         if (next == Next::end) return turn_away(arrival, frame, arrival.rest.subspan(frame.next));
         done += frame.next;
         if (frame.kind == Frame::Kind::partial) return {.consumed = done, .scan = stream.scan, .end = {}, .detail = {}};
@@ -221,12 +221,12 @@ ReadResult Pipeline::on_stranger_frames(Arrival& arrival, std::span<const char> 
     return rest;
 }
 
-/// Takes one of them, within the bytes that a stranger may send.
-Pipeline::Next Pipeline::on_stranger_frame(Arrival& arrival, const Frame& frame) {
+/// Takes one of them, within the bytes that an unauthenticated device may send.
+Pipeline::Next Pipeline::on_unauthenticated_frame(Arrival& arrival, const Frame& frame) {
     const bool is_partial = frame.kind == Frame::Kind::partial;
     const std::uint64_t behind = is_partial ? 0 : arrival.rest.size() - frame.next;
     arrival.text = {arrival.rest.data() + frame.begin, frame.end - frame.begin};
-    if (arrival.connection.bytes_in - behind > max_stranger_bytes || frame.kind == Frame::Kind::too_large)
+    if (arrival.connection.bytes_in - behind > max_unauthenticated_bytes || frame.kind == Frame::Kind::too_large)
         return deny(arrival, "more than 1 KiB arrived before a login");
     return is_partial ? Next::go_on : let_in_by_frame(arrival, frame.kind);
 }

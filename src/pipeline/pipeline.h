@@ -51,7 +51,7 @@ struct HelloAnswer;
 inline constexpr std::size_t unfinished_margin = 64;
 
 /// Bytes that may arrive before a connection has authenticated, where that is required.
-inline constexpr std::size_t max_stranger_bytes = 1'024;
+inline constexpr std::size_t max_unauthenticated_bytes = 1'024;
 
 /// Turns one reactor's bytes into events: framing, item, EventHandler; and an end into its `closed` event. Owns the
 /// handler and the decoder; the shard's thread.
@@ -173,8 +173,9 @@ private:
     [[nodiscard]] Next end_by_codec(Arrival& arrival);
     void part(Connection& connection, const LastWords& words);
     [[nodiscard]] Next on_payload(Arrival& arrival, std::string_view text);
-    [[nodiscard]] ReadResult on_stranger_frames(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
-    [[nodiscard]] Next on_stranger_frame(Arrival& arrival, const Frame& frame);
+    [[nodiscard]] ReadResult on_unauthenticated_frames(Arrival& arrival, std::span<const char> window,
+                                                       std::uint64_t scan);
+    [[nodiscard]] Next on_unauthenticated_frame(Arrival& arrival, const Frame& frame);
     [[nodiscard]] Next let_in_by_frame(Arrival& arrival, Frame::Kind kind);
     [[nodiscard]] std::string_view padded(std::string_view text);
     void answer(const Arrival& arrival, Frame::Kind kind);

@@ -103,8 +103,8 @@ Pipeline::Next Pipeline::deny(Arrival& arrival, std::string_view why) {
 /// Takes bytes of an unauthenticated connection: its first frame must be a hello that can prove its id, within its
 /// first KiB.
 ReadResult Pipeline::on_unauthenticated(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
-    constexpr std::size_t max_bytes = max_stranger_bytes;
-    if (arrival.listener.has_own_codec) return on_stranger_frames(arrival, window, scan_note);
+    constexpr std::size_t max_bytes = max_unauthenticated_bytes;
+    if (arrival.listener.has_own_codec) return on_unauthenticated_frames(arrival, window, scan_note);
     Connection& connection = arrival.connection;
     auto scan = std::bit_cast<FrameScan>(scan_note);
     arrival.rest = window;

@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 using namespace std::string_view_literals;
 using testing::HasSubstr;
 
-/// A protocol of words that end with '.'; each tells the codec what to return.
+/// A protocol of words that end with '.'; each states what the codec returns.
 class WordCodec final : public Codec {
 public:
     Frame next(std::span<const char> window, CodecStream& stream) override {

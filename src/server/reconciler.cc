@@ -31,19 +31,19 @@ Result<Reconciler::Differences> Reconciler::compare() {
     PageVector<HeldSocket> held = sources_.registry();
     std::sort(held.begin(), held.end(), by_inode);
     std::vector<bool> seen(held.size());
-    PageVector<std::uint64_t> strangers;
+    PageVector<std::uint64_t> unknown;
     Differences differences;
     differences.registry = held.size();
     auto error = sources_.each_in_kernel([&](const KernelSocket& socket) {
         if (socket.inode == 0) return;
         const auto place = place_of(socket.inode, held);
-        if (!place) return strangers.push_back(socket.inode);
+        if (!place) return unknown.push_back(socket.inode);
         seen[*place] = true;
         const HeldSocket& connection = held[*place];
         if (socket.state == TCP_CLOSE_WAIT && !connection.end_is_seen)
             differences.in_close_wait.emplace(socket.inode, connection.number);
     });
-    if (!error && !strangers.empty()) error = find_orphans(std::move(strangers), differences);
+    if (!error && !unknown.empty()) error = find_orphans(std::move(unknown), differences);
     if (error) return *error;
     for (std::size_t i = 0; i < held.size(); ++i) {
         if (!seen[i] && !held[i].end_is_seen) differences.ghosts.insert(held[i].number);
@@ -54,11 +54,11 @@ Result<Reconciler::Differences> Reconciler::compare() {
 
 /// Finds sockets without a connection. Other processes may share the port (reuse_port), so such a socket counts only if
 /// this process has a descriptor of it.
-std::optional<Error> Reconciler::find_orphans(PageVector<std::uint64_t> strangers, Differences& out) const {
-    std::sort(strangers.begin(), strangers.end());
+std::optional<Error> Reconciler::find_orphans(PageVector<std::uint64_t> unknown, Differences& out) const {
+    std::sort(unknown.begin(), unknown.end());
     std::unordered_map<std::uint64_t, int> own;
     sources_.each_own([&](std::uint64_t inode, int descriptor) {
-        if (std::binary_search(strangers.begin(), strangers.end(), inode)) own.emplace(inode, descriptor);
+        if (std::binary_search(unknown.begin(), unknown.end(), inode)) own.emplace(inode, descriptor);
     });
     if (own.empty()) return std::nullopt;
     return sources_.each_in_kernel([&](const KernelSocket& socket) {

@@ -102,7 +102,7 @@ private:
     };
     [[nodiscard]] Result<Differences> compare();
     [[nodiscard]] Result<Differences> compare_twice();
-    [[nodiscard]] std::optional<Error> find_orphans(PageVector<std::uint64_t> strangers, Differences& out) const;
+    [[nodiscard]] std::optional<Error> find_orphans(PageVector<std::uint64_t> unknown, Differences& out) const;
     [[nodiscard]] std::vector<Token> stuck(const Differences& differences);
     void add_example(Token number, Discrepancy::Kind kind, Reconciliation& out) const;
 

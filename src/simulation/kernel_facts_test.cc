@@ -7,7 +7,7 @@
 
 #include "simulation/simulated_peer.h"
 #include "simulation/simulated_tcp.h"
-#include "simulation/timer_wheel.h"
+#include "simulation/tcp_end.h"
 
 namespace holdfast {
 namespace {

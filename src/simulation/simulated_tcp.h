@@ -129,7 +129,7 @@ public:
     void watch(Link& link, int operation, const epoll_event* event);
     void close_link(Link& link);
     [[nodiscard]] int collect(std::span<epoll_event> events);
-    /// Sets whether epoll_wait(2) also asks the kernel, which costs a system call: for the reactor's mailbox.
+    /// Sets whether epoll_wait(2) also queries the kernel, which costs a system call: for the reactor's mailbox.
     void ask_kernel(bool on) { asks_kernel_ = on; }
     [[nodiscard]] bool asks_kernel() const { return asks_kernel_; }
     /// Returns the number of descriptors that were accepted and not closed.

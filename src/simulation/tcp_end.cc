@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "simulation/timer_wheel.h"
-
 namespace holdfast {
 
 using std::chrono::milliseconds;

@@ -72,17 +72,17 @@ std::string database_of(const std::string& path) {
 bool is_state_file(std::string_view name) { return name == "state" || name.starts_with("state."); }
 
 /// Returns the name of a foreign file in the directory, e.g. if it is a home directory.
-std::optional<std::string> stranger_in(const std::string& path) {
+std::optional<std::string> foreign_file_in(const std::string& path) {
     std::error_code error;
-    std::optional<std::string> stranger;
+    std::optional<std::string> foreign;
     // Not a range-for: its increment throws if the disk cannot be read.
     for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename();
         if (name == manifest_name || segment_of(name)) return std::nullopt;
         if (name != "lock" && name != "lost+found" && !is_state_file(name) && !is_making(name) && !is_companion(name))
-            stranger = name;
+            foreign = name;
     }
-    return stranger;
+    return foreign;
 }
 
 /// Syncs the parent at each start, because an earlier start may have been interrupted after its mkdir(2). A parent that
@@ -116,8 +116,8 @@ Result<SpoolDirectory> SpoolDirectory::take(const std::string& path) {
     if (!directory.valid()) {
         return cannot("open", path, "name a directory that belongs to this user with --sink spool:DIR");
     }
-    if (const auto stranger = stranger_in(path)) {
-        return Error{path + " is not a spool: the directory contains " + *stranger +
+    if (const auto foreign = foreign_file_in(path)) {
+        return Error{path + " is not a spool: the directory contains " + *foreign +
                      " and no spool.db; choose an empty or a new directory"};
     }
     if (!is_missing(path + "/" + incomplete)) {

@@ -180,10 +180,10 @@ bool SessionTable::trim(const SessionBudget& budget) {
     const std::uint64_t all = figures_.authenticated + figures_.unauthenticated;
     if (all <= budget.overall) return true;
     const std::uint64_t surplus = std::max(all - budget.overall, budget.overall / share_dropped_at_once);
-    const std::uint64_t strangers = std::min(surplus, figures_.unauthenticated);
-    if (strangers > 0 && !drop_oldest(false, strangers)) return false;
+    const std::uint64_t unauthenticated = std::min(surplus, figures_.unauthenticated);
+    if (unauthenticated > 0 && !drop_oldest(false, unauthenticated)) return false;
     const std::uint64_t left = figures_.authenticated + figures_.unauthenticated;
-    return left <= budget.overall || drop_oldest(true, surplus - strangers);
+    return left <= budget.overall || drop_oldest(true, surplus - unauthenticated);
 }
 
 bool SessionTable::drop_oldest(bool authenticated, std::uint64_t max) {

@@ -30,7 +30,7 @@ bool is_credential(const std::string& path) {
 }
 
 mode_t forbidden_to_others(const std::string& path, Readers readers) {
-    if (readers == Readers::everybody) return S_IWOTH;
+    if (readers == Readers::all) return S_IWOTH;
     if (readers == Readers::group || is_credential(path)) return S_IRWXO | S_IWGRP;
     return S_IRWXO | S_IRWXG;
 }
@@ -38,7 +38,7 @@ mode_t forbidden_to_others(const std::string& path, Readers readers) {
 std::string mode_fault(mode_t mode, Readers readers) {
     const std::string told = " (mode " + octal(mode) + "); run chmod ";
     switch (readers) {
-        case Readers::everybody:
+        case Readers::all:
             return " is world-writable" + told + "o-w on it";
         case Readers::group:
             return " is accessible to others" + told + "0600 on it, or 0640 for a group that reads";

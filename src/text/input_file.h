@@ -11,14 +11,14 @@
 
 namespace holdfast {
 
-/// Accounts besides root that may read a file. World-writable files are always rejected. Unless everybody may read the
+/// Accounts besides root that may read a file. World-writable files are always rejected. Unless all may read the
 /// file, only its owner may write it.
-enum class Readers : std::uint8_t { everybody, group, owner };
+enum class Readers : std::uint8_t { all, group, owner };
 
 /// Requirements that a file must meet before it is read.
 struct FileRules {
     std::size_t largest;  ///< bytes
-    Readers readers = Readers::everybody;
+    Readers readers = Readers::all;
     std::string_view remedy = "change its rights or name another file";  ///< if it cannot be opened or read
 };
 

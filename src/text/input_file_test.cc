@@ -47,8 +47,8 @@ TEST_F(InputFile, AFileOfAGroupIsReadableByItOnly) {
 }
 
 TEST_F(InputFile, AWorldReadableFileMustNotBeWorldWritable) {
-    for (const mode_t mode : {0600U, 0644U, 0664U, 0444U}) EXPECT_EQ(refusal(mode, Readers::everybody), "") << mode;
-    EXPECT_THAT(refusal(0666, Readers::everybody), EndsWith("is world-writable (mode 0666); run chmod o-w on it"));
+    for (const mode_t mode : {0600U, 0644U, 0664U, 0444U}) EXPECT_EQ(refusal(mode, Readers::all), "") << mode;
+    EXPECT_THAT(refusal(0666, Readers::all), EndsWith("is world-writable (mode 0666); run chmod o-w on it"));
 }
 
 TEST_F(InputFile, ACredentialOfSystemdIsTaken) {

@@ -35,7 +35,7 @@ void append_json_unsafe(std::string& out, char32_t point);
 /// tabs stay, and a byte that is not UTF-8 becomes U+FFFD. Pure.
 [[nodiscard]] std::string printable_json(std::string_view json);
 
-/// Makes bytes of any protocol safe in the same way. The result is UTF-8, and the bytes can be told from it: those that
+/// Makes bytes of any protocol safe in the same way. The result is UTF-8, and the bytes follow from it: those that
 /// are not UTF-8, or that printable() escapes, become \xff each. Pure.
 [[nodiscard]] std::string printable_bytes(std::string_view bytes);
 

@@ -283,7 +283,7 @@ def zero_window_without_user_timeout(lab):
         return pair.death("zero window, keep-alive 1/1/3, no UT", time.monotonic(), 20)
 
 
-# Asking now
+# Probing now
 
 def ask(pair):
     pair.gateway.setsockopt(TCP, socket.TCP_KEEPIDLE, 1)

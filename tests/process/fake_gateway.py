@@ -1,5 +1,5 @@
 """Implements the gateway's side of docs/reference/protocol.md in small, for the tests of devices. A crash keeps exactly
-what a device was told is safe. Answers arrive in pieces, which a device must not take for lines."""
+what was acknowledged to a device. Answers arrive in pieces, which a device must not take for lines."""
 
 import contextlib
 import json

@@ -231,7 +231,7 @@ class Gateway:
         assert found, f"no line with {words}{self.tail()}"
         return found
 
-    # Asking
+    # Requests
 
     @property
     def address(self):

@@ -1,5 +1,5 @@
 """The oracle: devices, consumers and a gateway that is killed at random moments. At the end, the output is compared
-with what the devices were told is safe. docs/explanation/delivery.md has the promises; a broken one is a violation in
+with what was acknowledged to the devices. docs/explanation/delivery.md has the promises; a broken one is a violation in
 the Verdict."""
 
 import collections

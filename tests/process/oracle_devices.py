@@ -1,5 +1,5 @@
 """Devices of the oracle. One thread drives many connections that speak docs/reference/protocol.md, misbehave at random,
-and remember what they sent and what they were told is safe."""
+and remember what they sent and what was acknowledged to them."""
 
 import dataclasses
 import errno

@@ -63,7 +63,7 @@ def failed(report):
 
 def test_a_defect_fails_its_rule():
     assert len(RULES) == 30
-    results = in_parallel({rule: lambda rule=rule: examine(defective(rule), "--patience", "3s") for rule in RULES})
+    results = in_parallel({rule: lambda rule=rule: examine(defective(rule), "--timeout", "3s") for rule in RULES})
     for rule, (code, report) in results.items():
         row = next(row for row in report["rules"] if row["rule"] == rule)
         assert (code, report["conforms"], row["result"]) == (1, False, "fail"), f"{rule}: {failed(report)}"
@@ -76,9 +76,9 @@ def test_a_defect_fails_its_rule():
 @pytest.mark.asan
 def test_good_clients_conform(clients):  # noqa: F811
     jobs = {(language, framing): lambda language=language, framing=framing: examine(
-        lambda port: clients[language](port, "device-17", framing, TOKEN), "--patience", "20s", *(["--length"] if framing == "length" else []))
+        lambda port: clients[language](port, "device-17", framing, TOKEN), "--timeout", "20s", *(["--length"] if framing == "length" else []))
         for language in LANGUAGES for framing in ("lines", "length")}
-    jobs["specimen"] = lambda: examine(defective(), "--patience", "20s")
+    jobs["specimen"] = lambda: examine(defective(), "--timeout", "20s")
     for name, (code, report) in in_parallel(jobs).items():
         assert (code, failed(report)) == (0, {}), name
 
@@ -94,7 +94,7 @@ def test_the_rules_are_those_of_the_protocol():
 
 
 def test_without_a_device_no_rule_is_checked():
-    done = run("conformance", "--to", "127.0.0.1:0", "--patience", "1s")
+    done = run("conformance", "--to", "127.0.0.1:0", "--timeout", "1s")
     lines = done.stdout.splitlines()
     assert done.returncode == 1 and lines[-1] == "the device does not conform"
     assert lines[:3] == ["fail        hello_first     each connection begins with a hello (Hello)", "            expected: a connection within 1s",
@@ -103,7 +103,7 @@ def test_without_a_device_no_rule_is_checked():
 
 
 def test_wrong_flags_have_a_remedy():
-    for flags, text in ((["--to", "nowhere"], "--to: "), (["--to", "127.0.0.1:0", "--patience", "1ms"], "--patience: "),
+    for flags, text in ((["--to", "nowhere"], "--to: "), (["--to", "127.0.0.1:0", "--timeout", "1ms"], "--timeout: "),
                         (["--to", "192.0.2.1:1"], "give --to a free address of this host")):
         done = run("conformance", *flags)
         assert done.returncode == 2 and text in done.stderr

@@ -160,7 +160,7 @@ def test_windows_and_zoom(page, gateway):
     half = r"From [\d:]+ to ([\d:]+)"
     end = page.wait(lambda: re.match(half, page.text("#charts-sum")), "the latest half")[1]
     page.mouse().key_down(Keys.SHIFT).drag_and_drop_by_offset(chart, width, 0).key_up(Keys.SHIFT).perform()
-    # The half before may begin before the gateway's start: only its end tells it from the latest.
+    # The half before may begin before the gateway's start: only its end differs from the latest.
     page.wait(lambda: page.text("#charts-sum").startswith("No data for this time")
               or re.match(half, page.text("#charts-sum"))[1] < end, "the half before")
     page.click("#zoom-reset")

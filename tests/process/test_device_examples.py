@@ -1,4 +1,4 @@
-"""The device clients in examples/: every item arrives once and in order, whichever process dies."""
+"""The device clients in examples/: every item arrives once and in order, whichever process is killed."""
 
 import contextlib
 import json

@@ -180,7 +180,7 @@ def test_a_crash_keeps_the_alarm_with_its_devices_and_note(tmp_path):
             reset(device.socket)
         assert until(lambda: drop_of(first)), first.tail()
         alarm = f"/v1/alarms/{drop_of(first)['id']}"
-        # Growth by less than three is told a minute later.
+        # Growth by less than three is reported a minute later.
         assert until(lambda: first.ask("GET", alarm)["members"]["listed"] >= lost - 2)
         assert first.ask("POST", f"{alarm}/acknowledgement", body={"note": "the door of shop 1"})
         state = tmp_path / "state"

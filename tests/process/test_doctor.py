@@ -50,7 +50,7 @@ def doctor(*flags, namespace=None):
 
 @contextlib.contextmanager
 def as_nobody():
-    """Copies the binary to a place where everybody may read it."""
+    """Copies the binary to a place where every user may read it."""
     with tempfile.TemporaryDirectory(prefix="holdfast-nobody-") as folder:
         os.chmod(folder, 0o755)
         copy = shutil.copy(binary(), folder)

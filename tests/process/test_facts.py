@@ -146,7 +146,7 @@ def test_a_route_that_is_gone_looks_like_probes_with_data_unsent(measured):
     near(row, 2.0)
 
 
-# Asking now.
+# Probing now.
 
 def test_lowering_keepidle_probes_at_once(measured):
     row = measured["forced_probe"]

@@ -112,7 +112,7 @@ class Outages:
 
 
 def send(member, address):
-    """Sends an item. A connection that ended wrongly is judged by its `closed` event, which tells the reason."""
+    """Sends an item. A connection that ended wrongly is judged by its `closed` event, which has the reason."""
     with contextlib.suppress(ConnectionError):
         member.sock.sendall(device.item(address))
 

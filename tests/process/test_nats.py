@@ -1,4 +1,4 @@
-"""The sink `nats` with real nats-servers: every event in JetStream, in order, once, whichever process dies."""
+"""The sink `nats` with real nats-servers: every event in JetStream, in order, once, whichever process is killed."""
 
 import collections
 import contextlib
@@ -274,7 +274,7 @@ def test_a_cluster_of_three_survives_the_death_of_each(tmp_path):
         wait_published(running, 120, load)
         with cluster.client() as client:
             events = client.events()
-    # When a leader dies, messages that it had not replicated may follow later ones: Holdfast-Position has the order.
+    # When a leader ends, messages that it had not replicated may follow later ones: Holdfast-Position has the order.
     items = items_of(sorted({(spool, position): event for spool, position, event in events}.items()) and
                      [(*at, event) for at, event in
                       sorted({(spool, position): event for spool, position, event in events}.items())])

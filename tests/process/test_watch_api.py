@@ -265,12 +265,12 @@ def test_a_drop_is_reported_everywhere():
             device.reset(sock)
         alarm = follower.wait(lambda: _drop(follower.of("alarm")))
         assert alarm and alarm["cleared_at"] is None, gateway.tail()
-        # Evaluated once a second: it may be raised from the 20th end on, and tells of more later.
+        # Evaluated once a second: it may be raised from the 20th end on, and reports more later.
         assert 20 <= alarm["count"] <= 60 and alarm["reasons"] == {"peer_reset": alarm["count"]}
         assert alarm["population_before"] == 120 and 60 <= alarm["population_now"] < 120
         assert alarm["summary"] and alarm["cause"] and alarm["advice"]
         # Such short lives may count as a reconnect storm, too.
-        # Growth by less than three is told a minute later.
+        # Growth by less than three is reported a minute later.
         active = until(lambda: (now := gateway.ask("GET", "/v1/alarms")["active"]) and _drop(now)["count"] >= 58 and now)
         assert active and _drop(active)["id"] == alarm["id"] and _drop(active)["raised_at"] == alarm["raised_at"]
         assert follower.wait(lambda: follower.of("sample")[-1]["alarms_active"] >= 1)

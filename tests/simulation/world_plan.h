@@ -30,7 +30,7 @@ private:
     std::mt19937_64 engine_;
 };
 
-/// Faults of the network that a site's devices share. One kind per site, so that their effects can be told apart.
+/// Faults of the network that a site's devices share. One kind per site, so that their effects can be separated.
 enum class Regime : std::uint8_t { calm, outages, partitions, lossy, slow, nat };
 
 /// Device behaviours. Each kind has its own reasons to end.

@@ -66,7 +66,7 @@ const STATES = {online: ['open', 'online'], closed: ['gone', 'not connected'], u
 function sentence(device) {
   const last = device.lives[0];
   if (device.trouble) return visible(device.trouble);
-  if (device.state === 'unknown') return `Its gateway ${visible(device.gateway ?? '')} has not been heard of lately: the state is not known.`;
+  if (device.state === 'unknown') return `Its gateway ${visible(device.gateway ?? '')} has sent no beat lately: the state is not known.`;
   if (device.state === 'closed' && last) return `Not connected since ${when(last.at)} UTC: ${[last.reason, evidenceLine(last)].filter(Boolean).join(', ')}.`;
   return '';
 }

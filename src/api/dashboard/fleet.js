@@ -31,7 +31,7 @@ function told(device) {
   const id = visible(device.id);
   const gateway = visible(device.gateway);
   if (device.state === 'online') return `${id} is online at ${gateway}, as ${device.conn} from ${device.peer}.`;
-  if (device.state === 'unknown') return `${id} was at ${gateway}, which has not been heard of lately.`;
+  if (device.state === 'unknown') return `${id} was at ${gateway}, which has sent no beat lately.`;
   return `${id} is not connected: it was at ${gateway} until ${device.closed_at}, ${device.reason ?? 'reason unknown'}.`;
 }
 

@@ -1,4 +1,4 @@
-// Asks the user for the token when the gateway requires one.
+// Requests the token from the user when the gateway requires one.
 
 import {byId, say} from './dom.js';
 import {door, hasToken, lock, unlock} from './token.js';
