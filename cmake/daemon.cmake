@@ -70,6 +70,7 @@ add_library(holdfast_gateway STATIC ${holdfast_gateway_objects})
 set_target_properties(holdfast_gateway PROPERTIES LINKER_LANGUAGE CXX EXPORT_NAME gateway)
 target_link_libraries(holdfast_gateway PUBLIC holdfast spdlog::spdlog tomlplusplus::tomlplusplus CURL::libcurl PkgConfig::nats PkgConfig::capng PkgConfig::sqlite
                                               PkgConfig::zlib)
+holdfast_keep_machine_code(holdfast_gateway)
 add_executable(gateway_with_dashboard EXCLUDE_FROM_ALL examples/gateway_with_dashboard.cc)
 target_link_libraries(gateway_with_dashboard PRIVATE holdfast_gateway holdfast_flags)
 
@@ -85,6 +86,7 @@ target_link_libraries(holdfast_planted PRIVATE holdfast_cli holdfast_flags)
 # Judges states of a spool's files (tests/power). Built by the tests that run it, and never installed.
 add_executable(power_check EXCLUDE_FROM_ALL tests/power/power_check.cc)
 target_link_libraries(power_check PRIVATE holdfast_spool holdfast_flags)
+holdfast_link_fast(holdfast_planted power_check)
 set_target_properties(power_check PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 if(HOLDFAST_INSTALL)
   include(cmake/deploy.cmake)

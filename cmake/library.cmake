@@ -20,6 +20,7 @@ foreach(library holdfast holdfast_shared)
   target_link_libraries(${library} PUBLIC Threads::Threads)
 endforeach()
 target_link_libraries(holdfast PUBLIC ${holdfast_links})
+holdfast_keep_machine_code(holdfast)
 # The names of find_package, for a program that adds this tree to its own.
 add_library(holdfast::holdfast ALIAS holdfast)
 add_library(holdfast::shared ALIAS holdfast_shared)
@@ -52,6 +53,7 @@ list(REMOVE_DUPLICATES holdfast_testing_objects)
 add_library(holdfast_for_tests STATIC ${holdfast_testing_objects})
 set_target_properties(holdfast_for_tests PROPERTIES LINKER_LANGUAGE CXX OUTPUT_NAME holdfast_testing EXPORT_NAME testing)
 target_link_libraries(holdfast_for_tests PUBLIC holdfast)
+holdfast_keep_machine_code(holdfast_for_tests)
 
 if(NOT HOLDFAST_INSTALL)
   set_target_properties(holdfast_shared holdfast_for_tests PROPERTIES EXCLUDE_FROM_ALL ON)
@@ -116,6 +118,7 @@ endforeach()
 # The scenarios that test_model.py compares with the real kernel.
 add_executable(holdfast_scenarios EXCLUDE_FROM_ALL tests/simulation/scenarios/scenarios.cc)
 target_link_libraries(holdfast_scenarios PRIVATE holdfast_for_tests holdfast_flags)
+holdfast_link_fast(holdfast_simulator holdfast_simulator_planted)
 if(HOLDFAST_TESTS)
   set_target_properties(holdfast_simulator PROPERTIES EXCLUDE_FROM_ALL OFF)
   # Worlds that are the same in each run; new ones are for longer runs by hand.

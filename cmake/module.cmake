@@ -73,6 +73,24 @@ function(holdfast_objects_of module out)
   endif()
 endfunction()
 
+# Links a program of the tests from the machine code in the objects: link-time optimisation takes half a minute each.
+function(holdfast_link_fast)
+  if(HOLDFAST_LTO)
+    foreach(program ${ARGN})
+      target_link_options(${program} PRIVATE -fno-lto)
+    endforeach()
+  endif()
+endfunction()
+
+# Removes the intermediate code from an archive that is installed. GCC reads that of its own version only, and a program with it links
+# for half a minute.
+function(holdfast_keep_machine_code archive)
+  if(HOLDFAST_LTO)
+    add_custom_command(TARGET ${archive} POST_BUILD VERBATIM
+                       COMMAND ${CMAKE_OBJCOPY} --wildcard -R ".gnu.lto_*" -R ".gnu.debuglto_*" -N "__gnu_lto_*" $<TARGET_FILE:${archive}>)
+  endif()
+endfunction()
+
 function(holdfast_module name)
   cmake_parse_arguments(ARG "HOT;COLD;SIMULATES" "WITH" "ALONE;DEPENDS;LIBRARIES;TESTED_WITH" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)

@@ -21,10 +21,10 @@ struct Device {
     std::mutex mutex{};                     // guards the members below
     std::map<long, string> items{};         // unacknowledged items by number
     long next = 1, stale = 0, to_send = 0;  // to_send: on this connection; 0 until the gateway has sent its next number
-    int file = -1, gateway = -1, pause_ms = 100;
-    bool input_ended = false;
+    int file = -1, gateway = -1, pause_ms = 100, input_ended = 0;
 
-    string place() const { return "\"session\":\"" + session + "\",\"from\":" + to_string(next - long(items.size())); }
+    long first() const { return next - long(items.size()); }
+    string place() const { return "\"session\":\"" + session + "\",\"from\":" + to_string(first()); }
     void load() {
         std::ifstream old(path);
         char text[65];
@@ -43,10 +43,13 @@ struct Device {
         if (dprintf(file, "%s", text.c_str()) < 0 || fsync(file) != 0) perror(path.c_str()), std::_Exit(1);
     }
     void add(string item) {
-        items[next] = item.insert(item.rfind('}'), ",\"seq\":" + to_string(next));
+        const size_t end = item.rfind('}');
+        if (end == 0 || end == string::npos || item[0] != '{') return void(std::cerr << "no item: " << item << '\n');
+        items[next] = item.insert(end, (item[end - 1] == '{' ? "\"seq\":" : ",\"seq\":") + to_string(next));
         ++next, write(item + '\n');
     }
     void acknowledge(long seq) {
+        if (seq >= next) std::cerr << path << " is older than the gateway's numbers: remove it\n", std::_Exit(1);
         for (; !items.empty() && items.begin()->first <= seq; ++stale) items.erase(items.begin());
         if (stale > 1000 + long(items.size())) rewrite();  // most of the file is stale
     }
@@ -56,31 +59,28 @@ struct Device {
     }
     void take(const char* answer) {
         const std::unique_lock lock(mutex);
-        long number = 0;
-        if (sscanf(answer, R"({"ack":%ld})", &number) == 1) acknowledge(number);
-        if (sscanf(answer, R"({"resume":%ld})", &number) == 1)
-            acknowledge(number), to_send = next - long(items.size()), pause_ms = 100;
-        if (sscanf(answer, R"({"nack":%*d,"reason":"gap","expected":%ld})", &number) == 1) to_send = number;
-        if (sscanf(answer, R"({"nack":%ld)", &number) == 1) std::cerr << answer;
+        long n = 0;
+        if (sscanf(answer, R"({"ack":%ld})", &n) == 1) acknowledge(n);
+        if (sscanf(answer, R"({"resume":%ld})", &n) == 1) acknowledge(n), to_send = first(), pause_ms = 100;
+        if (sscanf(answer, R"({"nack":%*d,"reason":"gap","expected":%ld})", &n) == 1) to_send = std::max(n, first());
+        if (sscanf(answer, R"({"nack":%ld)", &n) == 1) std::cerr << answer;
         go_on();
     }
     void talk(const sockaddr_in& to) {  // serves one connection to its end
         FILE* const answers = fdopen(gateway = socket(AF_INET, SOCK_STREAM, 0), "r");
         connect(gateway, reinterpret_cast<const sockaddr*>(&to), sizeof to);  // an error shows in getline()
         std::unique_lock lock(mutex);
-        dprintf(gateway, "{\"hello\":{\"id\":\"%s\",%s}}\n", name.c_str(), place().c_str());
-        lock.unlock();
+        dprintf(gateway, "{\"hello\":{\"id\":\"%s\",%s}}\n", name.c_str(), place().c_str()), lock.unlock();
         char* line = nullptr;
         for (size_t room = 0; getline(&line, &room, answers) > 0 && string(line).ends_with('\n');) take(line);
-        lock.lock();
+        lock.lock(), free(line), fclose(answers), to_send = 0;
         std::cerr << "no connection: " << items.size() << " items wait\n";
-        free(line), fclose(answers), to_send = 0;
     }
     void read_input() {
         for (string line; !input_ended;) {
             const bool got = !std::getline(std::cin, line).fail();
             const std::unique_lock lock(mutex);
-            got ? add(line) : void(input_ended = true), go_on();
+            got ? add(line) : void(input_ended = 1), go_on();
         }
     }
 };

@@ -18,7 +18,9 @@ class Kept:
         self.rewrite()
 
     def add(self, texts):
-        texts = [text[:-1] + b',"seq":%d}' % n for n, text in enumerate(texts, self.first + len(self.items))]
+        good = [text for text in texts if text[:1] + text[-1:] == b"{}" or print("no item:", text, file=sys.stderr)]
+        texts = [text[:-1] + b"," * (text[1:-1].strip() != b"") + b'"seq":%d}' % n
+                 for n, text in enumerate(good, self.first + len(self.items))]
         self.write(texts)
         self.items += texts
 
@@ -28,8 +30,7 @@ class Kept:
             sys.exit(f"{self.path} is older than what the gateway has of it: remove it to begin a new session")
         del self.items[:count]
         self.first, self.stale = self.first + count, self.stale + count
-        if self.stale > 1000 + len(self.items):  # most of the file is stale
-            self.rewrite()
+        self.stale <= 1000 + len(self.items) or self.rewrite()  # most of the file is stale
 
     def rewrite(self):
         self.file, self.stale = open(self.path + ".new", "wb"), 0
@@ -39,8 +40,7 @@ class Kept:
 
     def write(self, lines):
         self.file.write(b"".join(line + b"\n" for line in lines))
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        self.file.flush(), os.fsync(self.file.fileno())
 
 
 class Lines:
@@ -73,9 +73,9 @@ def talk(gateway):
             if "resume" in word:
                 sent = kept.first - 1
                 yield
-            if "nack" in word:
+            if "nack" in word and sent is not None:
                 print(f"item {word['nack']} was refused: {word['reason']}", file=sys.stderr)
-                sent = word.get("expected", sent + 1) - 1  # after a gap: again from there
+                sent = max(word.get("expected", sent + 1), kept.first) - 1  # after a gap: again from there
         if inbox.ended:
             raise ConnectionError("the gateway has closed the connection")
         if sent is not None and (fresh := kept.items[sent + 1 - kept.first:]):

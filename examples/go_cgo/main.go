@@ -122,7 +122,9 @@ func main() {
 	}
 	defer gateway.Close()
 	fmt.Println("listening on", gateway.Address())
+	drained := make(chan struct{})
 	go func() {
+		defer close(drained)
 		<-stop
 		gateway.Drain()
 	}()
@@ -131,4 +133,5 @@ func main() {
 			gateway.take(&events[n])
 		}
 	}
+	<-drained // no function may run while Close() does
 }

@@ -28,8 +28,10 @@ static void on_refused(void *context, uint64_t seq, const char *reason) {
 static void read_input(void) {
     const ssize_t size = read(STDIN_FILENO, input + input_size, sizeof input - input_size);
     if (size < 0 && errno == EINTR) return;
-    if (size <= 0) input_ended = true;
     if (size > 0) input_size += (size_t)size;
+    if (size > 0) return;
+    input_ended = true;
+    if (input_size > 0 && input[input_size - 1] != '\n') input[input_size++] = '\n'; /* add_lines() has left room */
 }
 
 static bool has_line(void) { return memchr(input, '\n', input_size) != NULL; }
@@ -47,7 +49,10 @@ static bool add_lines(hf_device *device) {
         input_size -= size + 1;
         memmove(input, end + 1, input_size);
     }
-    if (input_size == sizeof input) input_size = 0; /* a line that is too long for an item */
+    if (input_size == sizeof input) {
+        fprintf(stderr, "no item: a line is longer than %u bytes\n", (unsigned)sizeof input);
+        input_size = 0;
+    }
     return any;
 }
 

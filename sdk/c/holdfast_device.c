@@ -143,17 +143,15 @@ static void lose(hf_device *d, uint64_t now, hf_end end) {
     const hf_device_config *c = &d->config;
     c->io.close(c->io.context);
     if (d->state == HF_ONLINE && now - d->online_since >= STABLE_MS) d->failures = 0;
-    if (d->parting) {
-        d->failures = 0; /* retry_at is what the gateway said */
-    } else {
-        d->retry_at =
-            now + hf_device_backoff(d->failures, c->backoff_min_ms, c->backoff_max_ms, c->io.random(c->io.context));
-        d->failures += d->failures < 32;
-    }
+    /* behind a notice: what the gateway said, but never at once */
+    const uint64_t due = now + hf_device_backoff(d->parting ? 0 : d->failures, c->backoff_min_ms, c->backoff_max_ms,
+                                                 c->io.random(c->io.context));
+    if (!d->parting || d->retry_at < due) d->retry_at = due;
+    if (!d->parting) d->failures += d->failures < 32;
     d->state = HF_OFFLINE;
     d->last_end = end;
     d->send_offset = d->out_size = d->out_done = d->in_size = 0;
-    d->in_drops = d->parting = false;
+    d->in_drops = d->parting = d->has_more = false;
     d->frame_header = d->frame_left = 0;
     settle(d);
     if (end == HF_END_SESSION) begin_session(d, NULL);
@@ -393,7 +391,8 @@ static void take_byte(hf_device *d, char byte, uint64_t now) {
     }
 }
 
-/* Returns false if the connection has ended. */
+/* Returns false if the connection has ended. The reads of a call are limited, and poll() does not show bytes that a TLS
+ * library has decrypted: `has_more` makes hf_device_poll() due at once. */
 static bool receive(hf_device *d, uint64_t now) {
     char chunk[CHUNK_BYTES];
     int size = 1;
@@ -402,6 +401,7 @@ static bool receive(hf_device *d, uint64_t now) {
         for (int n = 0; n < size && d->state != HF_OFFLINE; ++n) take_byte(d, chunk[n], now);
         if (d->state == HF_OFFLINE) return true;
     }
+    d->has_more = size > 0;
     return size >= 0;
 }
 
@@ -528,6 +528,7 @@ hf_status hf_device_add(hf_device *device, const char *json, size_t size) {
 }
 
 static uint32_t time_left(const hf_device *d, uint64_t now) {
+    if (d->state > HF_CONNECTING && d->has_more) return 0;
     uint64_t due = d->state == HF_OFFLINE ? d->retry_at : d->deadline;
     if (d->state == HF_ONLINE && d->ack_deadline < due) due = d->ack_deadline;
     if (d->state > HF_CONNECTING && d->parting && d->retry_at < due) due = d->retry_at;

@@ -119,6 +119,7 @@ typedef struct {
     uint64_t online_since;
     uint64_t retry_at;  /* of the next connection */
     bool parting;       /* retry_after_ms has come */
+    bool has_more;      /* the latest read filled its buffer */
     bool polled;        /* items added so far may have been sent before */
     uint32_t failures;  /* short connections in a row */
     size_t head, used;  /* of the memory */

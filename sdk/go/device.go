@@ -214,11 +214,15 @@ func (d *Device) waitBeforeNext() time.Duration {
 	if d.conflict {
 		d.session, d.first, d.sentMax = drawSession(), 1, 0
 	}
-	if !d.retryAt.IsZero() || (d.next != 0 && time.Since(d.since) >= stable) {
+	if d.next != 0 && time.Since(d.since) >= stable {
 		d.failures = 0
 	}
-	if !d.retryAt.IsZero() {
-		return time.Until(d.retryAt)
+	if !d.retryAt.IsZero() { // what the gateway said, but never at once
+		soonest := Backoff(0, d.config.MinBackoff, d.config.MaxBackoff)
+		if left := time.Until(d.retryAt); left > soonest {
+			return left
+		}
+		return soonest
 	}
 	wait := Backoff(d.failures, d.config.MinBackoff, d.config.MaxBackoff)
 	if d.failures < 32 {

@@ -78,6 +78,7 @@ class Device:
         self._sent_max = first_seq - 1
         self._socket = None
         self._failures = 0
+        self._attempts = -1
         self._retry_at = now_ms()
         self._clear()
 
@@ -139,9 +140,10 @@ class Device:
     def _open(self):
         connection = None
         try:
-            connection = socket.socket(*self._family())
+            place = self._next_place()
+            connection = socket.socket(place[0])
             connection.settimeout(self._connect_timeout)
-            connection.connect(socket.getaddrinfo(*self._address)[0][-1])
+            connection.connect(place[-1])
             self._keep_alive(connection)
             self._socket = self._wrap(connection) if self._wrap else connection
             self._socket.setblocking(False)
@@ -157,8 +159,11 @@ class Device:
             hello["token"] = self._token
         self._out = self._framed(json.dumps({"hello": hello}).encode())
 
-    def _family(self):
-        return socket.getaddrinfo(*self._address)[0][:1]
+    def _next_place(self):
+        """Returns the next address of the host: the first may be unreachable from here."""
+        places = socket.getaddrinfo(self._address[0], self._address[1], 0, socket.SOCK_STREAM)
+        self._attempts += 1
+        return places[self._attempts % len(places)]
 
     @staticmethod
     def _keep_alive(connection):
@@ -181,9 +186,12 @@ class Device:
     def _lose(self, new_session=False):
         self._socket.close()
         self._socket = None
-        if self._parting or self._next is not None and since(now_ms(), self._since) >= STABLE_MS:
+        if self._next is not None and since(now_ms(), self._since) >= STABLE_MS:
             self._failures = 0
-        if not self._parting:
+        if self._parting:  # what the gateway said, but never at once
+            soonest = later(now_ms(), backoff(0, *self._backoff_ms))
+            self._retry_at = self._retry_at if since(self._retry_at, soonest) > 0 else soonest
+        else:
             self._wait_before_next()
         if new_session:  # another device has the same session
             self.session, self.first, self._sent_max = self._draw_session(), 1, 0
@@ -205,12 +213,12 @@ class Device:
             return since(now_ms(), self._retry_at) >= 0
         if self._next is None:
             return since(now_ms(), self._since) >= self._resume_timeout_ms
-        if self._next == self.first:
-            self._acked_at = now_ms()
-        return since(now_ms(), self._acked_at) >= self._ack_timeout_ms
+        return self._next > self.first and since(now_ms(), self._acked_at) >= self._ack_timeout_ms
 
     def _fill(self):
         last = self.first + len(self.items) - 1
+        if self._next == self.first:  # no item waits for its ack
+            self._acked_at = now_ms()
         while len(self._out) < 1024 and self._next is not None and self._next <= last and not self._parting:
             text = self.items[self._next - self.first]
             comma = b"" if text.strip() == b"{" else b","

@@ -19,6 +19,15 @@ def tls(authority, host):
     return lambda connection: context.wrap_socket(connection, server_hostname=host)
 
 
+def keep(device, line):
+    """Adds the line. Returns False if the memory is full."""
+    try:
+        return device.add(line)
+    except ValueError:
+        print("no item: %s" % line.strip(), file=sys.stderr)
+        return True
+
+
 def main():
     host, port, name = sys.argv[1:4]
     framing, token = sys.argv[4] if len(sys.argv) > 4 else "lines", sys.argv[5] if len(sys.argv) > 5 else None
@@ -33,7 +42,7 @@ def main():
         if not waiting and not ended and ready.poll(0):
             waiting = source.readline().decode()
             ended = waiting == ""
-        if waiting and device.add(waiting):
+        if waiting and keep(device, waiting):
             waiting = ""
             continue
         device.poll(20)

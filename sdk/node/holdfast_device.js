@@ -172,9 +172,10 @@ class Device extends EventEmitter {
     this.expectAck(false);
     socket.destroy();
     const lasted = this.next !== null ? performance.now() - this.since : 0;
-    if (this.retryAt !== null || lasted >= STABLE_MS) this.failures = 0;
-    let wait = this.retryAt !== null ? this.retryAt - performance.now() : 0;
-    if (this.retryAt === null) wait = backoff(this.failures++, this.options.minBackoffMs, this.options.maxBackoffMs);
+    if (lasted >= STABLE_MS) this.failures = 0;
+    // Behind a notice: what the gateway said, but never at once.
+    let wait = backoff(this.retryAt !== null ? 0 : this.failures++, this.options.minBackoffMs, this.options.maxBackoffMs);
+    if (this.retryAt !== null) wait = Math.max(wait, this.retryAt - performance.now());
     if (newSession) [this.session, this.first, this.sentMax] = [this.drawSession(), 1, 0];
     if (this.running) this.timer = setTimeout(() => this.open(), Math.max(0, wait));
     this.emit('disconnected');

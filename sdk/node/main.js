@@ -17,10 +17,20 @@ const lines = createInterface({input: process.stdin});
 const waiting = [];
 let ended = false;
 
+// Adds the line. Returns false if the memory is full.
+function keep(line) {
+  try {
+    return device.add(line);
+  } catch (error) {
+    console.error(`no item: ${line} (${error.message})`);
+    return true;
+  }
+}
+
 function goOn() {
-  while (waiting.length > 0 && device.add(waiting[0])) waiting.shift();
-  if (waiting.length > 0) lines.pause();
-  else lines.resume();
+  while (waiting.length > 0 && keep(waiting[0])) waiting.shift();
+  if (!ended && waiting.length > 0) lines.pause();  // an ended reader throws
+  else if (!ended) lines.resume();
   if (ended && waiting.length === 0 && device.pending() === 0) device.stop();
 }
 

@@ -13,6 +13,7 @@
 #include <holdfast/c.h>
 #include <holdfast/server.h>
 
+#include "base/fork_guard.h"
 #include "base/start_thread.h"
 #include "capi/batch_handler.h"
 #include "options/option.h"
@@ -30,9 +31,13 @@ struct hf_config {
 struct hf_server {
     explicit hf_server(std::size_t queue_bytes) : queue(queue_bytes) {}
 
+    /// Returns true in a child of fork(2): threads of the parent may wait for the queue, or hold its lock.
+    [[nodiscard]] bool is_of_parent() const noexcept { return generation != fork_generation(); }
+
+    const unsigned generation = fork_generation();
     EventQueue queue;
     std::unique_ptr<Server> server;
-    std::once_flag drain_once;
+    std::mutex draining;  // guards `drain`, which one thread starts and another joins
     std::thread drain;
 };
 
@@ -213,6 +218,9 @@ std::int32_t hf_server_wait_events(hf_server* server, hf_event* events, std::siz
     if (max == 0 || max > INT32_MAX) {
         return fail(HF_ERR_INVALID_ARGUMENT, "max is out of range; give 1 to 2147483647");
     }
+    if (server->is_of_parent()) {
+        return fail(HF_ERR_MISUSE, "cannot use a server of the parent in a child of fork(); start one in the child");
+    }
     return guarded([&] { return server->queue.fetch(events, max, std::chrono::milliseconds(timeout_ms)); });
 }
 
@@ -286,25 +294,25 @@ std::int32_t hf_server_address(hf_server* server, std::size_t listener, char* te
 std::int32_t hf_server_drain(hf_server* server) {
     if (server == nullptr) return missing("the server");
     return guarded([&] {
-        std::call_once(server->drain_once, [server] {
-            server->server->drain();
-            server->drain = start_thread("drain", [server] {
-                server->server->wait();
-                server->queue.finish();
-            });
+        server->server->drain();
+        const std::lock_guard lock(server->draining);
+        if (server->drain.joinable()) return HF_SUCCESS;
+        server->drain = start_thread("drain", [server] {
+            server->server->wait();
+            server->queue.finish();
         });
         return HF_SUCCESS;
     });
 }
 
 void hf_server_destroy(hf_server* server) {
-    if (server == nullptr) return;
+    if (server == nullptr || server->is_of_parent()) return;  // a child cannot join the threads, nor free their locks
     (void)guarded([&] {
         server->server->stop_now();
+        const std::lock_guard lock(server->draining);
         if (server->drain.joinable()) server->drain.join();
         server->server.reset();
         return HF_SUCCESS;
     });
-    if (server->drain.joinable()) server->drain.detach();  // of the parent, in a child of fork(2)
     delete server;
 }

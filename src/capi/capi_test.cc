@@ -1,8 +1,11 @@
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -155,6 +158,28 @@ TEST_F(CapiTest, ADrainEndsTheEvents) {
     EXPECT_EQ(next(HF_CLOSED).kind, HF_CLOSED);
     hf_event event{};
     EXPECT_EQ(hf_server_wait_events(server_, &event, 1, -1), HF_ENDED);
+}
+
+TEST_F(CapiTest, AChildOfForkDoesNotHang) {
+    start();
+    std::thread consumer([this] {
+        hf_event event{};
+        EXPECT_EQ(hf_server_wait_events(server_, &event, 1, -1), HF_ENDED);
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the queue has a waiting thread, which no child has
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(20);  // ends a child that hangs
+        hf_event event{};
+        const bool is_misuse = hf_server_wait_events(server_, &event, 1, -1) == HF_ERR_MISUSE;
+        hf_server_destroy(server_);
+        ::_exit(is_misuse ? 0 : 1);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(hf_server_drain(server_), HF_SUCCESS);
+    consumer.join();
 }
 
 TEST_F(CapiTest, OptionsAreThoseOfTheTable) {

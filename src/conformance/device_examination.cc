@@ -70,7 +70,7 @@ bool DeviceExamination::connect(Rule rule) {
     std::string frame;
     const auto got = link_.read(frame, step_end());
     if (got == DeviceLink::Got::frame) {
-        judge_.take_hello(frame);
+        judge_.take_hello(frame, link_.wire_bytes());
     } else {
         findings_.fail(Rule::hello_first, "a hello as the first frame",
                        got == DeviceLink::Got::broken ? in_quotes(frame) : std::string("nothing"));

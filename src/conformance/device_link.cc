@@ -58,6 +58,7 @@ bool DeviceLink::accept(SteadyTime deadline) {
 }
 
 DeviceLink::Got DeviceLink::read(std::string& frame, SteadyTime deadline) {
+    wire_bytes_ = 0;
     while (true) {
         Got got = next_of_window(frame);
         if (got == Got::nothing) got = receive(deadline);
@@ -72,6 +73,7 @@ DeviceLink::Got DeviceLink::next_of_window(std::string& frame) {
         const auto start = skip_byte_order_mark(window_);
         if (!start) return Got::nothing;
         window_.erase(0, *start);
+        wire_bytes_ = *start;
         at_start_ = window_.empty();
     }
     const Frame cut = next_frame(rules_, window_, scan_, max_frame);
@@ -82,6 +84,7 @@ DeviceLink::Got DeviceLink::next_of_window(std::string& frame) {
         scan_ = {};
         return Got::broken;
     }
+    wire_bytes_ += cut.next;
     window_.erase(0, cut.next);
     return cut.kind == Frame::Kind::item ? Got::frame : Got::nothing;
 }

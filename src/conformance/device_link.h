@@ -33,6 +33,8 @@ public:
     bool accept(SteadyTime deadline);
     /// Waits for the next frame of the connection.
     Got read(std::string& frame, SteadyTime deadline);
+    /// Returns the bytes of the latest frame of read(), with its framing and what was before it.
+    [[nodiscard]] std::size_t wire_bytes() const { return wire_bytes_; }
     /// Sends an object in the framing; a lost connection loses it. With `pause`, byte by byte.
     void say(std::string_view json, std::chrono::milliseconds pause = {});
     /// Sends bytes as they are.
@@ -59,6 +61,7 @@ private:
     FrameRules rules_;
     FrameScan scan_;
     std::string window_;
+    std::size_t wire_bytes_ = 0;
     bool at_start_ = true;  // where a byte order mark may be
     bool had_two_ = false;
 };

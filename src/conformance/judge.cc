@@ -36,7 +36,7 @@ std::string key_of(const simdjson::dom::object& item, std::string_view key) {
 
 }  // namespace
 
-std::optional<HelloSeen> Judge::take_hello(std::string_view frame) {
+std::optional<HelloSeen> Judge::take_hello(std::string_view frame, std::size_t wire_bytes) {
     simdjson::dom::parser parser;
     simdjson::dom::object whole;
     simdjson::dom::object stated;
@@ -49,8 +49,8 @@ std::optional<HelloSeen> Judge::take_hello(std::string_view frame) {
     fitting_from_ = covered_ + 1;
     judge_names(hello);
     findings_.expect(Rule::hello_from, hello.from != 0, "a from in each hello", in_quotes(frame));
-    findings_.expect(Rule::hello_size, frame.size() <= first_kib, "at most 1024 bytes",
-                     std::to_string(frame.size()) + " bytes");
+    findings_.expect(Rule::hello_size, wire_bytes <= first_kib, "at most 1024 bytes with the framing",
+                     std::to_string(wire_bytes) + " bytes");
     if (!expectations_.token.empty()) {
         findings_.expect(Rule::hello_token, text_in(stated, "token") == expectations_.token, "the token of --token",
                          whole["hello"]["token"].error() == simdjson::SUCCESS ? "another token" : "no token");

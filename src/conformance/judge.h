@@ -30,8 +30,10 @@ public:
     Judge(RuleFindings& findings, Expectations expectations)
         : findings_(findings), expectations_(std::move(expectations)) {}
 
-    /// Judges the first frame of a connection. Returns nullopt if it is no hello.
-    std::optional<HelloSeen> take_hello(std::string_view frame);
+    /// Judges the first frame of a connection, which took `wire_bytes` with its framing. Returns nullopt if it is no
+    /// hello.
+    std::optional<HelloSeen> take_hello(std::string_view frame, std::size_t wire_bytes);
+    std::optional<HelloSeen> take_hello(std::string_view frame) { return take_hello(frame, frame.size() + 1); }
 
     /// Starts the numbers of a connection. A first item other than `first` fails `rule`.
     void expect_first(std::uint64_t first, Rule rule);

@@ -38,7 +38,13 @@ TEST_F(JudgeTest, NamesTheRuleThatAHelloBreaks) {
     for (const Rule rule : {Rule::hello_id, Rule::hello_session, Rule::hello_from, Rule::hello_token}) {
         EXPECT_TRUE(failed(rule)) << row_of(rule).name;
     }
-    judge.take_hello(R"({"hello":{"id":"d","pad":")" + std::string(1024, 'x') + R"("}})");
+}
+
+TEST_F(JudgeTest, AHelloAndItsFramingFitIntoTheFirstKib) {
+    const std::string hello = R"({"hello":{"id":"d","session":"s","from":1,"pad":")" + std::string(900, 'x') + R"("}})";
+    judge.take_hello(hello, 1024);
+    EXPECT_FALSE(failed(Rule::hello_size));
+    judge.take_hello(hello, 1025);
     EXPECT_TRUE(failed(Rule::hello_size));
 }
 

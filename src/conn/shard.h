@@ -77,8 +77,6 @@ public:
         return parts_.listeners.accept_time_of(connection);
     }
 
-    /// Runs `work` at `when`, or as soon as the reactor can. On the reactor's thread.
-    void run_at(SteadyTime when, std::function<void()> work) { core().reactor.run_at(when, std::move(work)); }
     [[nodiscard]] Reactor& reactor() { return core().reactor; }
     /// Runs `work` at the end of a turn after every connection closed before is finalized.
     void after_turn(std::function<void()> work) { after_turn_.push_back(std::move(work)); }

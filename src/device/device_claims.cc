@@ -63,7 +63,8 @@ void DeviceSessions::settle(const Connection& connection, Token number, Device& 
             if (std::exchange(device.standing, Device::Standing::delayed) != Device::Standing::delayed) {
                 counters.delayed_claims.increment();
             }
-            return around_.shard->run_at(claim.again, [this, number] { claim_again(number); });
+            return static_cast<void>(
+                around_.shard->reactor().run_at(claim.again, [this, number] { claim_again(number); }));
     }
 }
 
@@ -120,7 +121,7 @@ void DeviceSessions::claim_after(Connection& connection, Token number, Device& d
     constexpr std::chrono::milliseconds pause{10};
     if (peer_has_shut(connection.fd)) return refuse(connection, number);
     device.standing = Device::Standing::weaker;
-    around_.shard->run_at(around_.shard->time().steady + pause, [this, number, holder] {
+    around_.shard->reactor().run_at(around_.shard->time().steady + pause, [this, number, holder] {
         Device* waiting = find(number);
         if (waiting != nullptr && waiting->is_pending()) contest(number, *waiting, holder, waiting->standing);
     });

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/fork_guard.h"
 #include "tcp/sockaddr.h"
 #include "text/printable.h"
 
@@ -46,6 +47,7 @@ Result<UniqueFd> listen_on(std::string_view text, const Endpoint& endpoint) {
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted sockets inherit it
     if (::bind(socket.get(), address.get(), address.length) != 0) return bind_error(text);
     if (::listen(socket.get(), backlog) != 0) return bind_error(text);
+    close_in_child(socket.get());
     return socket;
 }
 
@@ -125,6 +127,7 @@ Result<HttpListener> HttpListener::open_unix(const std::string& path) {
     if ((made.st_mode & 0777U & ~owner_only) != 0)
         return socket_error(path, "would be open to others", "choose a directory on a file system with modes");
     if (::listen(listener.descriptor(), backlog) != 0) return failed(path, "listen");
+    close_in_child(listener.descriptor());
     return listener;
 }
 

@@ -12,6 +12,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "base/fork_guard.h"
 #include "base/start_thread.h"
 #include "tcp/sockaddr.h"
 
@@ -138,6 +139,7 @@ void HttpLoop::accept_some() {
         SocketAddress peer;
         UniqueFd socket(::accept4(listener_.descriptor(), peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (socket.valid()) {
+            close_in_child(socket.get());
             admit(std::move(socket), to_endpoint(peer));
             continue;
         }

@@ -16,22 +16,32 @@
 
 namespace holdfast {
 
-/// Orders the reactor's few timers by time: the sweep, a paused listener, a running probe. Connections have no timers;
-/// the sweep checks them (docs/decisions/0002). One thread; the owner, or a test, advances the time.
+/// Orders the reactor's timers by time: the sweep, a paused listener, a running probe, those of a program. Connections
+/// have no timers; the sweep checks them (docs/decisions/0002). One thread; the owner, or a test, advances the time.
 class TimerQueue {
 public:
-    /// Runs `run` once at `when`. Timers cannot be cancelled; a timer whose work is done does nothing.
-    void schedule(SteadyTime when, std::function<void()> run) { timers_.emplace(when, std::move(run)); }
+    /// Time and number of a timer. Timers of one time run in the order of their numbers.
+    using Key = std::pair<SteadyTime, std::uint64_t>;
+
+    /// Runs `run` once at `when`.
+    Key schedule(SteadyTime when, std::function<void()> run) {
+        const Key key{when, ++latest_};
+        timers_.emplace(key, std::move(run));
+        return key;
+    }
+    /// Frees a timer that does not run then. A timer that has run, or is about to within advance_to(), stays.
+    void cancel(const Key& key) { timers_.erase(key); }
 
     /// Runs the timers that are due at `now`. A timer scheduled by one of them waits for the next call.
     void advance_to(SteadyTime now);
 
     [[nodiscard]] std::optional<SteadyTime> next() const {
-        return timers_.empty() ? std::nullopt : std::optional(timers_.begin()->first);
+        return timers_.empty() ? std::nullopt : std::optional(timers_.begin()->first.first);
     }
 
 private:
-    std::multimap<SteadyTime, std::function<void()>> timers_;
+    std::map<Key, std::function<void()>> timers_;
+    std::uint64_t latest_ = 0;
 };
 
 /// Wakes a poller at a given time through a descriptor (timerfd_create(2)). A timeout for each epoll_wait(2) would
@@ -110,7 +120,10 @@ public:
     [[nodiscard]] TimeShare first_share() const { return {clock_, now_, phase_share}; }
     [[nodiscard]] const TurnMeter& turns() const { return turns_; }
     [[nodiscard]] Poller& poller() { return poller_; }
-    void run_at(SteadyTime when, std::function<void()> work) { timers_.schedule(when, std::move(work)); }
+    TimerQueue::Key run_at(SteadyTime when, std::function<void()> work) {
+        return timers_.schedule(when, std::move(work));
+    }
+    void cancel(const TimerQueue::Key& timer) { timers_.cancel(timer); }
 
     /// Returns `now` on the time line without the reactor's absences. Deadlines for a peer's behaviour use it.
     [[nodiscard]] SteadyTime attended() const { return attended_.at(now_); }

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -32,6 +33,20 @@ TEST(TimerQueue, RunsWhatIsDueInOrderAndOnce) {
     timers.advance_to(start + 50ms);
     EXPECT_EQ(ran, (std::vector{1, 2, 3}));
     EXPECT_EQ(timers.next(), std::nullopt);
+}
+
+TEST(TimerQueue, ACancelledTimerIsFreedAndDoesNotWake) {
+    TimerQueue timers;
+    const SteadyTime start{};
+    const auto kept = std::make_shared<int>(0);
+    const auto first = timers.schedule(start + 10ms, [kept] { ++*kept; });
+    timers.schedule(start + 10ms, [kept] { *kept += 10; });
+    timers.cancel(first);
+    EXPECT_EQ(kept.use_count(), 2);
+    timers.advance_to(start + 10ms);
+    EXPECT_EQ(*kept, 10);
+    EXPECT_FALSE(timers.next());
+    timers.cancel(first);  // has no effect
 }
 
 TEST(TimerQueue, ATimerThatSchedulesItselfForNowDoesNotSpin) {

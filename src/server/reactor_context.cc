@@ -42,10 +42,13 @@ void send_to(Shard& shard, const std::vector<Token>& numbers, std::string_view b
     }
 }
 
+void ReactorContext::Impl::refuse_in_child() const {
+    if (generation_ == fork_generation()) return;
+    throw Misuse("a ReactorContext was used in a child of fork(), where its connections are closed; call exec()");
+}
+
 void ReactorContext::Impl::check_thread() const {
-    if (generation_ != fork_generation()) {
-        throw Misuse("a ReactorContext was used in a child of fork(), where its connections are closed; call exec()");
-    }
+    refuse_in_child();
     if (thread_ == std::this_thread::get_id()) return;
     throw Misuse("a ReactorContext was used on another thread than its reactor's; use post()");
 }
@@ -70,16 +73,21 @@ TimerId ReactorContext::Impl::run_after(std::chrono::milliseconds delay, std::fu
     check_thread();
     refuse_empty(!work, "run_after()");
     const std::uint64_t id = ++last_timer_;
-    timers_.emplace(id, std::move(work));
-    parts_.shard.run_at(parts_.shard.time().steady + as_timer(delay), [this, id] {
-        if (auto timer = timers_.extract(id)) timer.mapped()();
-    });
+    const TimerQueue::Key place =
+        parts_.shard.reactor().run_at(parts_.shard.time().steady + as_timer(delay), [this, id] {
+            if (auto timer = timers_.extract(id)) timer.mapped().work();
+        });
+    timers_.emplace(id, Timer{std::move(work), place});
     return TimerId{id};
 }
 
 bool ReactorContext::Impl::cancel(TimerId timer) {
     check_thread();
-    return timers_.erase(static_cast<std::uint64_t>(timer)) > 0;
+    const auto found = timers_.find(static_cast<std::uint64_t>(timer));
+    if (found == timers_.end()) return false;
+    parts_.shard.reactor().cancel(found->second.place);
+    timers_.erase(found);
+    return true;
 }
 
 void ReactorContext::Impl::set_data(const Connection& connection, Token number, void* data) {
@@ -193,11 +201,18 @@ bool ReactorContext::release(ConnectionId id) {
     return is_there;
 }
 
-std::optional<ConnectionId> ReactorContext::find(std::string_view device) const { return impl_->parts().find(device); }
+std::optional<ConnectionId> ReactorContext::find(std::string_view device) const {
+    impl_->refuse_in_child();
+    return impl_->parts().find(device);
+}
 
-bool ReactorContext::post(ConnectionId id, Work work) const { return impl_->parts().post(id, std::move(work)); }
+bool ReactorContext::post(ConnectionId id, Work work) const {
+    impl_->refuse_in_child();
+    return impl_->parts().post(id, std::move(work));
+}
 
 void ReactorContext::send_many(std::span<const ConnectionId> ids, std::string_view bytes) const {
+    impl_->refuse_in_child();
     impl_->parts().send_many(ids, bytes);
 }
 

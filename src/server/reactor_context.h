@@ -3,13 +3,13 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -43,7 +43,7 @@ struct ContextParts {
 };
 
 /// State of a context: its timers, the program's words by connection, and releases of this turn. The reactor's thread,
-/// except parts().
+/// except parts() and refuse_in_child().
 class HOLDFAST_INTERNAL ReactorContext::Impl {
 public:
     explicit Impl(ContextParts parts) : parts_(std::move(parts)) {}
@@ -57,6 +57,8 @@ public:
     void end() { thread_ = {}; }
     [[nodiscard]] Shard& shard() const { return parts_.shard; }
     [[nodiscard]] const ContextParts& parts() const { return parts_; }
+    /// Throws Misuse in a child of fork(). Any thread.
+    void refuse_in_child() const;
     /// Returns nullptr if the connection does not exist here or, unless `may_end`, its end has been ordered. Throws
     /// Misuse on another thread than the reactor's, as all further functions do.
     [[nodiscard]] Connection* find(ConnectionId id, bool may_end = false) const;
@@ -74,6 +76,10 @@ private:
         Token number = 0;  ///< of its connection: the word of an ended one is not the next one's
         void* data = nullptr;
     };
+    struct Timer {
+        std::function<void()> work;
+        TimerQueue::Key place;  ///< in the reactor's queue
+    };
 
     void check_thread() const;
 
@@ -81,7 +87,7 @@ private:
     const ContextParts parts_;
     std::thread::id thread_;
     std::string framed_;
-    std::map<std::uint64_t, std::function<void()>> timers_;
+    std::unordered_map<std::uint64_t, Timer> timers_;
     std::uint64_t last_timer_ = 0;
     std::vector<Word> words_;  // by slot; empty until the first set_data()
     std::set<Token> releases_;

@@ -12,6 +12,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/fork_guard.h"
+
 namespace holdfast {
 
 namespace {
@@ -44,6 +46,7 @@ std::string holder_of(const std::string& path) {
 }
 
 std::optional<Error> lock_descriptor(int descriptor, const std::string& path) {
+    close_in_child(descriptor);  // a lock belongs to all that have the descriptor
     if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return std::nullopt;
     if (errno != EWOULDBLOCK) return cannot_hold("lock", path, "put it on a local file system");
     return Error{holder_of(path) + " uses the spool in " + path +

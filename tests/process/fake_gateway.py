@@ -49,6 +49,10 @@ class FakeGateway:
     def lose(self, seq):
         self._drop.add(seq)
 
+    def know(self, session, seq):
+        """Makes `seq` the last number of (id, session)."""
+        self._last[session] = seq
+
     def items(self):
         with self._lock:
             return [item for _, _, item in self.safe]

@@ -155,3 +155,24 @@ def test_a_torn_end_of_its_file_is_none(language, programs, tmp_path, seed):
     Device(programs[language](gateway.port, "device-17", kept), [{"ip": "c"}]).finish()
     gateway.crash()
     assert gateway.items() == [{"ip": "a", "seq": 8}, {"ip": "c", "seq": 9}]
+
+
+@pytest.mark.parametrize("language", ["python", "c++"])
+def test_a_file_older_than_the_gateways_numbers_loses_nothing_silently(language, programs, tmp_path, seed):
+    gateway, kept = FakeGateway(seed), tmp_path / "kept"
+    gateway.know(("device-17", "s"), 50)
+    kept.write_bytes(b'{"session":"s","from":8}\n{"ip":"a","seq":8}\n')
+    done = subprocess.run(programs[language](gateway.port, "device-17", kept), input=b"", capture_output=True, timeout=60, check=False)
+    gateway.crash()
+    assert done.returncode == 1 and b"is older than" in done.stderr
+    assert b'{"ip":"a","seq":8}' in kept.read_bytes()
+
+
+@pytest.mark.parametrize("language", ["python", "c++"])
+def test_a_line_that_is_no_object_is_reported(language, programs, tmp_path, seed):
+    gateway = FakeGateway(seed)
+    done = subprocess.run(programs[language](gateway.port, "device-17", tmp_path / "kept"), input=b'no object\n{}\n{"ip":"a"}\n',
+                          capture_output=True, timeout=60, check=False)
+    gateway.crash()
+    assert done.returncode == 0 and b"no object" in done.stderr, done.stderr.decode()
+    assert gateway.items() == [{"seq": 1}, {"ip": "a", "seq": 2}]

@@ -2,10 +2,14 @@
 
 import ast
 import collections
+import contextlib
+import importlib.util
 import json
 import os
 import random
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -121,3 +125,87 @@ def test_the_micropython_client_imports_what_micropython_has():
         assert not [node for node in nodes if isinstance(node, newer)]
         calls = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
         assert not calls & {"removeprefix", "removesuffix", "create_connection", "makefile", "fromkeys", "translate", "maketrans"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_line_that_is_no_item_is_reported_and_the_last_needs_no_end(language, clients, seed):
+    gateway = FakeGateway(seed)
+    done = subprocess.run(clients[language](gateway.port, "device-17"), input=b'no object\n\n{"ip":"a"}\n{"ip":"b"}',
+                          capture_output=True, timeout=60, check=False)
+    gateway.crash()
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"no object" in done.stderr
+    assert without_seq(gateway.items()) == [{"ip": "a"}, {"ip": "b"}]
+
+
+class Refuser:
+    """A hostile gateway: answers each hello with a notice of no time, and closes."""
+
+    def __init__(self):
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection = self._listener.accept()[0]
+                self.connections += 1
+                with connection, contextlib.suppress(OSError):
+                    connection.recv(4096)
+                    connection.sendall(b'{"resume":0}\n{"retry_after_ms":0}\n')
+
+    def close(self):
+        self._listener.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_notice_of_no_time_makes_no_loop(language, clients):
+    refuser = Refuser()
+    device = Device(clients[language](refuser.port, "device-17"), texts(1, 1))
+    time.sleep(2)
+    device.kill()
+    refuser.close()
+    assert 1 <= refuser.connections <= 2 / 0.125 + 1  # half of the least back-off
+
+
+def micropython_module():
+    spec = importlib.util.spec_from_file_location("holdfast_device", SDK / "micropython/holdfast_device.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def poll_until_acked(device):
+    end = time.monotonic() + 30
+    while device.pending() and time.monotonic() < end:
+        device.poll(20)
+    assert device.pending() == 0
+
+
+def test_the_micropython_client_tries_each_address_of_a_host(monkeypatch, seed):
+    gateway, module = FakeGateway(seed), micropython_module()
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        dead = closed.getsockname()
+    places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in (dead, ("127.0.0.1", gateway.port))]
+    monkeypatch.setattr(module.socket, "getaddrinfo", lambda *_: places)
+    device = module.Device("gateway", gateway.port, "device-17")
+    device.add({"ip": "a"})
+    poll_until_acked(device)
+    device.close()
+    gateway.crash()
+
+
+def test_the_micropython_client_keeps_a_connection_over_a_pause(monkeypatch, seed):
+    gateway, module = FakeGateway(seed), micropython_module()
+    ends = []
+    device = module.Device("127.0.0.1", gateway.port, "device-17", ack_timeout_ms=400)
+    monkeypatch.setattr(device, "_lose", lambda *_, lose=device._lose: (ends.append(1), lose()))
+    for n in range(3):
+        device.add({"n": n, "ip": "a"})
+        poll_until_acked(device)
+        time.sleep(0.6)  # longer than the time for an ack, while none is due
+    assert not ends
+    device.close()
+    gateway.crash()

@@ -76,3 +76,12 @@ def test_rules_and_panels_use_metrics_that_exist():
     for file in ("prometheus/holdfast.rules.yml", "prometheus/holdfast.rules.test.yml", "grafana/holdfast.json"):
         used = set(re.findall(r"\b(?:holdfast|process)_\w+", (ROOT / "deploy" / file).read_text(encoding="utf-8")))
         assert used and used <= known, f"{file}: {used - known}"
+
+
+def test_a_verb_stands_in_two_files_and_its_own():
+    declared = re.findall(r"\bmake_(\w+)_verb\(\)", (ROOT / "src/cli/verbs.h").read_text(encoding="utf-8"))
+    assert len(declared) > 20
+    texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.[ch]*")}
+    for verb in declared:
+        places = {name for name, text in texts.items() if f"make_{verb}_verb(" in text and not name.endswith("_test.cc")}
+        assert {"src/cli/verbs.h", "src/cli/cli.cc"} < places and len(places) == 3, f"{verb}: {places}"
