@@ -18,7 +18,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BUDGET = 120
+BUDGET = 60
 TOGETHER = 12  # files at most
 FLAGS = ["-std=c++20", f"-I{ROOT}/include", f"-I{ROOT}/src", '-DHOLDFAST_VERSION="0"', "-DBOOST_ASIO_SEPARATE_COMPILATION",
          "-DBOOST_BEAST_SEPARATE_COMPILATION"]

@@ -23,7 +23,7 @@ enum class ErrorCode : std::uint8_t {
     out_of_resources,     ///< memory, descriptors or threads are exhausted
     system,               ///< the kernel refuses something else
     handler_failed,       ///< a factory threw, or returned no handler or codec
-    try_later,            ///< connections of a removed listener are in the way; they end soon
+    try_later,            ///< connections of a removed listener, or another simulation, are in the way; they end soon
     stopping,             ///< the server stops
 };
 

@@ -46,9 +46,11 @@ Result<BoundListener> make_listener(const ListenerConfig& config) {
 Result<std::unique_ptr<SimulatedGateway::Impl>> SimulatedGateway::Impl::make(const ServerConfig& config,
                                                                              std::unique_ptr<EventHandler> handler,
                                                                              std::uint64_t seed) {
-    if (handler == nullptr) return Error{"cannot start the simulated gateway: it has no handler; pass one"};
+    if (handler == nullptr)
+        return Error{"cannot start the simulated gateway: it has no handler; pass one", ErrorCode::handler_failed};
     if (SimulatedTcp::current() != nullptr)
-        return Error{"cannot start the simulated gateway: this thread has another one; destroy it first"};
+        return Error{"cannot start the simulated gateway: this thread has another one; destroy it first",
+                     ErrorCode::try_later};
     if (const auto errors = validate(config); !errors.empty()) return errors.front();
     std::vector<BoundListener> made;
     for (const ListenerConfig& listener : config.listeners) {

@@ -14,6 +14,7 @@
 
 #include "base/fork_guard.h"
 #include "tcp/sockaddr.h"
+#include "tcp/socket_options.h"
 #include "text/printable.h"
 
 namespace holdfast {
@@ -24,8 +25,10 @@ constexpr mode_t owner_only = 0600;
 
 Error bind_error(std::string_view address) {
     const bool taken = errno == EADDRINUSE;
+    const ErrorCode code = code_of_errno(errno);
     return Error{"cannot listen on the admin address " + std::string(address) + ": " + std::strerror(errno) +
-                 (taken ? " by another process" : "") + "; choose another with --admin or [admin] address"};
+                     (taken ? " by another process" : "") + "; choose another with --admin or [admin] address",
+                 code};
 }
 
 Error socket_error(const std::string& path, std::string_view what, std::string_view remedy) {

@@ -67,29 +67,9 @@ std::optional<int> get_int(int fd, int level, int option) {
 /// Returns true if the kernel does not know the option.
 bool is_lacking(const SocketOption& option) { return option.may_lack && errno == ENOPROTOOPT; }
 
-/// Returns the code of a failed call's errno.
-ErrorCode code_of(int error) noexcept {
-    switch (error) {
-        case EADDRINUSE:
-            return ErrorCode::address_in_use;
-        case EADDRNOTAVAIL:
-            return ErrorCode::address_unavailable;
-        case EACCES:
-        case EPERM:
-            return ErrorCode::not_permitted;
-        case EMFILE:
-        case ENFILE:
-        case ENOBUFS:
-        case ENOMEM:
-            return ErrorCode::out_of_resources;
-        default:
-            return ErrorCode::system;
-    }
-}
-
 /// Returns the error of a call that has just failed.
 Error failed(const std::string& what, const std::string& remedy = "") {
-    const ErrorCode code = code_of(errno);
+    const ErrorCode code = code_of_errno(errno);
     return {what + ": " + errno_text() + remedy, code};
 }
 
@@ -138,6 +118,25 @@ Result<UniqueFd> accept_from_itself(int listener) {
 }
 
 }  // namespace
+
+ErrorCode code_of_errno(int error) noexcept {
+    switch (error) {
+        case EADDRINUSE:
+            return ErrorCode::address_in_use;
+        case EADDRNOTAVAIL:
+            return ErrorCode::address_unavailable;
+        case EACCES:
+        case EPERM:
+            return ErrorCode::not_permitted;
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM:
+            return ErrorCode::out_of_resources;
+        default:
+            return ErrorCode::system;
+    }
+}
 
 std::optional<Error> apply_plan(int fd, const LivenessPlan& plan) {
     for (const SocketOption& option : options_of(plan)) {

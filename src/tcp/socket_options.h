@@ -11,6 +11,9 @@
 
 namespace holdfast {
 
+/// Returns the code of a failed call's errno. Pure.
+[[nodiscard]] ErrorCode code_of_errno(int error) noexcept;
+
 /// Sets the plan's keep-alive options, TCP_USER_TIMEOUT, TCP_NODELAY and, if the kernel supports it, TCP_RTO_MAX_MS.
 /// Accepted sockets inherit them from a listening socket (net/ipv4/tcp.c), which saves a setsockopt per connection.
 [[nodiscard]] std::optional<Error> apply_plan(int fd, const LivenessPlan& plan);

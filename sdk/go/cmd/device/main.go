@@ -71,7 +71,7 @@ func main() {
 			<-acked
 		}
 		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
+			fmt.Fprintf(os.Stderr, "no item: %s (%v)\n", lines.Bytes(), err)
 		}
 	}
 	for d.Pending() > 0 {
