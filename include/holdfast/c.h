@@ -31,7 +31,8 @@ enum {
     HF_ERR_MISUSE = -11,              ///< a mistake of the program, e.g. a server of the parent after fork(2)
     HF_ERR_NO_CONNECTION = -12,       ///< the connection or the device does not exist
     HF_ERR_QUEUE_FULL = -13,          ///< the device does not read; nothing was sent
-    HF_ENDED = -14                    ///< hf_server_drain() is done, and all events have been fetched
+    HF_ENDED = -14,                   ///< hf_server_drain() is done, and all events have been fetched
+    HF_ERR_UNENCODABLE = -15          ///< the listener's framing has no form for the message; nothing was sent
 };
 
 /// Options of a server.

@@ -72,7 +72,12 @@ public:
     }
 
     /// Appends a message of Server::send() or ReactorContext::send(), framed for the device. By default as it is.
-    virtual void append(std::string& out, std::string_view message) { out += message; }
+    /// Returns false for a message that the protocol has no form for, such as one that is longer than its length field
+    /// can state. Nothing is sent then, and the sender gets SendOutcome::unencodable.
+    [[nodiscard]] virtual bool append(std::string& out, std::string_view message) {
+        out += message;
+        return true;
+    }
 };
 
 }  // namespace HOLDFAST_PUBLIC

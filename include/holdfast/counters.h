@@ -86,6 +86,7 @@ struct ListenerFigures {
     Count delayed_claims{};
     Count bytes_in{};
     Count bytes_out{};
+    Count unencodable{};  ///< messages for devices that the framing has no form for; not sent
 };
 
 /// Holds what one reactor counts since the start, in the same manner.

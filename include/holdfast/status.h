@@ -107,14 +107,20 @@ struct ApplyReport {
     std::vector<std::string> needs_restart = {};  ///< differs, and was not applied
 };
 
-enum class SendOutcome : std::uint8_t { queued, no_such_connection, queue_full };
+enum class SendOutcome : std::uint8_t {
+    queued,
+    no_such_connection,
+    queue_full,   ///< the device does not read: nothing was sent
+    unencodable,  ///< the listener's framing has no form for the message: nothing was sent
+};
 
 /// Progress of a downlink item within the given time.
 enum class Delivery : std::uint8_t {
-    absent,      ///< the connection does not exist
-    queue_full,  ///< the device does not read: nothing was sent
-    sent,        ///< given to the kernel, or queued for it
-    acked,       ///< the device's kernel has acknowledged every byte
+    absent,       ///< the connection does not exist
+    queue_full,   ///< the device does not read: nothing was sent
+    sent,         ///< given to the kernel, or queued for it
+    acked,        ///< the device's kernel has acknowledged every byte
+    unencodable,  ///< the listener's framing has no form for the message: nothing was sent
 };
 [[nodiscard]] std::string_view to_string(Delivery delivery) noexcept;
 

@@ -65,6 +65,8 @@ public:
 
     /// Returns {"error":{...}} with `status`.
     [[nodiscard]] static ApiAnswer error(int status, std::string_view code, std::string_view message);
+    /// Returns the error of a message for which the framing of its listener has no form.
+    [[nodiscard]] static ApiAnswer unencodable();
 
 private:
     static const ApiEndpoint table[];

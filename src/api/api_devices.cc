@@ -29,6 +29,7 @@ ApiAnswer delivery_answer(std::string_view device, ConnectionId conn, Delivery o
         return Api::error(429, "queue_full",
                           "device " + in_quotes(device) + " has reached limits.downlink_queue; send again later");
     }
+    if (outcome == Delivery::unencodable) return Api::unencodable();
     JsonWriter out;
     out.begin_object().field("id", device).field("conn", to_string(conn)).field("result", to_string(outcome));
     return json_answer(out.end_object().take(), outcome == Delivery::acked ? 200 : 202);

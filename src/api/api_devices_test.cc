@@ -65,6 +65,9 @@ TEST_F(ApiDevices, AMessageSaysHowFarItGot) {
     EXPECT_THAT(gateway_.sent, ElementsAre(R"({"cmd":"reboot"})", "{}"));
     gateway_.full = true;
     expect_error(request("POST", target, "{}"), 429, "queue_full");
+    gateway_.full = false;
+    gateway_.unencodable = true;
+    expect_error(request("POST", target, "{}"), 422, "unencodable");
     expect_error(request("POST", target, "[]"), 400, "not_object");
     expect_error(request("POST", target, std::string(200, ' ')), 413, "too_large");
     expect_error(request("POST", target + "?wait=1h", "{}"), 400, "bad_query");

@@ -189,6 +189,12 @@ std::optional<ApiAnswer> Api::too_long(std::string_view body) const {
         "the message is longer than " + format_size(options_.max_message_bytes) + " (item.max_bytes); send less");
 }
 
+ApiAnswer Api::unencodable() {
+    return error(422, "unencodable",
+                 "nothing was sent: the listener's framing has no form for the message; shorten it for the length "
+                 "field, or remove the delimiter");
+}
+
 ApiAnswer Api::send(const ApiCall& call) {
     const auto id = parse_connection_id(call.id);
     const auto message = id ? gateway_.message_for(*id, call.message) : Result<std::string>(std::string());
@@ -199,6 +205,7 @@ ApiAnswer Api::send(const ApiCall& call) {
         return error(429, "queue_full",
                      "connection " + to_string(*id) + " has reached limits.downlink_queue; send again later");
     }
+    if (outcome == SendOutcome::unencodable) return unencodable();
     return json_answer(
         JsonWriter().begin_object().field("conn", to_string(*id)).field("queued", true).end_object().take(), 202);
 }

@@ -192,6 +192,9 @@ TEST_F(ApiTest, Send) {
     expect_error(post("/v1/connections/x/messages", "{}"), 404, "not_found");
     gateway_.full = true;
     expect_error(post(path, "{}"), 429, "queue_full");
+    gateway_.full = false;
+    gateway_.unencodable = true;
+    expect_error(post(path, "{}"), 422, "unencodable");
     EXPECT_EQ(gateway_.sent.size(), 1U);
 }
 

@@ -416,6 +416,7 @@ constexpr ApiErrorCode error_codes[] = {
     {415, "unsupported_encoding", "a compressed body", true},
     {416, "bad_range", "a malformed Range header; well-formed ones are passed over", true},
     {422, "bad_config", "the configuration file has errors; `details` has all of them"},
+    {422, "unencodable", "the framing of the device's listener has no form for the message; nothing was sent"},
     {429, "queue_full", "limits.downlink_queue of the device is full"},
     {429, "too_many_probes", "four long requests are in progress"},
     {429, "too_busy", "four long requests are in progress"},

@@ -232,6 +232,10 @@ std::int32_t hf_server_send(hf_server* server, hf_conn conn, const char* json, s
                 return static_cast<std::int32_t>(HF_SUCCESS);
             case SendOutcome::no_such_connection:
                 return no_connection();
+            case SendOutcome::unencodable:
+                return fail(HF_ERR_UNENCODABLE,
+                            "the listener's framing has no form for the message; shorten it for the length field, or "
+                            "remove the delimiter");
             case SendOutcome::queue_full:
                 break;
         }

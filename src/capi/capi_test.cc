@@ -148,6 +148,20 @@ TEST_F(CapiTest, SendsProbesAndCounts) {
     EXPECT_THAT(hf_last_error(), HasSubstr("does not exist"));
 }
 
+TEST_F(CapiTest, AMessageThatItsLengthFieldCannotStateIsAnError) {
+    ASSERT_EQ(hf_config_set(config_, "listener.framing", "length-field"), HF_SUCCESS);
+    ASSERT_EQ(hf_config_set(config_, "listener.length_field_width", "1"), HF_SUCCESS);
+    ASSERT_EQ(hf_config_set(config_, "listener.length_field_strip", "1"), HF_SUCCESS);
+    start();
+    RawClient device(port());
+    const hf_conn conn = next(HF_CONNECTED).conn;
+    const std::string long_json = "{\"a\":\"" + std::string(300, 'x') + "\"}";
+    EXPECT_EQ(hf_server_send(server_, conn, long_json.data(), long_json.size()), HF_ERR_UNENCODABLE);
+    EXPECT_THAT(hf_last_error(), HasSubstr("; shorten it"));
+    ASSERT_EQ(hf_server_send(server_, conn, "{}", 2), HF_SUCCESS);
+    EXPECT_EQ(device.read_until("}"), "\x02{}");
+}
+
 TEST_F(CapiTest, ADrainEndsTheEvents) {
     start();
     RawClient device(port());

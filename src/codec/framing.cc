@@ -327,32 +327,54 @@ bool is_complete_object(std::string_view bytes) noexcept {
 
 namespace {
 
-void append_counted(std::string& out, const FrameRules& rules, std::string_view item) {
-    const LengthField field = field_of(rules);
-    const std::size_t begin = out.size();
-    out.append(strip_of(rules), '\0').append(item);
-    if (strip_of(rules) < header_size(rules)) return;  // the item has its length itself
-    const auto size = static_cast<std::int64_t>(out.size() - begin - header_size(rules)) - field.adjustment;
+/// Returns whether a counted frame states the size of its item.
+bool announces(std::string_view frame, const FrameRules& rules, std::string_view item) {
+    return frame.size() >= header_size(rules) && item_size(rules, frame) == item.size();
+}
+
+/// Writes the length into the frame that begins at `begin`. A length that the field cannot state is cut.
+void write_length(std::string& out, std::size_t begin, const LengthField& field, std::size_t header) {
+    const auto size = static_cast<std::int64_t>(out.size() - begin - header) - field.adjustment;
     for (std::size_t i = 0; i < field.width; ++i) {
         const std::size_t at = field.order == ByteOrder::little ? i : field.width - 1 - i;
         out[begin + field.offset + at] = static_cast<char>(static_cast<std::uint64_t>(size) >> (8 * i) & 0xff);
     }
 }
 
-}  // namespace
+bool append_counted(std::string& out, const FrameRules& rules, std::string_view item) {
+    const LengthField field = field_of(rules);
+    const std::size_t begin = out.size();
+    out.append(strip_of(rules), '\0').append(item);
+    if (strip_of(rules) >= header_size(rules)) write_length(out, begin, field, header_size(rules));
+    if (announces(std::string_view(out).substr(begin), rules, item)) return true;
+    out.resize(begin);
+    return false;
+}
 
-void append_framed(std::string& out, const FrameRules& rules, std::string_view item) {
-    if (rules.are_counted()) return append_counted(out, rules, item);
-    if (rules.framing == Framing::json) {
-        out += item;
-        return;
-    }
+bool append_delimited(std::string& out, const FrameRules& rules, std::string_view item) {
+    const std::size_t begin = out.size();
     if (rules.trims) {
         append_one_line(out, item);
     } else {
         out += item;
     }
-    out += rules.delimiter.empty() ? "\n" : rules.delimiter;
+    const std::size_t end = out.size();
+    const std::string_view delimiter = rules.delimiter.empty() ? "\n" : rules.delimiter;
+    out += delimiter;
+    // The search includes the delimiter: "a" before "aa" is found one byte early. CR before LF belongs to the line end.
+    const bool loses_cr = rules.delimiter.empty() && end > begin && out[end - 1] == '\r';
+    if (!loses_cr && out.find(delimiter, begin) == end) return true;
+    out.resize(begin);
+    return false;
+}
+
+}  // namespace
+
+bool append_framed(std::string& out, const FrameRules& rules, std::string_view item) {
+    if (rules.are_counted()) return append_counted(out, rules, item);
+    if (rules.framing == Framing::ndjson) return append_delimited(out, rules, item);
+    out += item;
+    return true;
 }
 
 Frame FramingCodec::next(std::span<const char> window, CodecStream& stream) {

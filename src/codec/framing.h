@@ -109,10 +109,11 @@ inline constexpr std::size_t max_delimiter = 8;
 
 /// Appends one downlink item in that framing. In ndjson the raw line breaks of a JSON object (white space between
 /// tokens) become spaces. In length_field the stripped bytes beside the length are zero; where the length is not among
-/// them, the item has it already. Pure.
-void append_framed(std::string& out, const FrameRules& rules, std::string_view item);
-inline void append_framed(std::string& out, Framing framing, std::string_view json_object) {
-    append_framed(out, FrameRules{.framing = framing}, json_object);
+/// them, the item has it already. Returns false and appends nothing if a receiver would cut another item. Causes are a
+/// length that does not fit its field, an item's own length that is another, and a delimiter in the item. Pure.
+bool append_framed(std::string& out, const FrameRules& rules, std::string_view item);
+inline bool append_framed(std::string& out, Framing framing, std::string_view json_object) {
+    return append_framed(out, FrameRules{.framing = framing}, json_object);
 }
 
 /// A built-in framing as a codec. Any thread.
@@ -129,7 +130,9 @@ public:
     [[nodiscard]] const FrameRules& rules() const noexcept { return rules_; }
     [[nodiscard]] Frame next(std::span<const char> window, CodecStream& stream) override;
     [[nodiscard]] Frame last(std::span<const char> window, CodecStream& stream) override;
-    void append(std::string& out, std::string_view message) override { append_framed(out, rules_, message); }
+    [[nodiscard]] bool append(std::string& out, std::string_view message) override {
+        return append_framed(out, rules_, message);
+    }
 
 private:
     std::string delimiter_;

@@ -132,6 +132,7 @@ std::optional<ApiAnswer> FleetPart::send_elsewhere(const DeviceQuestion& questio
     if (answer.result == "absent" && answer.detail.empty()) return std::nullopt;
     if (answer.result == "absent") return gateway_silent(answer.detail);
     if (answer.result == "queue_full") return Api::error(429, "queue_full", answer.detail + "; send again later");
+    if (answer.result == "unencodable") return Api::unencodable();
     if (answer.result == "refused") return Api::error(429, "too_busy", answer.detail);
     return ApiAnswer{.status = answer.result == "acked" ? 200 : 202, .body = to_json(answer)};
 }

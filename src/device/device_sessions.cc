@@ -6,11 +6,11 @@
 
 namespace holdfast {
 
-void DeviceSessions::start(DeviceContext around, std::vector<ListenerCounters*>& counters, Frame frame,
+void DeviceSessions::start(DeviceContext around, std::vector<ListenerCounters*>& counters, Send send,
                            OnSettled on_settled, OnSafe on_safe) {
     around_ = std::move(around);
     counters_ = &counters;
-    frame_ = std::move(frame);
+    send_ = std::move(send);
     on_settled_ = std::move(on_settled);
     on_safe_ = std::move(on_safe);
     if (around_.durable == nullptr) return;
@@ -83,7 +83,7 @@ void DeviceSessions::resume(Token number, std::uint64_t durable) {
     Connection* connection = around_.shard->registry().find(number);
     if (device == nullptr || connection == nullptr) return;
     device->numbers = SequenceTracker(durable, device->from);
-    static_cast<void>(send(*connection, "{\"resume\":" + std::to_string(durable) + "}"));
+    static_cast<void>(send_(*connection, "{\"resume\":" + std::to_string(durable) + "}"));
     around_.shard->release(*connection);
 }
 
@@ -119,12 +119,12 @@ void DeviceSessions::refuse_number(Connection& connection, Device& device, std::
     const std::string reason = verdict == SequenceTracker::Verdict::skipped ? "skipped" : "gap";
     const std::string told = "{\"nack\":" + std::to_string(seq) + ",\"reason\":\"" + reason +
                              "\",\"expected\":" + std::to_string(device.numbers.next()) + "}";
-    if (send(connection, told) == SendOutcome::queued) device.numbers.gap_reported();
+    if (send_(connection, told) == SendOutcome::queued) device.numbers.gap_reported();
 }
 
 void DeviceSessions::send_nack(Connection& connection, std::uint64_t seq, std::string_view reason) {
     static_cast<void>(
-        send(connection, "{\"nack\":" + std::to_string(seq) + ",\"reason\":\"" + std::string(reason) + "\"}"));
+        send_(connection, "{\"nack\":" + std::to_string(seq) + ",\"reason\":\"" + std::string(reason) + "\"}"));
 }
 
 void DeviceSessions::on_turn_end(std::uint64_t given) {
@@ -164,19 +164,15 @@ void DeviceSessions::send_acks() {
         if (device == nullptr) continue;
         device->due = false;
         if (connection == nullptr || !device->numbers.ack_is_due()) continue;
-        const auto outcome = send(*connection, "{\"ack\":" + std::to_string(device->numbers.safe()) + "}");
+        const auto outcome = send_(*connection, "{\"ack\":" + std::to_string(device->numbers.safe()) + "}");
         if (outcome == SendOutcome::queue_full) {
             mark_ack_due(number, *device);
         } else {
             device->numbers.told();
-            (*counters_)[connection->listener]->acks.increment();
+            if (outcome != SendOutcome::unencodable) (*counters_)[connection->listener]->acks.increment();
             if (device->numbers.is_settled()) around_.shard->answered(*connection);
         }
     }
-}
-
-SendOutcome DeviceSessions::send(Connection& connection, const std::string& json) {
-    return around_.shard->send(connection, frame_(connection, json));
 }
 
 }  // namespace holdfast

@@ -70,13 +70,13 @@ struct DeviceContext {
 /// of items that are not durable yet; the shard's thread. Devices without hello cost nothing.
 class DeviceSessions {
 public:
-    using Frame = std::function<std::string(const Connection&, std::string_view json)>;
+    using Send = std::function<SendOutcome(Connection&, std::string_view json)>;
     using OnSettled = std::function<void(Connection&, Token number)>;
     using OnSafe = std::function<void(std::uint64_t count)>;
 
-    /// Sets the environment. `frame` makes a downlink item of a JSON object in the connection's framing. `on_settled`
-    /// is called when a claim that waited is decided, and `on_safe` when the handler's first calls are durable.
-    void start(DeviceContext around, std::vector<ListenerCounters*>& counters, Frame frame, OnSettled on_settled,
+    /// Sets the environment. `send` sends a JSON object in the connection's framing. `on_settled` is called when a
+    /// claim that waited is decided, and `on_safe` when the handler's first calls are durable.
+    void start(DeviceContext around, std::vector<ListenerCounters*>& counters, Send send, OnSettled on_settled,
                OnSafe on_safe);
 
     enum class Greeted : std::uint8_t {
@@ -153,11 +153,10 @@ private:
     void on_durable(std::uint64_t count);
     void mark_ack_due(Token number, Device& device);
     void send_acks();
-    [[nodiscard]] SendOutcome send(Connection& connection, const std::string& json);
 
     DeviceContext around_;
     std::vector<ListenerCounters*>* counters_ = nullptr;
-    Frame frame_;
+    Send send_;
     OnSettled on_settled_;
     OnSafe on_safe_;
     std::unordered_map<Token, Device> devices_;

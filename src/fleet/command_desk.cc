@@ -259,6 +259,16 @@ CommandAnswer CommandDesk::send(const std::string& id, std::string_view json, mi
     return send_there(*gateway, id, checked.value(), left);
 }
 
+namespace {
+
+std::string detail_of(Delivery delivery) {
+    if (delivery == Delivery::queue_full) return "the device does not read, and nothing was sent";
+    if (delivery != Delivery::unencodable) return {};
+    return "the framing of the device's listener has no form for the message, and nothing was sent";
+}
+
+}  // namespace
+
 CommandAnswer CommandDesk::send_here(const std::string& id, const std::string& json, milliseconds timeout) {
     const auto conn = options_.here(id);
     const auto message = conn ? downlink_payload(server_, *conn, json) : Result<std::string>(std::string());
@@ -269,7 +279,7 @@ CommandAnswer CommandDesk::send_here(const std::string& id, const std::string& j
             .id = id,
             .gateway = options_.gateway,
             .conn = to_string(*conn),
-            .detail = delivery == Delivery::queue_full ? "the device does not read, and nothing was sent" : ""};
+            .detail = detail_of(delivery)};
 }
 
 CommandAnswer CommandDesk::send_there(const std::string& gateway, const std::string& id, const std::string& json,

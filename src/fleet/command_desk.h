@@ -24,8 +24,8 @@ class RequestQueue;
 
 /// Result of a command to a device: docs/explanation/fleet.md.
 struct CommandAnswer {
-    /// "sent", "acked" or "absent"; "queue_full": the device does not read, nothing was sent; "refused": not a valid
-    /// message.
+    /// "sent", "acked" or "absent". With the others nothing was sent. "queue_full": the device does not read;
+    /// "refused": not a valid message; "unencodable": the framing of its listener has no form for it.
     std::string result;
     std::string id;
     std::string gateway = {};  ///< the gateway that holds the device, or held it last; empty if none

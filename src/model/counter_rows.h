@@ -143,6 +143,8 @@ inline constexpr std::tuple listener_rows{
         .scoped(MetricScope::summed),
     counter(&F::bytes_out, "holdfast_sent_bytes_total", "sent_bytes", "Total number of bytes sent to devices.")
         .scoped(MetricScope::summed),
+    counter(&F::unencodable, "holdfast_unencodable_messages_total", "unencodable_messages",
+            "Total number of messages for devices that the listener's framing cannot express."),
     gauge(&F::handshakes, "holdfast_tls_handshakes", "tls.handshakes",
           "Current number of TLS handshakes. limits.max_handshakes bounds it.")
         .scoped(MetricScope::tls),

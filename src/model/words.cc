@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, refused_by_count> refused_words{
     "max_connections", "max_connections_per_peer", "max_connections_per_prefix",
     "buffer_budget",   "untrusted_proxy",          "max_handshakes",
     "handshake_wait"};
-constexpr std::array<std::string_view, 4> delivery_words{"absent", "queue_full", "sent", "acked"};
+constexpr std::array<std::string_view, 5> delivery_words{"absent", "queue_full", "sent", "acked", "unencodable"};
 
 }  // namespace
 

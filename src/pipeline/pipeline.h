@@ -94,6 +94,12 @@ public:
     }
     [[nodiscard]] const PipelineListener& listener(std::uint8_t number) const { return listeners_[number]; }
 
+    /// Appends a message for a device in its listener's framing. Returns false, and counts that, if the framing has no
+    /// form for it. The shard's thread.
+    [[nodiscard]] bool frame(const Connection& connection, std::string_view message, std::string& out);
+    /// Sends a message to a device in its listener's framing. The shard's thread.
+    [[nodiscard]] SendOutcome send(Connection& connection, std::string_view message);
+
     void on_open(Connection& connection, Token number, const TurnTime& time) override;
     void on_certified(Connection& connection, Token number, std::string_view id) override;
     [[nodiscard]] ReadResult on_bytes(Connection& connection, Token number, std::span<const char> window,
@@ -246,13 +252,14 @@ private:
     std::unordered_map<Token, std::uint64_t> codec_states_;  // CodecStream::state, where it is not 0
     std::unordered_map<Token, std::string> login_answers_;   // of logins that are not accepted yet
     WaitingAnswers answers_;
+    std::string framed_;  // the latest message for a device
     std::string padded_;  // an item of a codec's own buffer, with padding
     // Copies of what a codec says: the handler may call it again, by a send.
     std::string answer_;
     std::string key_;
-    std::unordered_set<Token> ended_by_codec_;         // their later bytes are left over
-    std::unordered_set<Token> held_for_answers_;       // too many of their answers wait
-    std::unordered_map<Token, LastWords> last_words_;  // ends that wait for earlier answers
+    std::unordered_set<Token> ended_by_codec_;          // their later bytes are left over
+    std::unordered_set<Token> held_for_answers_;        // too many of their answers wait
+    std::unordered_map<Token, LastWords> last_words_;   // ends that wait for earlier answers
     BadItemHistory& bad_item_history_;
     BadItemBook bad_items_;
 };

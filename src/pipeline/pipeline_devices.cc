@@ -46,13 +46,20 @@ void Pipeline::know_devices(DeviceContext around) {
     post_ = around.post;
     devices_.start(
         std::move(around), counters_,
-        [this](const Connection& connection, std::string_view json) {
-            std::string framed;
-            listeners_[connection.listener].codec->append(framed, json);
-            return framed;
-        },
+        [this](Connection& connection, std::string_view json) { return send(connection, json); },
         [this](Connection& connection, Token number) { give_identity(connection, number, shard_->time()); },
         [this](std::uint64_t count) { send_safe_answers(count); });
+}
+
+bool Pipeline::frame(const Connection& connection, std::string_view message, std::string& out) {
+    if (listeners_[connection.listener].codec->append(out, message)) return true;
+    counters_[connection.listener]->unencodable.increment();
+    return false;
+}
+
+SendOutcome Pipeline::send(Connection& connection, std::string_view message) {
+    framed_.clear();
+    return frame(connection, message, framed_) ? shard_->send(connection, framed_) : SendOutcome::unencodable;
 }
 
 void Pipeline::on_certified(Connection& connection, Token number, std::string_view id) {

@@ -59,7 +59,10 @@ public:
         stream.answer = "ok.";
         return {Frame::Kind::item, 0, end, next};
     }
-    void append(std::string& out, std::string_view message) override { out.append(message).append("."); }
+    bool append(std::string& out, std::string_view message) override {
+        out.append(message).append(".");
+        return message.find('.') == message.npos;
+    }
 
 private:
     static Frame partial(std::string_view bytes, CodecStream& stream) {
@@ -180,6 +183,24 @@ TEST_F(OwnCodec, ALoginNamesTheDeviceAndIsAnsweredAfterwards) {
     EXPECT_TRUE(server_->find("door-1"));
     EXPECT_EQ(server_->send(*server_->find("door-1"), "open"), SendOutcome::queued);
     EXPECT_EQ(device.text(5), "open.");
+}
+
+TEST_F(OwnCodec, AMessageThatItRefusesIsNotSent) {
+    start();
+    TestDevice device = connect("login door-1.");
+    EXPECT_EQ(device.text(8), "welcome.");
+    ASSERT_TRUE(comes_true([&] { return server_->find("door-1").has_value(); }));
+    const ConnectionId conn = *server_->find("door-1");
+    EXPECT_EQ(server_->send(conn, "two.words"), SendOutcome::unencodable);
+    EXPECT_EQ(server_->deliver(conn, "two.words", 1s), Delivery::unencodable);
+    SendOutcome in_turn = SendOutcome::queued;
+    EXPECT_TRUE(server_->post(conn, [&](ReactorContext& context) { in_turn = context.send(conn, "two.words"); }));
+    EXPECT_EQ(server_->send(conn, "word"), SendOutcome::queued);  // behind the posted work
+    EXPECT_EQ(in_turn, SendOutcome::unencodable);
+    EXPECT_EQ(device.text(5), "word.");
+    const ListenerStatus counted = server_->status().listeners[0];
+    EXPECT_EQ(counted.unencodable, 3U);
+    EXPECT_EQ(counted.connections, 1U);
 }
 
 TEST_F(OwnCodec, BreaksOfTheProtocolAreBadItems) {

@@ -36,8 +36,8 @@ std::function<std::string(const Connection&, milliseconds)> goodbye_by(Pipeline&
     return [&pipeline](const Connection& connection, milliseconds time) {
         std::string framed;
         const PipelineListener& listener = pipeline.listener(connection.listener);
-        if (listener.has_json())
-            listener.codec->append(framed, retry_after(time));  // another protocol has no such word
+        const bool has_word = listener.has_json();  // another protocol has no such word
+        if (!has_word || !pipeline.frame(connection, retry_after(time), framed)) framed.clear();
         return framed;
     };
 }

@@ -64,9 +64,7 @@ Connection* ReactorContext::Impl::find(ConnectionId id, bool may_end) const {
 SendOutcome ReactorContext::Impl::send(ConnectionId id, std::string_view json_object) {
     Connection* const connection = find(id);
     if (connection == nullptr || parts_.shard.is_unauthenticated(*connection)) return SendOutcome::no_such_connection;
-    framed_.clear();
-    parts_.pipeline.listener(connection->listener).codec->append(framed_, json_object);
-    return parts_.shard.send(*connection, framed_);
+    return parts_.pipeline.send(*connection, json_object);
 }
 
 TimerId ReactorContext::Impl::run_after(std::chrono::milliseconds delay, std::function<void()> work) {

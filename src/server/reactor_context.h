@@ -34,7 +34,7 @@ void mark_reactor_thread(std::uint32_t run) noexcept;
 /// Parts that a context acts on, and functions of the server for any thread. They outlive its reactor's thread.
 struct ContextParts {
     Shard& shard;
-    const Pipeline& pipeline;
+    Pipeline& pipeline;
     std::uint32_t run = 0;
     std::function<bool(ConnectionId id, ReactorContext::Work work)> post;
     std::function<void(std::span<const ConnectionId> ids, std::string_view bytes)> send_many;
@@ -86,7 +86,6 @@ private:
     const unsigned generation_ = fork_generation();
     const ContextParts parts_;
     std::thread::id thread_;
-    std::string framed_;
     std::unordered_map<std::uint64_t, Timer> timers_;
     std::uint64_t last_timer_ = 0;
     std::vector<Word> words_;  // by slot; empty until the first set_data()

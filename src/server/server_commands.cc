@@ -13,6 +13,15 @@ namespace holdfast {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+Delivery not_sent(SendOutcome outcome) {
+    if (outcome == SendOutcome::queue_full) return Delivery::queue_full;
+    return outcome == SendOutcome::unencodable ? Delivery::unencodable : Delivery::absent;
+}
+
+}  // namespace
+
 void Server::Impl::send_many(std::span<const ConnectionId> ids, std::string_view bytes) {
     std::vector<std::vector<Token>> numbers(threads_.size());
     for (const ConnectionId id : ids) {
@@ -96,9 +105,7 @@ SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
         id, SendOutcome::no_such_connection,
         [this, json_object](Shard& shard, Connection& connection, const Reply<SendOutcome>& reply) {
             if (shard.is_unauthenticated(connection)) return reply(SendOutcome::no_such_connection);
-            std::string framed;
-            impl().pipeline_of(shard).listener(connection.listener).codec->append(framed, json_object);
-            reply(shard.send(connection, framed));
+            reply(impl().pipeline_of(shard).send(connection, json_object));
         });
 }
 
@@ -107,11 +114,8 @@ Delivery Server::deliver(ConnectionId id, std::string_view json_object, millisec
         id, Delivery::absent,
         [this, json_object, timeout](Shard& shard, Connection& connection, const Reply<Delivery>& reply) {
             if (shard.is_unauthenticated(connection)) return reply(Delivery::absent);
-            std::string framed;
-            impl().pipeline_of(shard).listener(connection.listener).codec->append(framed, json_object);
-            const SendOutcome outcome = shard.send(connection, framed);
-            if (outcome == SendOutcome::no_such_connection) return reply(Delivery::absent);
-            if (outcome == SendOutcome::queue_full) return reply(Delivery::queue_full);
+            const SendOutcome outcome = impl().pipeline_of(shard).send(connection, json_object);
+            if (outcome != SendOutcome::queued) return reply(not_sent(outcome));
             shard.when_acknowledged(
                 shard.registry().number_of(connection), shard.time().steady + as_timer(timeout),
                 [reply](bool acknowledged) { reply(acknowledged ? Delivery::acked : Delivery::sent); });

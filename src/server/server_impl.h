@@ -71,9 +71,7 @@ public:
     [[nodiscard]] ServerStatus status() const;
     [[nodiscard]] const Device* device_of(const Connection& connection, Shard& shard) const;
     [[nodiscard]] bool is_listed(const Connection& connection, Shard& shard, const ConnectionQuery& query) const;
-    [[nodiscard]] const Pipeline& pipeline_of(Shard& shard) const {
-        return threads_[shard.registry().reactor()]->pipeline();
-    }
+    [[nodiscard]] Pipeline& pipeline_of(Shard& shard) const { return threads_[shard.registry().reactor()]->pipeline(); }
     [[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard) const {
         return holdfast::row_of(connection, shard, pipeline_of(shard), device_of(connection, shard), run_);
     }

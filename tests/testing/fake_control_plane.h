@@ -77,6 +77,7 @@ public:
         const std::lock_guard lock(mutex);
         if (id != known) return SendOutcome::no_such_connection;
         if (full) return SendOutcome::queue_full;
+        if (unencodable) return SendOutcome::unencodable;
         sent.emplace_back(json_object);
         return SendOutcome::queued;
     }
@@ -101,6 +102,7 @@ public:
         last_timeout = timeout;
         if (id != known) return Delivery::absent;
         if (full) return Delivery::queue_full;
+        if (unencodable) return Delivery::unencodable;
         sent.emplace_back(json_object);
         return alive ? Delivery::acked : Delivery::sent;
     }
@@ -110,6 +112,7 @@ public:
     std::vector<ClosedLife> lives;
     bool alive = true;
     bool full = false;
+    bool unencodable = false;
     std::function<void()> before_probe_all;
 
     std::mutex mutex;  // guards the members below
