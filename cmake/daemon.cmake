@@ -15,7 +15,7 @@ holdfast_module(cli COLD ALONE consumer.cc
                 LIBRARIES CLI11::CLI11 simdjson::simdjson)
 holdfast_module(daemon COLD DEPENDS api watch alarm trend config fleet forward sink spool server codec options model net text base
                 LIBRARIES spdlog::spdlog PkgConfig::capng simdjson::simdjson)
-holdfast_module(embed WITH daemon COLD DEPENDS daemon api config server model base)
+holdfast_module(embed WITH daemon COLD DEPENDS daemon api config server options model base)
 holdfast_module(top WITH cli COLD DEPENDS api client model net text LIBRARIES ${ncurses_LINK_LIBRARIES})
 holdfast_module(client WITH cli COLD DEPENDS http_client model net text base LIBRARIES simdjson::simdjson)
 holdfast_module(doctor WITH daemon COLD DEPENDS server tcp model net text base)

@@ -37,10 +37,10 @@ struct GatewayConfig {
     };
     /// Conditions of the alarms: section [alarm].
     struct Alarms {
-        std::chrono::milliseconds window{60'000};
-        unsigned drop_percent = 5;
-        unsigned drop_least = 20;
-        std::string webhook = {};  ///< http:// URL; empty: none
+        std::chrono::milliseconds window{60'000};  ///< 10 s to 1 h
+        unsigned drop_percent = 5;                 ///< 1 to 100
+        unsigned drop_least = 20;                  ///< 1 to 1,000,000
+        std::string webhook = {};                  ///< http:// URL; empty: none
     };
 
     ServerConfig server = {};  ///< `observed` is set
@@ -57,7 +57,7 @@ class Gateway {
 public:
     /// Starts the parts and the server. `make_handler` makes the program's handler of each reactor, which gets every
     /// event before the spool; empty: none. With a spool, listeners may have `acks`, and the answers of codecs wait
-    /// until their items are durable.
+    /// until their items are durable. Error::field names a member of GatewayConfig, or of its `server`.
     [[nodiscard]] static Result<std::unique_ptr<Gateway>> start(GatewayConfig config,
                                                                 const Server::HandlerFactory& make_handler = {});
     /// Stops at once, unless wait() has returned.

@@ -8,62 +8,17 @@
 #include "api/control_plane.h"
 #include "api/dashboard/assets.h"
 #include "base/fork_guard.h"
-#include "config/checks.h"
 #include "daemon/admin_endpoints.h"
 #include "daemon/event_tap.h"
 #include "daemon/log.h"
 #include "daemon/population_watch.h"
 #include "daemon/sinks.h"
 #include "embed/event_tee.h"
+#include "embed/gateway_config.h"
 
 namespace holdfast {
-namespace {
 
 using std::chrono::milliseconds;
-
-/// Returns the daemon's configuration of the same parts.
-DaemonConfig daemon_config(const GatewayConfig& config) {
-    DaemonConfig daemon;
-    daemon.server = config.server;
-    daemon.server.observed = true;
-    daemon.sink.type = config.spool.directory.empty() ? SinkType::none : SinkType::spool;
-    daemon.sink.path = config.spool.directory;
-    daemon.sink.retain_bytes = config.spool.retain_bytes;
-    daemon.sink.retain_age = config.spool.retain_age;
-    if (!config.spool.nats_url.empty()) {
-        daemon.sink.type = SinkType::nats;
-        daemon.sink.url = config.spool.nats_url;
-        daemon.sink.stream = config.spool.nats_stream;
-        daemon.sink.credentials = config.spool.nats_credentials;
-    }
-    daemon.fleet.enabled = false;
-    daemon.admin = {.address = config.admin.address.empty() ? "off" : config.admin.address,
-                    .socket = "off",
-                    .health = {},
-                    .token_file = config.admin.token_file,
-                    .read_token_file = config.admin.read_token_file,
-                    .tls_certificate = config.admin.tls_certificate,
-                    .tls_key = config.admin.tls_key,
-                    .hosts = {}};
-    daemon.alarm.window = config.alarms.window;
-    daemon.alarm.drop_percent = config.alarms.drop_percent;
-    daemon.alarm.drop_least = config.alarms.drop_least;
-    daemon.alarm.webhook = config.alarms.webhook;
-    return daemon;
-}
-
-std::optional<Error> first_fault(const DaemonConfig& config, const GatewayConfig& wanted) {
-    if (wanted.spool.directory.empty() && !wanted.spool.nats_url.empty())
-        return Error{"spool.nats_url needs a spool; set spool.directory", ErrorCode::invalid_config, "spool.directory"};
-    std::vector<Violation> found;
-    check_sink(config, found);
-    check_admin(config, found);
-    check_alarm(config.alarm, found);
-    if (found.empty()) return std::nullopt;
-    return Error{found.front().message, ErrorCode::invalid_config, std::string(found.front().option)};
-}
-
-}  // namespace
 
 class Gateway::Impl {
 public:
@@ -159,7 +114,7 @@ Gateway::~Gateway() {
 }
 
 Result<std::unique_ptr<Gateway>> Gateway::start(GatewayConfig config, const Server::HandlerFactory& make_handler) {
-    if (auto error = first_fault(daemon_config(config), config)) return *error;
+    if (auto error = first_fault(config)) return *error;
     try {
         auto impl = std::make_unique<Impl>(config);
         if (auto error = impl->start(make_handler)) return *error;
