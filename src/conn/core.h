@@ -12,6 +12,7 @@
 #include "base/wall_line.h"
 #include "conn/buffer_budget.h"
 #include "conn/counters.h"
+#include "conn/ends_that_wait.h"
 #include "conn/partings.h"
 #include "conn/policy.h"
 #include "conn/policy_table.h"
@@ -59,6 +60,7 @@ struct Core {
     ReceiveBuffer buffer;
     /// Connections that wait for their answers after the peer's FIN, with the close information of the FIN.
     std::unordered_map<Token, CloseInfo> half_closed;
+    EndsThatWait ends_that_wait;
     /// Details of closes that the embedding program ordered, until the connections are finalized.
     std::unordered_map<Token, std::string> details;
     /// Connections that end once their queue is sent, with the information of the order.

@@ -116,6 +116,7 @@ void Finalizer::free(Connection& connection, const CloseInfo& info) {
                               {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
     sweeper_.forget(connection);
     core_.resumed_reads.forget(number);
+    core_.ends_that_wait.remove(number);
     core_.policies.forget(core_.registry.slot_of(connection));
     if (!core_.details.empty()) core_.details.erase(number);
     if (!core_.ends_after_flush.empty()) core_.ends_after_flush.erase(number);

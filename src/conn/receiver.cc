@@ -219,7 +219,16 @@ void Receiver::answer_first(Connection& connection) {
     const Token number = core_.number_of(connection);
     core_.half_closed.emplace(number, core_.info_by_kernel(connection, 0, IoPhase::read));
     const auto wait = core_.policy_of(connection).half_close.value_or(longest_wait_after_end);
-    ended_and_waiting_.emplace(core_.reactor.attended() + wait, EndedAndWaiting{number, true});
+    core_.ends_that_wait.add(core_.reactor.attended() + wait, {.number = number, .is_half_closed = true});
+    drop_rest(connection);
+}
+
+/// Frees the bytes of an item that can have no end any more.
+void Receiver::drop_rest(Connection& connection) {
+    if (!connection.unfinished) return;
+    const MemoryPressure::Note note(memory_, connection);
+    core_.handler.on_left_over(connection, core_.number_of(connection));
+    connection.unfinished.reset();
 }
 
 void Receiver::release(Connection& connection) {
@@ -334,8 +343,8 @@ void Receiver::see_end(Connection& connection, std::uint32_t events) {
     if (is_dead) deliver_held(connection);
     if (connection.is_paused()) {
         if (is_dead) return end_unread(connection);
-        ended_and_waiting_.emplace(core_.reactor.attended() + longest_wait_after_end,
-                                   EndedAndWaiting{core_.number_of(connection), false});
+        core_.ends_that_wait.add(core_.reactor.attended() + longest_wait_after_end,
+                                 {.number = core_.number_of(connection), .is_half_closed = false});
     } else if (is_dead && !may_read() && !may_hold_some && unread_bytes(connection.fd) == 0) {
         end_unread(connection);
     } else if (planted("bytes_lost_at_fin") && !is_dead) {
@@ -358,15 +367,14 @@ void Receiver::end_unread(Connection& connection) {
 
 /// Ends expired holds and waits. A device that numbers its items sends the unacknowledged ones again.
 void Receiver::end_long_waits() {
-    while (!ended_and_waiting_.empty() && ended_and_waiting_.begin()->first <= core_.reactor.attended()) {
-        const EndedAndWaiting over = ended_and_waiting_.extract(ended_and_waiting_.begin()).mapped();
-        Connection* connection = core_.registry.find(over.number);
+    while (const auto over = core_.ends_that_wait.take_over(core_.reactor.attended())) {
+        Connection* connection = core_.registry.find(over->number);
         if (connection == nullptr) continue;
         deliver_held(*connection);
         if (connection->is_paused()) end_unread(*connection);
-        const auto waiting = core_.half_closed.find(over.number);
+        const auto waiting = core_.half_closed.find(over->number);
         // The end of an earlier hold is not the end of this wait.
-        if (!over.is_half_closed || waiting == core_.half_closed.end()) continue;
+        if (!over->is_half_closed || waiting == core_.half_closed.end()) continue;
         const bool is_planned = core_.policy_of(*connection).half_close.has_value();
         waiting->second.detail = is_planned ? end_of_half_close : unanswered;
         core_.close(*connection, waiting->second);

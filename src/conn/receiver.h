@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <span>
 #include <utility>
 #include <vector>
@@ -68,7 +67,6 @@ public:
     }
     /// Closes the connections whose peer has ended its stream and whose hold or answers take too long.
     void end_long_waits();
-    [[nodiscard]] bool has_ends_that_wait() const { return !ended_and_waiting_.empty(); }
 
 private:
     void read_or_later(Connection& connection, ReadUntil until);
@@ -81,14 +79,10 @@ private:
     void end_by_peer(Connection& connection);
     [[nodiscard]] bool owes_answers(const Connection& connection) const;
     void answer_first(Connection& connection);
+    void drop_rest(Connection& connection);
     void see_end(Connection& connection, std::uint32_t events);
     void end_unread(Connection& connection);
     void recheck_soon();
-
-    struct EndedAndWaiting {
-        Token number;
-        bool is_half_closed;  ///< it waits for its answers or its half_close, and else for the end of a hold
-    };
 
     Core& core_;
     MemoryPressure& memory_;
@@ -98,8 +92,6 @@ private:
     bool paused_ = false;
     SteadyTime paused_since_{};  // in attended time
     bool rechecks_ = false;      // a timer is set
-    // By the end of each hold, wait for answers or half-close, in attended time.
-    std::multimap<SteadyTime, EndedAndWaiting> ended_and_waiting_;
 };
 
 }  // namespace holdfast

@@ -69,6 +69,9 @@ public:
     [[nodiscard]] virtual bool owes_answers(const Connection& connection, Token number) = 0;
     /// Reports a connection that has been open for at least a second and is still `connected_pending`.
     virtual void on_connected_pending(Connection& connection, Token number, const TurnTime& time) = 0;
+    /// Reports a connection with kept bytes of an item that has no end, since the peer has ended its stream. The bytes
+    /// are freed then, and the connection goes on.
+    virtual void on_left_over(Connection& connection, Token number) = 0;
     virtual void on_close(Connection& connection, Token number, const CloseInfo& info, const TurnTime& time) = 0;
     virtual void on_turn_end() = 0;
 

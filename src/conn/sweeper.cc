@@ -58,8 +58,8 @@ void Sweeper::forget(Connection& connection) {
 void Sweeper::schedule_step() {
     SteadyTime next = pending_.next_due();
     if (const auto wait = pace_.next_step(core_.reactor.now())) next = std::min(next, core_.reactor.now() + *wait);
-    const bool wants_relief = memory_.wants_relief() || receiver_.has_ends_that_wait();
-    if (wants_relief && core_.registry.size() > 0) next = std::min(next, core_.reactor.now() + relief_pause);
+    if (const auto end = core_.ends_that_wait.next()) next = std::min(next, core_.reactor.attended_time().steady(*end));
+    if (memory_.wants_relief() && core_.registry.size() > 0) next = std::min(next, core_.reactor.now() + relief_pause);
     if (planted("idle_wakes")) next = std::min(next, core_.reactor.now() + std::chrono::seconds(1));
     if (next >= step_at_) return;
     step_at_ = next;

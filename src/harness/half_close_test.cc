@@ -21,6 +21,7 @@ class LastSeen final : public EventHandler {
 public:
     void on_connected(const ConnectedEvent& event) override { conn = event.conn; }
     void on_item(const ItemEvent&) override {}
+    void on_turn_end() override { ++turns; }
     void on_closed(const ClosedEvent& event) override {
         ends.push_back(event.reason);
         detail = event.detail;
@@ -31,6 +32,7 @@ public:
     std::vector<CloseReason> ends;
     std::string detail;
     std::uint32_t code = 0;
+    int turns = 0;
 };
 
 class HalfClose : public testing::Test {
@@ -77,6 +79,22 @@ TEST_F(HalfClose, ThePeerGetsMessagesUntilTheTimeIsOver) {
     EXPECT_THAT(seen_->ends, ElementsAre(CloseReason::peer_closed));
     EXPECT_EQ(seen_->detail, "the time of half_close after the peer's FIN is over");
     EXPECT_EQ(device_->state(), DeviceState::closed);
+}
+
+TEST_F(HalfClose, TheGatewaySleepsInTheMeantime) {
+    start({.half_close = 1h});
+    const auto turns_of_a_minute = [&] {
+        const int before = seen_->turns;
+        gateway_->advance(1min);
+        return seen_->turns - before;
+    };
+    const int half_closed = turns_of_a_minute();
+    EXPECT_THAT(seen_->ends, IsEmpty());
+    device_.emplace(gateway_->connect());
+    EXPECT_TRUE(gateway_->context().close(seen_->conn));
+    gateway_->advance(1s);
+    ASSERT_EQ(gateway_->connections(), 1U);
+    EXPECT_LE(half_closed, turns_of_a_minute() + 5) << "a half-closed connection wakes it more often than an open one";
 }
 
 TEST_F(HalfClose, TheTimeOfAnEarlierHoldDoesNotEndIt) {

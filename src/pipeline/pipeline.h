@@ -111,6 +111,9 @@ public:
         return answers_.contains(number) || (connection.is_identified() && devices_.owes_acks(number));
     }
     void on_connected_pending(Connection& connection, Token number, const TurnTime& time) override;
+    void on_left_over(Connection& connection, Token number) override {
+        left_over_[number] = about_unfinished(connection, number, {});
+    }
     void on_close(Connection& connection, Token number, const CloseInfo& info, const TurnTime& time) override;
     /// Passes the means to act on connections to the handler, before the reactor's first turn.
     void start(ReactorContext& context) { events_->on_start(context); }
@@ -260,6 +263,7 @@ private:
     std::unordered_set<Token> ended_by_codec_;          // their later bytes are left over
     std::unordered_set<Token> held_for_answers_;        // too many of their answers wait
     std::unordered_map<Token, LastWords> last_words_;   // ends that wait for earlier answers
+    std::unordered_map<Token, std::string> left_over_;  // about unfinished items whose bytes are freed
     BadItemHistory& bad_item_history_;
     BadItemBook bad_items_;
 };

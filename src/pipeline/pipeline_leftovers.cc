@@ -101,7 +101,8 @@ std::string_view Pipeline::recognize_frame(const Arrival& arrival) {
 std::string Pipeline::detail_of(const Connection& connection, Token number, const CloseInfo& info) {
     std::string detail(info.detail);
     append_sentence(detail, about_bad_items(connection, number, info.reason));
-    append_sentence(detail, about_unfinished(connection, number, info));
+    const auto freed = left_over_.extract(number);
+    append_sentence(detail, freed ? freed.mapped() : about_unfinished(connection, number, info));
     append_sentence(detail, about_unread(connection, number, info));
     return detail;
 }

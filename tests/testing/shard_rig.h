@@ -44,6 +44,7 @@ public:
     }
     bool owes_answers(const Connection&, Token) override { return owes; }
     void on_connected_pending(Connection&, Token, const TurnTime&) override {}
+    void on_left_over(Connection&, Token) override {}
     void on_close(Connection&, Token number, const CloseInfo& info, const TurnTime&) override {
         closed.emplace_back(number, info);
     }
