@@ -1,5 +1,5 @@
-// Authentication by the program: a worker looks each token up, which takes 50 ms, while the gateway goes on. Devices
-// say {"hello":{"id":"door-1","token":"..."}} first.
+// Authentication by the program: a worker looks each token up, which takes 50 ms, while the gateway goes on. The
+// account has the device's id and detect_within. Devices say {"hello":{"id":"door-1","token":"..."}} first.
 //   application_auth 127.0.0.1:7000
 #include <condition_variable>
 #include <csignal>
@@ -41,19 +41,19 @@ private:
             std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the database
             const auto account = accounts_.find(token);
             if (account == accounts_.end()) {
-                decision.reject({.reason = holdfast::CloseReason::application,
-                                 .code = 401,
-                                 .detail = "no account has this token",
-                                 .flush = true},
-                                "{\"error\":\"unknown token\"}\n");
+                decision.reject(
+                    {.reason = holdfast::CloseReason::application, .code = 401, .detail = "no account", .flush = true},
+                    "{\"error\":\"unknown token\"}\n");
             } else {
-                decision.accept(account->second);
+                decision.accept(account->second.first, {.detect_within = account->second.second});
             }
             lock.lock();
         }
     }
 
-    const std::map<std::string, std::string> accounts_{{"red-fox", "north/door-1"}, {"grey-owl", "south/door-9"}};
+    const std::map<std::string, std::pair<std::string, std::chrono::seconds>> accounts_{
+        {"red-fox", {"north/door-1", std::chrono::seconds(10)}},
+        {"grey-owl", {"south/door-9", std::chrono::minutes(5)}}};
     std::mutex mutex_;
     std::condition_variable news_;
     std::deque<std::pair<std::string, holdfast::HelloDecision>> questions_;  // guarded by mutex_, as is stop_

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <holdfast/hello.h>
 #include <holdfast/testing.h>
 
 namespace holdfast {
@@ -37,6 +38,21 @@ private:
     const std::unique_ptr<SimulatedGateway>& gateway_;
     ReactorContext* context_ = nullptr;
     bool given_ = false;
+};
+
+/// Lets each device in with the detect_within that its token names in seconds.
+class PlanByToken final : public EventHandler {
+public:
+    void on_hello(const HelloEvent& event, const HelloDecision& decision) override {
+        EXPECT_THROW(decision.accept({}, {.detect_within = 1s}), Misuse);
+        decision.accept({}, {.detect_within = std::chrono::seconds(std::stoi(std::string(event.token)))});
+    }
+    void on_connected(const ConnectedEvent& event) override { connected.emplace_back(event.device.id); }
+    void on_item(const ItemEvent&) override {}
+    void on_closed(const ClosedEvent& event) override { closed.emplace_back(event.device.id); }
+
+    std::vector<std::string> connected;
+    std::vector<std::string> closed;
 };
 
 class OwnPlans : public testing::Test {
@@ -147,6 +163,29 @@ TEST_F(OwnPlans, ValuesOutOfRangeAreMistakes) {
     EXPECT_THROW(context.set_detect_within({}, 1s), Misuse);
     EXPECT_THROW(context.set_detect_within({}, 2h), Misuse);
     EXPECT_FALSE(context.set_detect_within({}, 30s));
+}
+
+TEST(OwnPlansOfHellos, ADeviceComesInWithItsBound) {
+    ServerConfig config;
+    config.listeners[0].read_idle = std::nullopt;
+    config.listeners[0].authenticate_by_program = true;
+    auto handler = std::make_unique<PlanByToken>();
+    PlanByToken& seen = *handler;
+    auto gateway = std::move(SimulatedGateway::start(config, std::move(handler))).value();
+    SimulatedDevice fast = gateway->connect();
+    fast.send("{\"hello\":{\"id\":\"fast\",\"token\":\"5\"}}\n");
+    SimulatedDevice slow = gateway->connect();
+    slow.send("{\"hello\":{\"id\":\"slow\",\"token\":\"300\"}}\n");
+    gateway->advance(1min);
+    EXPECT_THAT(seen.connected, testing::UnorderedElementsAre("fast", "slow"));
+    fast.vanish();
+    slow.vanish();
+    gateway->advance(5s);
+    EXPECT_THAT(seen.closed, testing::ElementsAre("fast"));
+    gateway->advance(1min);
+    EXPECT_THAT(seen.closed, testing::ElementsAre("fast"));
+    gateway->advance(4min);
+    EXPECT_THAT(seen.closed, testing::ElementsAre("fast", "slow"));
 }
 
 }  // namespace

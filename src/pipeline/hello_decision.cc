@@ -41,12 +41,18 @@ HelloDecision::State& HelloDecision::state() const {
     return *state_;
 }
 
-void HelloDecision::accept(std::string_view id) const {
+void HelloDecision::accept(std::string_view id, const DeviceTerms& terms) const {
     if (!id.empty() && !is_device_word(id, max_device_id)) {
         throw Misuse("cannot accept a device as " + in_quotes(id) +
                      "; give an id of 1 to 128 bytes of UTF-8 without control characters");
     }
-    state().decide({.accepted = std::string(id)});
+    std::optional<LivenessPlan> plan;
+    if (terms.detect_within) {
+        auto made = plan_liveness(*terms.detect_within);
+        if (!made) throw Misuse(made.error().message);
+        plan = std::move(made).value();
+    }
+    state().decide({.accepted = std::string(id), .plan = std::move(plan)});
 }
 
 void HelloDecision::reject(const CloseOrder& order, std::string_view bytes) const {
@@ -100,6 +106,7 @@ void Pipeline::take_answer(Token number, const HelloAnswer& answer) {
     const auto greeted = devices_.greet(*connection, number, hello, acks, by_program);
     if (greeted == DeviceSessions::Greeted::denied)
         return shard_->refuse(*connection, CloseReason::unauthenticated, another_has_proved);
+    if (answer.plan) static_cast<void>(shard_->set_plan(*connection, answer.plan));
     if (greeted == DeviceSessions::Greeted::delayed) return;
     give_identity(*connection, number, shard_->time());
     if (greeted == DeviceSessions::Greeted::open) shard_->release(*connection);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <holdfast/hello.h>
+#include <holdfast/liveness.h>
 
 #include "conn/stream_handler.h"
 
@@ -15,7 +16,8 @@ namespace holdfast {
 
 /// The program's answer to a hello.
 struct HelloAnswer {
-    std::optional<std::string> accepted;  ///< the device's id, empty: as claimed; nullopt: rejected
+    std::optional<std::string> accepted;    ///< the device's id, empty: as claimed; nullopt: rejected
+    std::optional<LivenessPlan> plan = {};  ///< of an accepted device; nullopt: its listener's
     CloseInfo close = {.detail = {}, .evidence = {}};
     std::string detail = {};  ///< of the close
     std::string bytes = {};   ///< to send before the close
