@@ -9,7 +9,7 @@ import sys
 
 TIMEOUT_MS = 200
 SUCCESS, ENDED = 0, -14
-CONNECTED, IDENTIFIED, ITEM, BAD_ITEM, CLOSED = range(1, 6)
+CONNECTED, IDENTIFIED, ITEM, BAD_ITEM, CLOSED, HELLO, REFUSED, LOOK_UP = range(1, 9)
 
 
 class Text(ctypes.Structure):
@@ -32,20 +32,27 @@ class Event(ctypes.Structure):
 class Gateway:
     """Owns a server."""
 
-    def __init__(self, library, **options):
+    def __init__(self, library, authenticate=False, durable=False, **options):
         self._lib = ctypes.CDLL(library)
         self._lib.hf_config_create.restype = self._lib.hf_last_error.restype = ctypes.c_void_p
         self._lib.hf_server_send.argtypes = [ctypes.c_void_p, Conn, ctypes.c_char_p, ctypes.c_size_t]
         self._lib.hf_server_address.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
-        config = ctypes.c_void_p(self._lib.hf_config_create(1))
-        try:
-            for name, value in options.items():
-                self._check(self._lib.hf_config_set(config, name.replace("__", ".").encode(), value.encode()))
-            self._server = ctypes.c_void_p()
-            self._check(self._lib.hf_server_start(config, ctypes.byref(self._server)))
-        finally:
-            self._lib.hf_config_destroy(config)
+        self._lib.hf_server_accept.argtypes = [ctypes.c_void_p, Conn, ctypes.c_char_p, ctypes.c_uint32]
+        self._lib.hf_server_reject.argtypes = [ctypes.c_void_p, Conn, ctypes.c_uint32, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t]
+        self._lib.hf_server_durable.argtypes = [ctypes.c_void_p, ctypes.c_uint64]
+        self._lib.hf_server_answer.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64]
+        self._lib.hf_server_apply.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]
+        self._config = ctypes.c_void_p(self._lib.hf_config_create(1))
+        self._server = ctypes.c_void_p()
+        self._set(options)
+        self._check(self._lib.hf_config_set_authenticate(self._config, ctypes.c_size_t(0), authenticate))
+        self._check(self._lib.hf_config_set_durable(self._config, durable))
+        self._check(self._lib.hf_server_start(self._config, ctypes.byref(self._server)))
         self._events = (Event * 1024)()
+
+    def _set(self, options):
+        for name, value in options.items():
+            self._check(self._lib.hf_config_set(self._config, name.replace("__", ".").encode(), value.encode()))
 
     def _check(self, result):
         if result < 0:
@@ -65,11 +72,32 @@ class Gateway:
     def send(self, conn, text):
         return self._lib.hf_server_send(self._server, conn, text, len(text)) == SUCCESS
 
+    def accept(self, hello, device=None, detect_within_ms=0):
+        self._check(self._lib.hf_server_accept(self._server, hello.conn, device and device.encode(), detect_within_ms))
+
+    def reject(self, hello, code, text=b""):
+        self._check(self._lib.hf_server_reject(self._server, hello.conn, code, None, text, len(text)))
+
+    def durable(self, count):
+        """Says that the first `count` events of all outlive a crash."""
+        self._check(self._lib.hf_server_durable(self._server, count))
+
+    def answer(self, look_up, seq):
+        self._check(self._lib.hf_server_answer(self._server, look_up.number, seq))
+
+    def apply(self, **options):
+        """Changes options of the running server, and returns a line for each change."""
+        self._set(options)
+        report = ctypes.create_string_buffer(65_536)
+        self._check(self._lib.hf_server_apply(self._server, self._config, report, len(report)))
+        return report.value.decode().splitlines()
+
     def drain(self):
         self._check(self._lib.hf_server_drain(self._server))
 
     def close(self):
         self._lib.hf_server_destroy(self._server)
+        self._lib.hf_config_destroy(self._config)
 
 
 def main():
@@ -91,4 +119,5 @@ def main():
     gateway.close()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -54,10 +54,19 @@ typedef struct hf_text {
 } hf_text;
 
 /// Kinds of hf_event.
-enum { HF_CONNECTED = 1, HF_IDENTIFIED = 2, HF_ITEM = 3, HF_BAD_ITEM = 4, HF_CLOSED = 5 };
+enum {
+    HF_CONNECTED = 1,
+    HF_IDENTIFIED = 2,
+    HF_ITEM = 3,
+    HF_BAD_ITEM = 4,
+    HF_CLOSED = 5,
+    HF_HELLO = 6,    ///< with hf_config_set_authenticate(): `id` and `session` as claimed, and the token in `body`
+    HF_REFUSED = 7,  ///< with hf_config_set_durable(): a numbered item was bad, and its number `seq` is used up
+    HF_LOOK_UP = 8   ///< likewise: the device `id`, `session` is back; `number` is that of the question
+};
 
-/// An event of a connection: connected, then items, then exactly one closed. Fields of other kinds are zero. The texts
-/// are valid until the next hf_server_wait_events() of the server.
+/// An event of a connection: a hello if asked for, connected, then items, then exactly one closed. Fields of other
+/// kinds are zero. The texts are valid until the next hf_server_wait_events() of the server.
 typedef struct hf_event {
     uint32_t kind;
     uint32_t authenticated;  ///< 1: a certificate or a token has proved `id`
@@ -113,6 +122,11 @@ HF_API hf_config* hf_config_create(uint32_t abi_version);
 HF_API int32_t hf_config_set(hf_config* config, const char* option, const char* value);
 /// Sets the memory of events that wait, 16 MiB by default. If it is full, the server pauses reading from devices.
 HF_API int32_t hf_config_set_queue_bytes(hf_config* config, size_t bytes);
+/// Makes the program decide about each device of a listener, from 0: hf_server_accept(), hf_server_reject(). 0 is off.
+HF_API int32_t hf_config_set_authenticate(hf_config* config, size_t listener, int32_t on);
+/// Allows listeners to have `acks`: the program's events outlive its crash, as it says by hf_server_durable(). The
+/// program answers each HF_LOOK_UP by hf_server_answer(). 0 is off.
+HF_API int32_t hf_config_set_durable(hf_config* config, int32_t on);
 /// Frees a config. NULL is allowed.
 HF_API void hf_config_destroy(hf_config* config);
 
@@ -129,6 +143,23 @@ HF_API int32_t hf_server_close(hf_server* server, hf_conn conn, uint32_t code, c
 HF_API int32_t hf_server_probe(hf_server* server, hf_conn conn, uint32_t timeout_ms, hf_probe* answer);
 /// Stores the living connection of a device.
 HF_API int32_t hf_server_find(hf_server* server, const char* id, hf_conn* conn);
+/// Lets a device in, whose HF_HELLO has come, under this id (NULL: as it claims) and with this detect_within (0: its
+/// listener's). Without a decision for 10 s the connection is closed.
+HF_API int32_t hf_server_accept(hf_server* server, hf_conn conn, const char* id, uint32_t detect_within_ms);
+/// Closes a connection, whose HF_HELLO has come, as `unauthenticated`, with a number and a sentence for its closed
+/// event. Sends `size` bytes first. `detail` and `bytes` may be NULL.
+HF_API int32_t hf_server_reject(hf_server* server, hf_conn conn, uint32_t code, const char* detail, const char* bytes,
+                                size_t size);
+/// Reports that the first `count` events that hf_server_wait_events() has returned since the start outlive a crash.
+/// Devices get the acks of their items. `count` grows.
+HF_API int32_t hf_server_durable(hf_server* server, uint64_t count);
+/// Answers the HF_LOOK_UP of this `number` with the last `seq` of the session that is durable, or 0 for none. All
+/// events that came before the HF_LOOK_UP must be durable by then.
+HF_API int32_t hf_server_answer(hf_server* server, uint64_t number, uint64_t seq);
+/// Applies a changed config to the running server: adds, removes and changes listeners by name. Returns the number of
+/// changes that need a restart. Stores a line for each change with a final NUL, as far as `size` allows; `report` may
+/// be NULL. On an error nothing has changed.
+HF_API int32_t hf_server_apply(hf_server* server, const hf_config* config, char* report, size_t size);
 /// Stores the figures.
 HF_API int32_t hf_server_stats(hf_server* server, hf_stats* stats);
 /// Stores the address of a listener with a final NUL, as far as `size` allows. The kernel's choice replaces port 0.

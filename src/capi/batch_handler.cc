@@ -22,9 +22,9 @@ hf_event BatchHandler::begin(std::uint32_t kind, const Event& event) {
     return out;
 }
 
-void BatchHandler::on_connected(const ConnectedEvent& event) { batch_.add(begin(HF_CONNECTED, event)); }
+void BatchHandler::on_connected(const ConnectedEvent& event) { add_counted(begin(HF_CONNECTED, event)); }
 
-void BatchHandler::on_identified(const IdentifiedEvent& event) { batch_.add(begin(HF_IDENTIFIED, event)); }
+void BatchHandler::on_identified(const IdentifiedEvent& event) { add_counted(begin(HF_IDENTIFIED, event)); }
 
 void BatchHandler::on_item(const ItemEvent& event) {
     hf_event out = begin(HF_ITEM, event);
@@ -32,7 +32,25 @@ void BatchHandler::on_item(const ItemEvent& event) {
     out.body = batch_.keep(event.item);
     out.number = event.n;
     out.seq = event.seq;
+    add_counted(out);
+}
+
+void BatchHandler::on_hello(const HelloEvent& event, const HelloDecision& decision) {
+    hf_event out = begin(HF_HELLO, event);
+    out.body = batch_.keep(event.token);
     batch_.add(out);
+    questions_.add(event.conn, decision);
+}
+
+void BatchHandler::on_refused(const RefusedItem& item) {
+    hf_event out{};
+    out.kind = HF_REFUSED;
+    out.authenticated = item.device.authenticated ? 1 : 0;
+    out.conn = {.number = item.conn.number, .run = item.conn.run, .reserved = 0};
+    out.id = batch_.keep(item.device.id);
+    out.session = batch_.keep(item.device.session);
+    out.seq = item.seq;
+    add_counted(out);
 }
 
 void BatchHandler::on_bad_item(const BadItemEvent& event) {
@@ -51,11 +69,14 @@ void BatchHandler::on_closed(const ClosedEvent& event) {
     out.number = event.items;
     out.error = event.error;
     out.code = event.code;
-    batch_.add(out);
+    add_counted(out);
+    static_cast<void>(questions_.take_hello(event.conn));
 }
 
 void BatchHandler::on_turn_end() {
-    if (!batch_.empty()) queue_.push(std::exchange(batch_, EventBatch()));
+    if (batch_.empty()) return;
+    batch_.ends_at(durable_, calls_);
+    queue_.push(std::exchange(batch_, EventBatch()));
 }
 
 }  // namespace holdfast

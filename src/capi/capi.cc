@@ -6,11 +6,14 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 
 #include <holdfast/c.h>
+#include <holdfast/hello.h>
+#include <holdfast/liveness.h>
 #include <holdfast/server.h>
 
 #include "base/fork_guard.h"
@@ -25,6 +28,7 @@ using namespace holdfast;
 struct hf_config {
     DaemonConfig all;
     std::size_t queue_bytes = std::size_t{16} << 20;
+    bool is_durable = false;
 };
 
 /// A server with the queue of its events, which outlives it, and the thread that waits for the end of a drain.
@@ -36,6 +40,7 @@ struct hf_server {
 
     const unsigned generation = fork_generation();
     EventQueue queue;
+    OpenQuestions questions;
     std::unique_ptr<Server> server;
     std::mutex draining;  // guards `drain`, which one thread starts and another joins
     std::thread drain;
@@ -141,8 +146,9 @@ std::int32_t set_option(hf_config& config, std::string_view name, std::string_vi
 
 std::int32_t start_server(const hf_config& config, hf_server*& out) {
     auto made = std::make_unique<hf_server>(config.queue_bytes);
-    auto started = Server::start(config.all.server,
-                                 [&queue = made->queue](unsigned) { return std::make_unique<BatchHandler>(queue); });
+    auto started = Server::start(config.all.server, [&made, &config](unsigned) {
+        return std::make_unique<BatchHandler>(made->queue, made->questions, config.is_durable);
+    });
     if (!started) return fail(started.error());
     made->server = std::move(started).value();
     out = made.release();
@@ -151,6 +157,27 @@ std::int32_t start_server(const hf_config& config, hf_server*& out) {
 
 std::int32_t no_connection() noexcept {
     return fail(HF_ERR_NO_CONNECTION, "the connection does not exist; it may have ended");
+}
+
+std::int32_t no_hello() noexcept {
+    return fail(HF_ERR_NO_CONNECTION, "no hello of the connection waits; it was decided, or the connection has ended");
+}
+
+/// Returns the mistake in an acceptance, so that the decision stays open for a second call.
+std::optional<std::string> why_not_accepted(const char* id, const DeviceTerms& terms) {
+    if (id != nullptr && *id != '\0' && !is_device_word(id, max_device_id)) {
+        return "the id " + in_quotes(id) + " is invalid; give 1 to 128 bytes of UTF-8 without control characters";
+    }
+    if (!terms.detect_within) return std::nullopt;
+    const auto plan = plan_liveness(*terms.detect_within);
+    return plan ? std::nullopt : std::optional(plan.error().message);
+}
+
+void store_report(const ApplyReport& report, char* text, std::size_t size) {
+    std::string lines;
+    for (const std::string& line : report.applied) lines += "applied: " + line + "\n";
+    for (const std::string& line : report.needs_restart) lines += "needs a restart: " + line + "\n";
+    text[lines.copy(text, size - 1)] = '\0';
 }
 
 void store_stats(const hf_server& server, hf_stats& stats) {
@@ -202,6 +229,22 @@ std::int32_t hf_config_set_queue_bytes(hf_config* config, std::size_t bytes) {
     if (config == nullptr) return missing("the config");
     if (bytes == 0) return fail(HF_ERR_INVALID_ARGUMENT, "the queue has no room; give at least 1 byte");
     config->queue_bytes = bytes;
+    return HF_SUCCESS;
+}
+
+std::int32_t hf_config_set_authenticate(hf_config* config, std::size_t listener, std::int32_t on) {
+    if (config == nullptr) return missing("the config");
+    auto& listeners = config->all.server.listeners;
+    if (listener >= listeners.size()) {
+        return fail(HF_ERR_INVALID_ARGUMENT, "the config has fewer listeners; set an option of this one first");
+    }
+    listeners[listener].authenticate_by_program = on != 0;
+    return HF_SUCCESS;
+}
+
+std::int32_t hf_config_set_durable(hf_config* config, std::int32_t on) {
+    if (config == nullptr) return missing("the config");
+    config->is_durable = on != 0;
     return HF_SUCCESS;
 }
 
@@ -271,6 +314,67 @@ std::int32_t hf_server_find(hf_server* server, const char* id, hf_conn* conn) {
         if (!found) return fail(HF_ERR_NO_CONNECTION, "the device has no connection; it may connect later");
         *conn = {.number = found->number, .run = found->run, .reserved = 0};
         return static_cast<std::int32_t>(HF_SUCCESS);
+    });
+}
+
+std::int32_t hf_server_accept(hf_server* server, hf_conn conn, const char* id, std::uint32_t detect_within_ms) {
+    if (server == nullptr) return missing("the server");
+    return guarded([&] {
+        DeviceTerms terms;
+        if (detect_within_ms != 0) terms.detect_within = std::chrono::milliseconds(detect_within_ms);
+        if (const auto error = why_not_accepted(id, terms)) return fail(HF_ERR_INVALID_ARGUMENT, *error);
+        const auto decision = server->questions.take_hello(id_of(conn));
+        if (!decision) return no_hello();
+        decision->accept(id != nullptr ? id : "", terms);
+        return static_cast<std::int32_t>(HF_SUCCESS);
+    });
+}
+
+std::int32_t hf_server_reject(hf_server* server, hf_conn conn, std::uint32_t code, const char* detail,
+                              const char* bytes, std::size_t size) {
+    if (server == nullptr) return missing("the server");
+    if (bytes == nullptr && size > 0) return missing("the bytes");
+    return guarded([&] {
+        const auto decision = server->questions.take_hello(id_of(conn));
+        if (!decision) return no_hello();
+        decision->reject({.reason = CloseReason::unauthenticated,
+                          .code = code,
+                          .detail = detail != nullptr ? detail : "",
+                          .flush = size > 0},
+                         size > 0 ? std::string_view(bytes, size) : std::string_view());
+        return static_cast<std::int32_t>(HF_SUCCESS);
+    });
+}
+
+std::int32_t hf_server_durable(hf_server* server, std::uint64_t count) {
+    if (server == nullptr) return missing("the server");
+    return guarded([&] {
+        if (server->queue.note_durable(count)) return static_cast<std::int32_t>(HF_SUCCESS);
+        return fail(HF_ERR_INVALID_ARGUMENT,
+                    "fewer events were fetched; give the number of events that hf_server_wait_events() has returned");
+    });
+}
+
+std::int32_t hf_server_answer(hf_server* server, std::uint64_t number, std::uint64_t seq) {
+    if (server == nullptr) return missing("the server");
+    return guarded([&] {
+        const auto answer = server->questions.take_look_up(number);
+        if (!answer) {
+            return fail(HF_ERR_INVALID_ARGUMENT, "no HF_LOOK_UP of this number is open; answer each once");
+        }
+        answer(seq);
+        return static_cast<std::int32_t>(HF_SUCCESS);
+    });
+}
+
+std::int32_t hf_server_apply(hf_server* server, const hf_config* config, char* report, std::size_t size) {
+    if (server == nullptr || config == nullptr) return missing("the server or the config");
+    if (report == nullptr && size > 0) return missing("the report");
+    return guarded([&] {
+        const auto applied = server->server->apply(config->all.server);
+        if (!applied) return fail(applied.error());
+        if (size > 0) store_report(applied.value(), report, size);
+        return static_cast<std::int32_t>(applied.value().needs_restart.size());
     });
 }
 

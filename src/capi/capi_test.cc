@@ -13,7 +13,9 @@
 
 #include <holdfast/c.h>
 
+#include "capi/durable_events.h"
 #include "capi/event_queue.h"
+#include "capi/open_questions.h"
 #include "testing/raw_client.h"
 
 namespace holdfast {
@@ -160,6 +162,121 @@ TEST_F(CapiTest, AMessageThatItsLengthFieldCannotStateIsAnError) {
     EXPECT_THAT(hf_last_error(), HasSubstr("; shorten it"));
     ASSERT_EQ(hf_server_send(server_, conn, "{}", 2), HF_SUCCESS);
     EXPECT_EQ(device.read_until("}"), "\x02{}");
+}
+
+TEST_F(CapiTest, TheProgramDecidesWhoComesIn) {
+    ASSERT_EQ(hf_config_set_authenticate(config_, 0, 1), HF_SUCCESS);
+    ASSERT_EQ(hf_config_set_authenticate(config_, 1, 1), HF_ERR_INVALID_ARGUMENT);
+    start();
+    RawClient device(port());
+    device.send("{\"hello\":{\"id\":\"door-1\",\"token\":\"secret\"}}\n");
+    hf_event event = next(HF_HELLO);
+    EXPECT_EQ(view(event.id), "door-1");
+    EXPECT_EQ(view(event.body), "secret");
+    EXPECT_EQ(event.authenticated, 0U);
+    EXPECT_EQ(hf_server_accept(server_, event.conn, "two\nlines", 0), HF_ERR_INVALID_ARGUMENT);
+    EXPECT_EQ(hf_server_accept(server_, event.conn, nullptr, 1), HF_ERR_INVALID_ARGUMENT);
+    EXPECT_EQ(hf_server_accept(server_, event.conn, "north/door-1", 10'000), HF_SUCCESS);
+    EXPECT_EQ(hf_server_accept(server_, event.conn, nullptr, 0), HF_ERR_NO_CONNECTION);
+    event = next(HF_CONNECTED);
+    EXPECT_EQ(view(event.id), "north/door-1");
+    EXPECT_EQ(event.authenticated, 1U);
+}
+
+TEST_F(CapiTest, ARejectionHasTheProgramsWords) {
+    ASSERT_EQ(hf_config_set_authenticate(config_, 0, 1), HF_SUCCESS);
+    start();
+    RawClient device(port());
+    device.send("{\"hello\":{\"id\":\"door-1\",\"token\":\"secret\"}}\n");
+    const hf_conn conn = next(HF_HELLO).conn;
+    const std::string words = "{\"error\":\"contract\"}\n";
+    EXPECT_EQ(hf_server_reject(server_, conn, 403, "unpaid", words.data(), words.size()), HF_SUCCESS);
+    EXPECT_EQ(device.read_until("\n"), words);
+    ::shutdown(device.socket(), SHUT_WR);
+    next(HF_CONNECTED);
+    const hf_event event = next(HF_CLOSED);
+    EXPECT_EQ(view(event.reason), "unauthenticated");
+    EXPECT_EQ(event.code, 403U);
+    EXPECT_EQ(view(event.detail), "unpaid");
+    EXPECT_EQ(hf_server_reject(server_, conn, 0, nullptr, nullptr, 0), HF_ERR_NO_CONNECTION);
+}
+
+TEST_F(CapiTest, AcksFollowWhatTheProgramHasMadeDurable) {
+    ASSERT_EQ(hf_config_set(config_, "listener.acks", "true"), HF_SUCCESS);
+    EXPECT_EQ(hf_server_start(config_, &server_), HF_ERR_INVALID_CONFIG);
+    ASSERT_EQ(hf_config_set_durable(config_, 1), HF_SUCCESS);
+    start();
+    RawClient device(port());
+    device.send("{\"hello\":{\"id\":\"d-1\",\"session\":\"s-1\"}}\n");
+    EXPECT_EQ(view(next(HF_CONNECTED).id), "d-1");
+    const hf_event question = next(HF_LOOK_UP);
+    EXPECT_EQ(view(question.id), "d-1");
+    EXPECT_EQ(view(question.session), "s-1");
+    ASSERT_EQ(hf_server_answer(server_, question.number, 7), HF_SUCCESS);
+    EXPECT_EQ(hf_server_answer(server_, question.number, 7), HF_ERR_INVALID_ARGUMENT);
+    EXPECT_EQ(device.read_until("\n"), "{\"resume\":7}\n");
+    device.send("{\"ip\":\"a\",\"seq\":8}\n{\"ip\":\"b\",\"seq\":9}\n{\"seq\":10}\n");
+    EXPECT_EQ(next(HF_ITEM).seq, 8U);
+    EXPECT_EQ(next(HF_ITEM).seq, 9U);
+    EXPECT_EQ(next(HF_REFUSED).seq, 10U);
+    EXPECT_EQ(view(next(HF_BAD_ITEM).reason), "no_key");
+    EXPECT_EQ(device.read_until("\n"), "{\"nack\":10,\"reason\":\"no_key\"}\n");
+    EXPECT_EQ(hf_server_durable(server_, 7), HF_ERR_INVALID_ARGUMENT);
+    EXPECT_EQ(hf_server_durable(server_, 6), HF_SUCCESS);
+    EXPECT_EQ(device.read_until("\n"), "{\"ack\":10}\n");
+}
+
+TEST_F(CapiTest, AChangedConfigIsApplied) {
+    start();
+    ASSERT_EQ(hf_config_set(config_, "listener.1.address", "127.0.0.1:0"), HF_SUCCESS);
+    ASSERT_EQ(hf_config_set(config_, "listener.1.name", "meters"), HF_SUCCESS);
+    ASSERT_EQ(hf_config_set(config_, "listener.max_bad_items", "7"), HF_SUCCESS);
+    ASSERT_EQ(hf_config_set(config_, "reactors", "3"), HF_SUCCESS);
+    char report[1'000] = "";
+    EXPECT_EQ(hf_server_apply(server_, config_, report, sizeof report), 1);
+    EXPECT_THAT(report, HasSubstr("needs a restart: reactors"));
+    EXPECT_THAT(report, HasSubstr("applied: max_bad_items"));
+    char text[64] = "";
+    EXPECT_EQ(hf_server_address(server_, 1, text, sizeof text), HF_SUCCESS);
+    char cut[5] = "";
+    EXPECT_EQ(hf_server_apply(server_, config_, cut, sizeof cut), 1);
+    EXPECT_STREQ(cut, "need");
+    ASSERT_EQ(hf_config_set(config_, "listener.detect_within", "1ms"), HF_SUCCESS);
+    EXPECT_EQ(hf_server_apply(server_, config_, nullptr, 0), HF_ERR_INVALID_CONFIG);
+    EXPECT_EQ(hf_server_apply(server_, nullptr, nullptr, 0), HF_ERR_INVALID_ARGUMENT);
+}
+
+TEST(OpenQuestionsTest, EachIsAnsweredOnce) {
+    OpenQuestions questions;
+    const std::uint64_t number = questions.add([](std::uint64_t) {});
+    EXPECT_FALSE(questions.take_look_up(number + 1));
+    EXPECT_TRUE(questions.take_look_up(number));
+    EXPECT_FALSE(questions.take_look_up(number));
+    EXPECT_FALSE(questions.take_hello({}));
+}
+
+TEST(EventQueueTest, ABatchIsDurableOnceItIsFetchedAndReported) {
+    EventQueue queue(1'000);
+    OpenQuestions questions;
+    const auto handler = std::make_shared<DurableEvents>(queue, questions);
+    std::vector<std::uint64_t> told;
+    handler->on_durable_change([&](std::uint64_t calls) { told.push_back(calls); });
+    for (const std::uint64_t calls : {2, 3}) {
+        EventBatch batch = batch_of({"a", "b"});
+        batch.ends_at(handler, calls);
+        queue.push(std::move(batch));
+    }
+    EXPECT_FALSE(queue.note_durable(1));
+    hf_event events[3] = {};
+    ASSERT_EQ(queue.fetch(events, 3, {}), 3);
+    EXPECT_TRUE(queue.note_durable(1));
+    EXPECT_THAT(told, testing::IsEmpty()) << "half a batch";
+    EXPECT_TRUE(queue.note_durable(3));
+    EXPECT_THAT(told, testing::ElementsAre(2));
+    ASSERT_EQ(queue.fetch(events, 3, {}), 1);
+    EXPECT_TRUE(queue.note_durable(4));
+    EXPECT_TRUE(queue.note_durable(4));
+    EXPECT_THAT(told, testing::ElementsAre(2, 3));
 }
 
 TEST_F(CapiTest, ADrainEndsTheEvents) {

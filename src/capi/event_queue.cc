@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "capi/durable_events.h"
+
 namespace holdfast {
 
 hf_text EventBatch::keep(std::string_view text) {
@@ -69,11 +71,25 @@ std::int32_t EventQueue::fetch(hf_event* events, std::size_t max, std::chrono::m
         if (some < left) break;
         waiting_.bytes -= first.bytes();
         taken_ = 0;
+        if (first.handler()) not_durable_.push_back({fetched_ + count, first.handler(), first.calls()});
         lent_.push_back(std::move(first));
         batches_.pop_front();
     }
     waiting_.events -= count;
+    fetched_ += count;
     return static_cast<std::int32_t>(count);
+}
+
+bool EventQueue::note_durable(std::uint64_t count) {
+    std::deque<Fetched> durable;
+    {
+        const std::lock_guard lock(mutex_);
+        if (count > fetched_) return false;
+        for (; !not_durable_.empty() && not_durable_.front().end <= count; not_durable_.pop_front())
+            durable.push_back(std::move(not_durable_.front()));
+    }
+    for (const Fetched& batch : durable) batch.handler->tell(batch.calls);
+    return true;
 }
 
 }  // namespace holdfast
