@@ -60,8 +60,8 @@ public:
     /// at the timeout (negative: none), or HF_ENDED. One thread at a time.
     [[nodiscard]] std::int32_t fetch(hf_event* events, std::size_t max, std::chrono::milliseconds timeout);
 
-    /// Tells the handlers that the first `count` fetched events are durable. A handler learns of whole batches. Returns
-    /// false if fewer were fetched.
+    /// Notifies the handlers that the first `count` fetched events are durable. A handler learns of whole batches.
+    /// Returns false if fewer were fetched.
     [[nodiscard]] bool note_durable(std::uint64_t count);
 
     struct Waiting {

@@ -133,8 +133,9 @@ Demand demand_of(const DaemonConfig& config, const std::string& source, const Ho
         config.server.reactors != 0 ? config.server.reactors : std::max(1U, std::thread::hardware_concurrency());
     if (config.admin.has_address()) demand.admin = parse_endpoint(config.admin.address).value();  // already checked
     for (const ListenerConfig& listener : config.server.listeners) {
+        const auto address = parse_endpoint(listener.address);  // none: the socket is inherited, and may be any
         demand.listeners.push_back({.name = listener.name,
-                                    .address = parse_endpoint(listener.address).value(),
+                                    .address = address ? address.value() : Endpoint(),
                                     .plan = plan_liveness(listener.detect_within).value(),
                                     .backlog = static_cast<std::uint64_t>(listener.backlog),
                                     .plan_refused = {}});

@@ -29,6 +29,7 @@
 #include "daemon/event_tap.h"
 #include "daemon/exit.h"
 #include "daemon/fleet_part.h"
+#include "daemon/inherited_sockets.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/population_watch.h"
@@ -83,7 +84,7 @@ private:
     void log_warnings();
     void report_addresses();
     void start_supervision();
-    [[nodiscard]] std::string status_line() const;
+    [[nodiscard]] std::string status_line() const { return status_text(server_->status()); }
     [[nodiscard]] std::string hanging() const;
     static void guarded(const std::function<void()>& work) noexcept;
     void watch_over();
@@ -104,7 +105,8 @@ private:
     const DaemonConfig& config_;                // at the start; reloader_ has the current configuration
     const std::vector<std::string>& warnings_;  // warnings of config_
     const ConfigSource& options_;
-    Signals signals_;  // before any thread
+    const InheritedSockets inherited_ = InheritedSockets::of_process();  // before a part opens a descriptor
+    Signals signals_;                                                    // before any thread
     Log log_;
     std::atomic<bool> sink_lost_{false};
     bool ended_early_ = false;                              // by a signal, before server_ exists
@@ -153,7 +155,9 @@ ServerConfig Daemon::server_config(const DaemonConfig& from) {
 }
 
 std::optional<Error> Daemon::start_server() {
-    auto server = Server::start(server_config(config_), [this](unsigned) { return make_handler(); });
+    ServerConfig config = server_config(config_);
+    if (auto error = inherited_.resolve(config)) return error;
+    auto server = Server::start(std::move(config), [this](unsigned) { return make_handler(); });
     if (!server) return in_command_words(server.error());
     server_ = std::move(server).value();
     server_short_of_memory_ = server_.get();
@@ -259,7 +263,9 @@ void Daemon::start_reloader() {
     Reloader::Parts parts;
     parts.server = [this](const DaemonConfig& config) {
         if (holds_secrets(config)) keep_memory_secret();
-        auto applied = server_->apply(server_config(config));
+        ServerConfig wanted = server_config(config);
+        if (auto error = inherited_.resolve(wanted)) return Result<ApplyReport>(*error);
+        auto applied = server_->apply(std::move(wanted));
         return applied ? applied : in_command_words(applied.error());
     };
     parts.sink = [this](const SinkConfig& sink) { return sink_.prepare_change(sink); };
@@ -287,17 +293,6 @@ void Daemon::report_addresses() {
                                 {"address", to_string(listener.bound)},
                                 {"detect_within", format_duration(listener.plan.detect_within)}});
     }
-}
-
-/// Returns "12,345 connections on 2 listeners".
-std::string Daemon::status_line() const {
-    const ServerStatus status = server_->status();
-    std::uint64_t connections = 0;
-    for (const ListenerStatus& listener : status.listeners) connections += listener.connections;
-    const std::size_t listeners = status.listeners.size();
-    return std::string(status.draining ? "stopping: " : "") + human_count(connections) +
-           (connections == 1 ? " connection on " : " connections on ") + human_count(listeners) +
-           (listeners == 1 ? " listener" : " listeners") + (status.reading_paused ? "; the sink is full" : "");
 }
 
 /// Describes a reactor that does not turn. A process that was stopped gets time for its first turn.

@@ -26,6 +26,15 @@ Supervision::Supervision(const Notifier& notifier, Log& log, Options options, co
       limit_(options_.watchdog ? std::min<milliseconds>(half(*options_.watchdog), long_silence) : long_silence),
       reported_(clock.steady()) {}
 
+std::string status_text(const ServerStatus& status) {
+    std::uint64_t connections = 0;
+    for (const ListenerStatus& listener : status.listeners) connections += listener.connections;
+    const std::size_t listeners = status.listeners.size();
+    return std::string(status.draining ? "stopping: " : "") + human_count(connections) +
+           (connections == 1 ? " connection on " : " connections on ") + human_count(listeners) +
+           (listeners == 1 ? " listener" : " listeners") + (status.reading_paused ? "; the sink is full" : "");
+}
+
 milliseconds Supervision::timeout() const {
     constexpr milliseconds usual{1'000};
     // A ping is due after half the timeout, and must not be late by a whole wait.

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include <holdfast/status.h>
+
 #include "base/attended_time.h"
 #include "base/clock.h"
 #include "daemon/log.h"
@@ -49,5 +51,8 @@ private:
     SteadyTime reported_;
     std::string last_status_;
 };
+
+/// Returns "12,345 connections on 2 listeners". Pure.
+[[nodiscard]] std::string status_text(const ServerStatus& status);
 
 }  // namespace holdfast

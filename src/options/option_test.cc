@@ -252,6 +252,24 @@ TEST(Reload, AListenerIsPlainOrHasTlsForItsLife) {
     EXPECT_EQ(report.applied.size(), 1U);
 }
 
+TEST(Reload, AListenerKeepsItsInheritedSocket) {
+    ListenerConfig bound;
+    ListenerConfig moved;
+    moved.address = "127.0.0.1:7001";
+    ListenerConfig inherited;
+    inherited.address = "fd:3";
+    ListenerConfig other;
+    other.address = "fd:4";
+    ApplyReport report;
+    EXPECT_EQ(reconfigured(bound, inherited, report).address, bound.address);
+    EXPECT_EQ(reconfigured(inherited, bound, report).address, "fd:3");
+    EXPECT_EQ(reconfigured(inherited, other, report).address, "fd:3");
+    EXPECT_EQ(report.applied.size(), 0U);
+    EXPECT_EQ(report.needs_restart.size(), 3U);
+    EXPECT_EQ(reconfigured(bound, moved, report).address, moved.address);
+    EXPECT_EQ(report.applied.size(), 1U);
+}
+
 TEST(Reload, ASpoolStaysInItsDirectoryAndAFileMoves) {
     for (const SinkType type : {SinkType::file, SinkType::spool}) {
         Gateway gateway;

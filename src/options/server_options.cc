@@ -19,7 +19,6 @@ constexpr std::int64_t max_adjustment = 65'536;
 constexpr std::int64_t tib = mib << 20;
 constexpr Range connections{0, 100'000'000};
 constexpr std::string_view now_and_living = "at once, for living connections too";
-constexpr std::string_view new_connections = "at once, for new connections; living ones stay";
 constexpr std::string_view pem = "path of a PEM file";
 constexpr std::string_view files_again =
     "at once, for new handshakes; living connections stay. The file is read at each reload. Where the listener gains "
@@ -33,6 +32,11 @@ constexpr std::string_view rules_again =
 /// Returns true if TLS is switched on or off, which a living listener does not support.
 bool tls_switches(Object running, Object wanted) {
     return running.as<L>().tls.enabled() != wanted.as<L>().tls.enabled();
+}
+/// Returns true if a listener changes between an inherited socket and another one.
+bool socket_switches(Object running, Object wanted) {
+    const auto is_inherited = [](Object listener) { return listener.as<L>().address.starts_with("fd:"); };
+    return is_inherited(running) || is_inherited(wanted);
 }
 bool proxy_protocol_switches(Object running, Object wanted) {
     return running.as<L>().proxy_protocol != wanted.as<L>().proxy_protocol;
@@ -53,10 +57,13 @@ constexpr auto server_rows = std::to_array<Option>({
     {.section = Section::listener, .key = "name", .place = at<&L::name>, .form = "1 to 64 of A-Z a-z 0-9 _ . -, unique",
      .effect = "a listener with a new name is added, and the one with the old name is removed: its connections are drained",
      .help = "name of the listener in events and metrics", .example = "meters"},
-    {.section = Section::listener, .key = "address", .place = at<&L::address>, .form = "ADDRESS:PORT", .flag = "--listen",
-     .effect = new_connections,
+    {.section = Section::listener, .key = "address", .place = at<&L::address>, .form = "ADDRESS:PORT, fd:NUMBER or fd:NAME",
+     .flag = "--listen", .waits = socket_switches,
+     .effect = "at once, for new connections, and living ones stay; with `fd:` it needs a restart",
      .help = "address and port for devices; \"[::]:7000\": IPv4 and IPv6 of every interface",
-     .more = "Port 0 lets the kernel choose.", .example = "[::]:7000"},
+     .more = "Port 0 lets the kernel choose. `fd:3` is a listening TCP socket that the gateway inherits as that descriptor, and `fd:NAME` "
+             "one that systemd passes with that `FileDescriptorName=` ([socket activation](../tasks/inherit-sockets.md)).",
+     .example = "[::]:7000"},
     {.section = Section::listener, .key = "framing", .place = at<&L::framing>, .flag = "--framing", .reload = OnReload::restart,
      .help = "framing of items: one per line, one after another, or with a length in front",
      .more = "`length` is 4 bytes, big-endian, before each item. `length-field` is a header of a binary protocol, as the "

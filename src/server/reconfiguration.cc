@@ -265,7 +265,7 @@ std::optional<Error> Reconfiguration::prepare_changed(const RunningListener& bef
         return std::nullopt;
     }
     std::vector<UniqueFd> sockets(to_reactors_.size());
-    if (before.config.address != config.address && !next.config.descriptor) {
+    if (before.config.address != next.config.address && !next.config.descriptor) {
         next.before.push_back(before.bound);
         if (auto error = bind(next.config, next, sockets)) return error;
     } else if (auto error = prepare_plan(before.config, config, next)) {
@@ -289,7 +289,9 @@ std::optional<Error> Reconfiguration::prepare_plan(const ListenerConfig& before,
 
 /// Reports another descriptor, which a running listener does not take.
 void Reconfiguration::report_descriptor(const ListenerConfig& before, const ListenerConfig& config) {
-    if (before.descriptor == config.descriptor) return;
+    const bool is_reported = before.address != config.address && (before.address.starts_with(inherited_prefix) ||
+                                                                  config.address.starts_with(inherited_prefix));
+    if (before.descriptor == config.descriptor || is_reported) return;
     report_.needs_restart.push_back("descriptor of listener " + in_quotes(config.name) +
                                     ": differs; restart, or remove the listener and add it again");
 }

@@ -49,9 +49,7 @@ public:
 
     void run() {
         check_name();
-        if (const auto endpoint = parse_endpoint(listener_.address); !listener_.descriptor && !endpoint) {
-            report("address", endpoint.error().message);
-        }
+        if (!listener_.descriptor) report("address", why_no_address());
         if (const auto plan = plan_liveness(listener_.detect_within); !plan) {
             add("detect_within", in_listener() + plan.error().message);
         }
@@ -70,6 +68,24 @@ private:
         if (is_name(listener_.name)) return;
         add("name", "listener name " + in_quotes(listener_.name) +
                         " is invalid; write 1 to 64 characters of A-Z a-z 0-9 _ . -");
+    }
+
+    /// Returns why the address is none, or nullopt. "fd:NAME" has a name as systemd allows it (systemd.socket(5)).
+    [[nodiscard]] std::optional<std::string> why_no_address() const {
+        const std::string_view address = listener_.address;
+        if (words_ == Words::program || !address.starts_with(inherited_prefix)) {
+            const auto endpoint = parse_endpoint(address);
+            return endpoint ? std::nullopt : std::optional(endpoint.error().message);
+        }
+        constexpr std::size_t longest = 255;
+        const std::string_view name = address.substr(inherited_prefix.size());
+        const bool is_number = name.find_first_not_of("0123456789") == std::string_view::npos;
+        const bool is_standard = is_number && name.size() == 1 && name < "3";
+        const auto is_allowed = [](char c) { return c > ' ' && c < 127 && c != ':'; };
+        if (!name.empty() && name.size() <= (is_number ? 9 : longest) && !is_standard &&
+            std::all_of(name.begin(), name.end(), is_allowed))
+            return std::nullopt;
+        return in_quotes(address) + " is no inherited socket; write fd:3 or a larger number, or fd:NAME";
     }
 
     void check_delimiter() {
@@ -191,6 +207,11 @@ void check_pair(const ServerConfig& config, std::size_t first, std::size_t secon
                        "listeners " + in_quotes(a.name) + " and " + in_quotes(b.name) +
                            " have the same descriptor; give each its own"});
         return;
+    }
+    if (a.address == b.address && a.address.starts_with(inherited_prefix)) {
+        out.push_back({second, "listener", "address",
+                       "listeners " + in_quotes(a.name) + " and " + in_quotes(b.name) + " both have " + a.address +
+                           "; give each its own socket"});
     }
     const auto at = parse_endpoint(a.address);
     const auto bt = parse_endpoint(b.address);

@@ -22,6 +22,10 @@ struct Violation {
     std::string message;  ///< subject, error and remedy
 };
 
+/// Begins the address of a listener whose socket the process inherits: "fd:3", "fd:NAME". In files only; a program sets
+/// ListenerConfig::descriptor.
+inline constexpr std::string_view inherited_prefix = "fd:";
+
 /// Names that a message gives to an option: "max_bytes in [item]" of the file, or "item.max_bytes" of ServerConfig.
 enum class Words : std::uint8_t { file, program };
 

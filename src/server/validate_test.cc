@@ -127,6 +127,21 @@ TEST(Validate, RefusesAnAddressThatIsNotOne) {
     EXPECT_EQ(found[0].message, "listener \"b\": address: " + parse_endpoint("localhost:7000").error().message);
 }
 
+TEST(Validate, AFileMayNameInheritedSockets) {
+    const ServerConfig named = with_listeners({{"a", "fd:3"}, {"b", "fd:meters"}, {"c", "fd:123456789"}});
+    EXPECT_THAT(messages(named), ElementsAre());
+    EXPECT_EQ(validate(named).size(), 3U) << "a program sets the descriptor";
+    const std::string too_long = "fd:" + std::string(256, 'x');
+    for (const std::string& bad : {std::string("fd:"), std::string("fd:2"), std::string("fd:1234567890"),
+                                   std::string("fd:a:b"), std::string("fd:a b"), too_long}) {
+        EXPECT_THAT(messages(with_listeners({{"a", bad}})),
+                    ElementsAre(testing::EndsWith("is no inherited socket; write fd:3 or a larger number, or fd:NAME")))
+            << bad;
+    }
+    EXPECT_THAT(messages(with_listeners({{"a", "fd:3"}, {"b", "fd:3"}})),
+                ElementsAre("listeners \"a\" and \"b\" both have fd:3; give each its own socket"));
+}
+
 TEST(Validate, RefusesListenersThatAreInEachOthersWay) {
     EXPECT_THAT(messages(with_listeners({{"a", "127.0.0.1:7000"}, {"a", "127.0.0.1:7001"}})),
                 ElementsAre("two listeners are named \"a\"; give each its own name"));
