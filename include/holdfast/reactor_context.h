@@ -93,9 +93,10 @@ public:
     /// Returns the stored word, or nullptr.
     [[nodiscard]] void* data(ConnectionId id) const;
 
-    /// Stops reading from the connection; its peer's window closes. Within its on_item(), no later item follows. No
-    /// deadline ends it, and it costs no memory beyond the receive buffers. If the peer or the gateway ends it, what
-    /// has arrived is delivered first. Returns false if it does not exist.
+    /// Stops reading from the connection; its peer's window closes. Within its on_item(), no later item follows;
+    /// in an array of a counted framing or of a codec, the other elements of the array do. No deadline ends it, and it
+    /// costs no memory beyond the receive buffers. If the peer or the gateway ends it, what has arrived is delivered
+    /// first. Returns false if it does not exist.
     bool hold(ConnectionId id);
     /// Reads from the connection again, at the end of the turn. Returns false if it does not exist.
     bool release(ConnectionId id);

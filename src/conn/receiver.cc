@@ -164,6 +164,7 @@ bool Receiver::take(Connection& connection, std::size_t arrived) {
     if (!keep_unfinished(connection, same_item ? rest.last(arrived) : rest, same_item)) return false;
     if (connection.unfinished) connection.unfinished->scan = taken.scan;
     if (connection.unfinished && !same_item) connection.unfinished->began = began;
+    if (taken.in_array && connection.unfinished) *connection.unfinished->data() = '[';  // the rest is an array, too
     connection.paused = taken.hold;
     memory_.charge(connection, connection.items - items, arrived);
     memory_.check(connection);

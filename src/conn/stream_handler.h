@@ -40,6 +40,7 @@ struct ReadResult {
     std::string_view detail;         ///< static text for its `closed` event
     bool hold = false;               ///< pass the rest, and read more, only after Shard::release
     bool same_item = false;          ///< the rest belongs to the item with which the window began
+    bool in_array = false;           ///< the rest begins with a comma within an array: it is kept with '[' in its place
 };
 
 /// The side that ends a connection or one direction of it.

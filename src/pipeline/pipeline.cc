@@ -6,7 +6,6 @@
 #include <iterator>
 #include <utility>
 
-#include "codec/json_scan.h"
 #include "model/identity.h"
 #include "tcp/peer_state.h"
 
@@ -158,6 +157,15 @@ ReadResult Pipeline::on_bytes(Connection& connection, Token number, std::span<co
     return result;
 }
 
+ReadResult Pipeline::waits_at(std::size_t done, const Arrival& arrival, Next next) {
+    return {.consumed = done,
+            .scan = 0,
+            .end = {},
+            .detail = {},
+            .hold = next == Next::hold,
+            .in_array = arrival.cut_at != nullptr};
+}
+
 ReadResult Pipeline::cut(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
     if (arrival.listener.authenticates() && !arrival.connection.is_identified()) [[unlikely]]
         return on_unauthenticated(arrival, window, scan_note);
@@ -182,8 +190,7 @@ ReadResult Pipeline::cut(Arrival& arrival, std::span<const char> window, std::ui
             return {.consumed = done, .scan = 0, .end = end, .detail = arrival.detail};
         }
         done += frame.next;
-        if (next == Next::hold || next == Next::held)
-            return {.consumed = done, .scan = 0, .end = {}, .detail = {}, .hold = next == Next::hold};
+        if (next == Next::hold || next == Next::held) return waits_at(done, arrival, next);
     }
     return {.consumed = done, .scan = 0, .end = {}, .detail = {}};
 }
@@ -223,6 +230,8 @@ Pipeline::Next Pipeline::take_frame(Arrival& arrival, std::span<const char> wind
     const bool was_closing = arrival.connection.is_closing();
     const Next next = on_frame(arrival, window, frame);
     rest.bytes = 0;
+    if (arrival.cut_at != nullptr) [[unlikely]]
+        frame.next = static_cast<std::size_t>(arrival.cut_at - window.data());
     if (next == Next::end || next == Next::hold) return next;
     if (!was_closing && arrival.connection.is_closing()) [[unlikely]]
         return Next::closed;
@@ -270,21 +279,6 @@ Pipeline::Next Pipeline::on_bad_frame(Arrival& arrival, Frame::Kind kind) {
     arrival.end = CloseReason::item_too_large;
     arrival.detail = "the item exceeds item.max_bytes";
     return Next::end;
-}
-
-/// Takes the elements of an array, each as an item. An array that is not valid as a whole is one bad item.
-Pipeline::Next Pipeline::on_batch(Arrival& arrival, std::string_view array) {
-    const ItemDecoder::Decoded decoded = decoder_.decode(array);
-    arrival.mistake = decoded.mistake;
-    if (decoded.bad != BadItem::not_object) return on_unreadable(arrival, decoded.bad.value_or(BadItem::not_json));
-    arrival.first = false;  // a hello is not an element
-    arrival.in_batch = true;
-    std::string_view rest = array;
-    while (const auto element = next_element(rest)) {
-        if (on_item(arrival, *element) == Next::end) return Next::end;
-    }
-    arrival.in_batch = false;
-    return Next::go_on;
 }
 
 /// Decodes an item. Without a key field, the device's id is the key of all its objects but a hello.

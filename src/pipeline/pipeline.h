@@ -156,13 +156,16 @@ private:
         bool in_batch = false;     ///< the item is an element of an array
         CloseReason end{};         ///< for Next::end
         std::string_view detail = {};
-        std::string_view mistake = {};        ///< what is wrong with a bad item, if that is known; static text
-        std::span<const char> rest = {};      ///< the window from the current frame on
-        std::string_view text = {};           ///< the current frame's item, within `rest`
+        std::string_view mistake = {};    ///< what is wrong with a bad item, if that is known; static text
+        std::span<const char> rest = {};  ///< the window from the current frame on
+        std::string_view text = {};       ///< the current frame's item, within `rest`
+        /// Behind the element of an array at which the program has held or closed the connection, within `rest`.
+        const char* cut_at = nullptr;
         const CodecStream* stream = nullptr;  ///< what the program's codec said of the current frame; null: a framing
     };
     [[nodiscard]] Arrival arrive(Connection& connection, Token number, const TurnTime& time);
     [[nodiscard]] ReadResult cut(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
+    [[nodiscard]] static ReadResult waits_at(std::size_t done, const Arrival& arrival, Next next);
     [[nodiscard]] bool drops_item(const Connection& connection) const;
     [[nodiscard]] Next take_frame(Arrival& arrival, std::span<const char> window, Frame& frame);
     [[nodiscard]] Next on_frame(Arrival& arrival, std::span<const char> window, Frame& frame);
@@ -195,6 +198,7 @@ private:
     void send_safe_answers(std::uint64_t count);
     void release_after_answers(Token number);
     [[nodiscard]] Next on_batch(Arrival& arrival, std::string_view array);
+    [[nodiscard]] static bool is_cut(Arrival& arrival, std::string_view rest, bool was_closing);
     [[nodiscard]] ItemDecoder::Decoded decode(const Arrival& arrival, std::string_view text);
     /// Takes the text of one item and emits its event.
     [[nodiscard]] Next on_item(Arrival& arrival, std::string_view text);
