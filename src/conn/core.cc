@@ -43,8 +43,9 @@ void Core::close(Connection& connection, const CloseInfo& info) {
 
 CloseInfo Core::info_by_kernel(const Connection& connection, int error, IoPhase phase, std::string_view detail) const {
     CloseInfo info{.reason = CloseReason::internal_error, .error = error, .detail = detail, .evidence = {}};
-    if (const auto facts = read_tcp_facts(connection.fd)) info.evidence = facts->evidence;
-    info.reason = classify_close(error, phase, info.evidence, policy_of(connection).plan.user_timeout);
+    const TcpFacts facts = read_tcp_facts(connection.fd).value_or(TcpFacts{});
+    info.evidence = facts.evidence;
+    info.reason = classify_close(error, phase, facts, policy_of(connection).plan.user_timeout);
     return info;
 }
 

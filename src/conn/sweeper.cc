@@ -88,11 +88,19 @@ void Sweeper::sweep() {
     });
 }
 
+/// Returns false if no deadline can have passed, by the contents of the slot. Most connections are thus spared the
+/// look-ups, which only make a time shorter.
+bool Sweeper::may_be_overdue(const Connection& connection, const ListenerPolicy& policy) const {
+    if (connection.unfinished || (policy.authenticates && !connection.is_identified())) return true;
+    if (planted("deadline_from_accept")) return true;
+    return policy.read_idle && core_.time().tick.since(connection.last_item) > *policy.read_idle;
+}
+
 void Sweeper::check(Connection& connection) {
     if (connection.connected_pending && core_.time().tick.since(connection.opened) >= std::chrono::seconds(1)) {
         core_.handler.on_connected_pending(connection, core_.number_of(connection), core_.time());
     }
-    check_deadlines(connection);
+    if (may_be_overdue(connection, core_.policy_of(connection))) check_deadlines(connection);
     if (connection.under_watch && !connection.is_closing()) check_watched(connection);
 }
 
@@ -123,7 +131,7 @@ void Sweeper::check_deadlines(Connection& connection) {
     const auto is_read = [&] {
         return !receiver_.is_paused() && !connection.is_opening() && !connection.is_paused() && !connection.throttled;
     };
-    if (!is_read() || !find_overdue(connection, 1)) return;
+    if (!find_overdue(connection, 1) || !is_read()) return;
     if (connection.peer_ended && core_.half_closed.contains(core_.number_of(connection))) return;  // owes no bytes
     receiver_.read(connection, ReadUntil::end);
     if (connection.is_closing() || !is_read()) return;
@@ -173,10 +181,10 @@ void Sweeper::check_watched(Connection& connection) {
             break;
         case WatchVerdict::silent:
             if (planted("no_silence_limit")) break;
-            end_silent(connection, facts->evidence);
+            end_silent(connection, *facts);
             break;
         case WatchVerdict::stalled_out:
-            end_stalled(connection, facts->evidence, stall_limit(policy, view.longest_step));
+            end_stalled(connection, *facts, stall_limit(policy, view.longest_step));
             break;
     }
 }
@@ -229,24 +237,24 @@ void Sweeper::check_before_next_sweep(const Connection& connection, std::chrono:
 
 /// Closes a connection that made no progress. A peer that answers behind its closed window does not read; a peer that
 /// stopped answering there is gone.
-void Sweeper::end_stalled(Connection& connection, const Evidence& evidence, std::chrono::milliseconds limit) {
+void Sweeper::end_stalled(Connection& connection, const TcpFacts& facts, std::chrono::milliseconds limit) {
     const ListenerPolicy& policy = core_.policy_of(connection);
-    const CloseReason reason = classify_timeout(evidence, std::max(policy.plan.user_timeout, limit));
-    if (reason != CloseReason::window_stalled) return end_silent(connection, evidence);
+    const CloseReason reason = classify_timeout(facts, std::max(policy.plan.user_timeout, limit));
+    if (reason != CloseReason::window_stalled) return end_silent(connection, facts);
     receiver_.read_last_bytes(connection);
-    core_.close(connection, CloseInfo{.reason = reason, .error = 0, .detail = {}, .evidence = evidence});
+    core_.close(connection, CloseInfo{.reason = reason, .error = 0, .detail = {}, .evidence = facts.evidence});
 }
 
 /// Closes a silent connection. Takes the socket's errno first, since it may come from an ICMP message that the kernel
 /// would report later.
-void Sweeper::end_silent(Connection& connection, const Evidence& evidence) {
+void Sweeper::end_silent(Connection& connection, const TcpFacts& facts) {
     receiver_.read_last_bytes(connection);
     if (connection.is_closing() || connection.read_again) return;
     const int taken = take_error(connection.fd);
     const int error = taken != 0 ? taken : ETIMEDOUT;
     const CloseReason reason =
-        classify_close(error, IoPhase::read, evidence, core_.policy_of(connection).plan.user_timeout);
-    core_.close(connection, CloseInfo{.reason = reason, .error = error, .detail = {}, .evidence = evidence});
+        classify_close(error, IoPhase::read, facts, core_.policy_of(connection).plan.user_timeout);
+    core_.close(connection, CloseInfo{.reason = reason, .error = error, .detail = {}, .evidence = facts.evidence});
 }
 
 }  // namespace holdfast

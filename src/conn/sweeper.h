@@ -55,6 +55,7 @@ private:
     // sweeper.cc
     void step();
     void check(Connection& connection);
+    [[nodiscard]] bool may_be_overdue(const Connection& connection, const ListenerPolicy& policy) const;
     [[nodiscard]] std::optional<Overdue> find_overdue(const Connection& connection, int times);
     void check_deadlines(Connection& connection);
     [[nodiscard]] WatchedFacts watched_facts(const Connection& connection, const TcpFacts& facts) const;
@@ -62,8 +63,8 @@ private:
     void note_progress(Connection& connection, const TcpFacts& facts);
     void relieve_kernel(Connection& connection, const WatchedFacts& view);
     void check_before_next_sweep(const Connection& connection, std::chrono::milliseconds due);
-    void end_stalled(Connection& connection, const Evidence& evidence, std::chrono::milliseconds limit);
-    void end_silent(Connection& connection, const Evidence& evidence);
+    void end_stalled(Connection& connection, const TcpFacts& facts, std::chrono::milliseconds limit);
+    void end_silent(Connection& connection, const TcpFacts& facts);
 
     // sweeper_probes.cc
     void probe_if_quiet(Connection& connection);

@@ -34,17 +34,21 @@ AcceptOutcome classify_accept(int error) noexcept {
     }
 }
 
-CloseReason classify_timeout(const Evidence& evidence, std::chrono::milliseconds user_timeout) noexcept {
-    // Window probes back off exponentially, so the latest answer of a living peer is up to half the timeout old. A peer
-    // that failed with a closed window has been silent for longer, with unacknowledged data.
+CloseReason classify_timeout(const TcpFacts& facts, std::chrono::milliseconds user_timeout) noexcept {
     if (planted("one_reason")) return CloseReason::keepalive_expired;
+    const Evidence& evidence = facts.evidence;
     const bool waiting_for_window = evidence.peer_window == 0 && evidence.unacked_bytes > 0;
-    if (waiting_for_window && evidence.last_ack <= user_timeout * 2 / 3) return CloseReason::window_stalled;
+    // Window probes back off exponentially, so the latest answer of a living peer is up to half the timeout old. A peer
+    // that failed with a closed window has been silent for longer, with unacknowledged data. Ages grow after the
+    // kernel's verdict, too, while the gateway's process is stopped. An answer to the latest probe shows a living peer
+    // at any age.
+    const bool is_fresh = evidence.last_ack <= user_timeout * 2 / 3;
+    if (waiting_for_window && (is_fresh || facts.answered_behind_window())) return CloseReason::window_stalled;
     if (evidence.unacked_bytes > 0 || evidence.retransmits > 0) return CloseReason::retransmit_expired;
     return CloseReason::keepalive_expired;
 }
 
-CloseReason classify_close(int error, IoPhase phase, const Evidence& evidence,
+CloseReason classify_close(int error, IoPhase phase, const TcpFacts& facts,
                            std::chrono::milliseconds user_timeout) noexcept {
     switch (error) {
         case 0:
@@ -53,7 +57,7 @@ CloseReason classify_close(int error, IoPhase phase, const Evidence& evidence,
         case EPIPE:  // a reset after the peer's FIN (net/ipv4/tcp_input.c, tcp_reset)
             return CloseReason::peer_reset;
         case ETIMEDOUT:
-            return classify_timeout(evidence, user_timeout);
+            return classify_timeout(facts, user_timeout);
         // net/ipv4/icmp.c and net/ipv6/icmp.c map ICMP errors to these errnos.
         case EHOSTUNREACH:
         case ENETUNREACH:

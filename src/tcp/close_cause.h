@@ -3,8 +3,9 @@
 #include <chrono>
 #include <cstdint>
 
-#include <holdfast/events.h>
 #include <holdfast/reason.h>
+
+#include "tcp/tcp_info.h"
 
 namespace holdfast {
 
@@ -28,13 +29,13 @@ enum class IoPhase : std::uint8_t {
 };
 
 /// Classifies an end that the kernel reported. `error` is the errno, or 0 for end of file; a socket returns it only
-/// once. `evidence` was read after it. `user_timeout` is the plan's and separates a fresh answer from an old one. The
+/// once. `facts` were read after it. `user_timeout` is the plan's and separates a fresh answer from an old one. The
 /// errno alone is ETIMEDOUT for three different causes, so the evidence decides: docs/explanation/liveness.md, "The
 /// evidence". Pure; any thread.
-[[nodiscard]] CloseReason classify_close(int error, IoPhase phase, const Evidence& evidence,
+[[nodiscard]] CloseReason classify_close(int error, IoPhase phase, const TcpFacts& facts,
                                          std::chrono::milliseconds user_timeout) noexcept;
 
 /// Classifies an end by silence as one of three reasons, whichever component found it.
-[[nodiscard]] CloseReason classify_timeout(const Evidence& evidence, std::chrono::milliseconds user_timeout) noexcept;
+[[nodiscard]] CloseReason classify_timeout(const TcpFacts& facts, std::chrono::milliseconds user_timeout) noexcept;
 
 }  // namespace holdfast

@@ -28,6 +28,7 @@ struct Case {
     IoPhase phase;
     Evidence evidence;
     CloseReason expected;
+    std::chrono::milliseconds last_sent = {};
 };
 
 const Evidence quiet{.last_ack = 3ms, .last_heard = 3ms, .peer_window = 64'512};
@@ -38,6 +39,14 @@ const Evidence stalled{
     .probes = 1, .last_ack = 7'000ms, .last_heard = 7'000ms, .unacked_bytes = 4'096, .unsent_bytes = 4'096};
 const Evidence stalled_then_dead{
     .probes = 6, .last_ack = 19'500ms, .last_heard = 19'500ms, .unacked_bytes = 4'096, .unsent_bytes = 4'096};
+// Measured on Linux 6.18: TCP_USER_TIMEOUT 5 s ended these while the process was stopped, which read TCP_INFO after 25
+// s.
+const Evidence stalled_in_a_pause{
+    .last_ack = 21'592ms, .last_heard = 21'592ms, .unacked_bytes = 3'780'608, .unsent_bytes = 3'780'608};
+const Evidence gone_in_a_pause{
+    .probes = 3, .last_ack = 24'576ms, .last_heard = 24'576ms, .unacked_bytes = 3'780'608, .unsent_bytes = 3'780'608};
+const Evidence stalled_in_flight{
+    .last_ack = 21'000ms, .last_heard = 21'000ms, .unacked_bytes = 8'192, .unsent_bytes = 4'096};
 const Evidence reads_nothing_owes_nothing{.probes = 5, .last_ack = 20'012ms, .last_heard = 20'012ms};
 
 const Case cases[] = {
@@ -56,6 +65,14 @@ const Case cases[] = {
      CloseReason::retransmit_expired},
     {"zero window", ETIMEDOUT, IoPhase::read, stalled, CloseReason::window_stalled},
     {"zero window, then dead", ETIMEDOUT, IoPhase::read, stalled_then_dead, CloseReason::retransmit_expired},
+    {"zero window, ended in a pause of the gateway", ETIMEDOUT, IoPhase::read, stalled_in_a_pause,
+     CloseReason::window_stalled},
+    {"zero window, then dead, ended in a pause of the gateway", ETIMEDOUT, IoPhase::read, gone_in_a_pause,
+     CloseReason::retransmit_expired},
+    {"zero window with bytes in flight, the last of which was answered", ETIMEDOUT, IoPhase::read, stalled_in_flight,
+     CloseReason::window_stalled, 21'000ms},
+    {"zero window with bytes in flight, the last of which was not answered", ETIMEDOUT, IoPhase::read,
+     stalled_in_flight, CloseReason::retransmit_expired, 9'000ms},
     {"ICMP host unreachable", EHOSTUNREACH, IoPhase::read, in_flight, CloseReason::unreachable},
     {"ICMP net unreachable", ENETUNREACH, IoPhase::read, in_flight, CloseReason::unreachable},
     {"ICMP host unknown", EHOSTDOWN, IoPhase::read, in_flight, CloseReason::unreachable},
@@ -71,7 +88,8 @@ const Case cases[] = {
 
 TEST(CloseCause, Table) {
     for (const Case& row : cases) {
-        EXPECT_EQ(to_string(classify_close(row.error, row.phase, row.evidence, user_timeout)), to_string(row.expected))
+        const TcpFacts facts{.evidence = row.evidence, .last_sent = row.last_sent};
+        EXPECT_EQ(to_string(classify_close(row.error, row.phase, facts, user_timeout)), to_string(row.expected))
             << row.what;
     }
 }

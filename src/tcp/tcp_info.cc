@@ -20,6 +20,7 @@ std::optional<TcpFacts> read_tcp_facts(int fd) noexcept {
     TcpFacts facts;
     facts.unacked_segments = info.tcpi_unacked;
     facts.acked_bytes = info.tcpi_bytes_acked;
+    facts.last_sent = std::chrono::milliseconds(info.tcpi_last_data_sent);
     facts.evidence = Evidence{
         .probes = info.tcpi_probes,
         .retransmits = info.tcpi_retransmits,
