@@ -76,12 +76,17 @@ target_link_libraries(gateway_with_dashboard PRIVATE holdfast_gateway holdfast_f
 
 # The command with defects that the tests must find (src/base/plant.h): these files are compiled again and take the place of
 # those in the libraries. Built by the tests that run it, and never installed.
-add_executable(holdfast_planted EXCLUDE_FROM_ALL src/cli/main/main.cc)
-target_compile_definitions(holdfast_planted PRIVATE HOLDFAST_PLANT)
 get_target_property(spool_sources holdfast_spool SOURCES)
-target_sources(holdfast_planted PRIVATE ${spool_sources} src/cli/consumer.cc src/forward/message.cc)
-set_target_properties(holdfast_planted PROPERTIES UNITY_BUILD ${HOLDFAST_UNITY} UNITY_BUILD_BATCH_SIZE 0)
-target_link_libraries(holdfast_planted PRIVATE holdfast_cli holdfast_flags)
+add_library(holdfast_planted_spool OBJECT EXCLUDE_FROM_ALL ${spool_sources})
+target_link_libraries(holdfast_planted_spool PRIVATE holdfast_codec PkgConfig::sqlite PkgConfig::zlib)
+add_executable(holdfast_planted EXCLUDE_FROM_ALL src/cli/main/main.cc src/cli/consumer.cc src/forward/message.cc)
+foreach(planted holdfast_planted holdfast_planted_spool)
+  target_compile_definitions(${planted} PRIVATE HOLDFAST_PLANT)
+  set_target_properties(${planted} PROPERTIES UNITY_BUILD ${HOLDFAST_UNITY} UNITY_BUILD_BATCH_SIZE 0)
+  target_link_libraries(${planted} PRIVATE holdfast_flags)
+endforeach()
+target_sources(holdfast_planted PRIVATE $<TARGET_OBJECTS:holdfast_planted_spool>)
+target_link_libraries(holdfast_planted PRIVATE holdfast_cli)
 
 # Judges states of a spool's files (tests/power). Built by the tests that run it, and never installed.
 add_executable(power_check EXCLUDE_FROM_ALL tests/power/power_check.cc)

@@ -59,4 +59,8 @@ HOLDFAST_REPLACEABLE int timerfd_settime(int fd, int flags, const itimerspec* ti
     return ::timerfd_settime(fd, flags, time, before);
 }
 
+HOLDFAST_REPLACEABLE int clock_gettime(clockid_t clock, timespec* time) noexcept {
+    return ::clock_gettime(clock, time);
+}
+
 }  // namespace holdfast::kernel

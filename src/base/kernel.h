@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <ctime>
 
 /// The kernel calls of the data path: everything that a reactor does with a connection goes through here. Each function
 /// is the system call of its name (section 2 of the manual), and marks what a child of fork(2) closes. Two other
@@ -26,5 +27,6 @@ int setsockopt(int fd, int level, int option, const void* value, socklen_t lengt
 [[nodiscard]] int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept;
 [[nodiscard]] int epoll_wait(int epoll, epoll_event* events, int max_events, int timeout_ms) noexcept;
 [[nodiscard]] int timerfd_settime(int fd, int flags, const itimerspec* time, itimerspec* before) noexcept;
+int clock_gettime(clockid_t clock, timespec* time) noexcept;
 
 }  // namespace holdfast::kernel

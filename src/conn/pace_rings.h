@@ -27,6 +27,7 @@ public:
         if (slot > slots_.size()) grow(slot);
         slots_[slot - 1] = listener;
         ++members_[listener];
+        if (listener >= listeners_) listeners_ = static_cast<std::uint16_t>(listener + 1);
     }
     void remove(std::uint32_t slot) {
         --members_[slots_[slot - 1]];
@@ -34,12 +35,15 @@ public:
     }
 
     [[nodiscard]] std::uint32_t members(std::uint16_t listener) const { return members_[listener]; }
+    /// Returns the upper bound of the listeners that ever had members.
+    [[nodiscard]] std::uint16_t listeners() const { return listeners_; }
     /// Returns the upper bound of the slots in use, which start at 1.
     [[nodiscard]] std::uint32_t highest() const { return static_cast<std::uint32_t>(slots_.size()); }
     [[nodiscard]] bool is_of(std::uint32_t slot, const Set& listeners) const { return listeners[slots_[slot - 1]]; }
 
     /// Returns the next slot after `slot`, wrapping around, whose listener is in `listeners`; 0 if there is none.
     [[nodiscard]] std::uint32_t next(std::uint32_t slot, const Set& listeners) const {
+        if (slot < highest() && listeners[slots_[slot]]) return slot + 1;  // dense tables, mostly
         const auto wanted = [&listeners](std::uint16_t listener) { return listeners[listener]; };
         const auto from = slots_.begin() + std::min(slot, highest());
         const auto after = std::find_if(from, slots_.end(), wanted);
@@ -59,6 +63,7 @@ private:
 
     std::vector<std::uint16_t> slots_;
     std::array<std::uint32_t, max_listeners> members_{};
+    std::uint16_t listeners_ = 0;
 };
 
 /// Spreads one visit of each connection over the period of its listener. Listeners with the same period share a ring
@@ -150,8 +155,8 @@ private:
     }
     [[nodiscard]] std::uint32_t members(const Ring& ring) const {
         std::uint32_t sum = 0;
-        for (std::size_t listener = 0; listener < SlotListeners::max_listeners; ++listener) {
-            if (ring.listeners[listener]) sum += slots_.members(static_cast<std::uint16_t>(listener));
+        for (std::uint16_t listener = 0; listener < slots_.listeners(); ++listener) {
+            if (ring.listeners[listener]) sum += slots_.members(listener);
         }
         return sum;
     }

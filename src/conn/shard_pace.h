@@ -154,9 +154,8 @@ private:
     [[nodiscard]] bool keeps_probe_ring() const { return canaries_on_ || is_herd(); }
     [[nodiscard]] Rates probe_rates() const {
         Rates rates;
-        for (std::size_t listener = 0; listener < rates.of.size(); ++listener) {
-            const auto number = static_cast<std::uint16_t>(listener);
-            if (slots_.members(number) > 0) rates.sum += rates.of[listener] = probe_ring_.rate_of(number);
+        for (std::uint16_t listener = 0; listener < slots_.listeners(); ++listener) {
+            if (slots_.members(listener) > 0) rates.sum += rates.of[listener] = probe_ring_.rate_of(listener);
         }
         return rates;
     }

@@ -1,9 +1,11 @@
 #include "harness/simulated_gateway.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "server/inspection.h"
 #include "server/listeners.h"
+#include "server/reconfiguration.h"
 #include "server/validate.h"
 #include "tcp/socket_options.h"
 
@@ -46,11 +48,17 @@ Result<BoundListener> make_listener(const ListenerConfig& config) {
 Result<std::unique_ptr<SimulatedGateway::Impl>> SimulatedGateway::Impl::make(const ServerConfig& config,
                                                                              std::unique_ptr<EventHandler> handler,
                                                                              std::uint64_t seed) {
-    if (handler == nullptr)
-        return Error{"cannot start the simulated gateway: it has no handler; pass one", ErrorCode::handler_failed};
     if (SimulatedTcp::current() != nullptr)
         return Error{"cannot start the simulated gateway: this thread has another one; destroy it first",
                      ErrorCode::try_later};
+    return make(config, std::move(handler), std::make_shared<SimulatedWorld>(seed));
+}
+
+Result<std::unique_ptr<SimulatedGateway::Impl>> SimulatedGateway::Impl::make(const ServerConfig& config,
+                                                                             std::unique_ptr<EventHandler> handler,
+                                                                             std::shared_ptr<SimulatedWorld> world) {
+    if (handler == nullptr)
+        return Error{"cannot start the simulated gateway: it has no handler; pass one", ErrorCode::handler_failed};
     if (const auto errors = validate(config); !errors.empty()) return errors.front();
     std::vector<BoundListener> made;
     for (const ListenerConfig& listener : config.listeners) {
@@ -60,19 +68,21 @@ Result<std::unique_ptr<SimulatedGateway::Impl>> SimulatedGateway::Impl::make(con
     }
     auto running = first_running(config, made, 1);
     if (!running) return running.error();
-    auto impl = std::make_unique<Impl>(std::move(running).value(), seed);
+    auto impl = std::make_unique<Impl>(running.value(), std::move(world));
     if (auto error = impl->begin(std::move(handler))) return *error;
     return impl;
 }
 
-SimulatedGateway::Impl::Impl(Running running, std::uint64_t seed)
-    : world_(std::make_shared<SimulatedWorld>(seed)),
-      network_(std::make_unique<SimulatedNetwork::Impl>(world_->tcp)),
-      running_(std::move(running)),
-      admission_(effective_max_connections(running_.config.limits)),
-      history_(running_.config.closed_history),
-      notices_(running_.config.on_notice) {
-    admission_.set(running_.config.limits, effective_max_connections(running_.config.limits));
+SimulatedGateway::Impl::Impl(const Running& running, std::shared_ptr<SimulatedWorld> world)
+    : world_(std::move(world)),
+      run_(0x51'00'00'01 + world_->gateways++),
+      network_(std::make_unique<SimulatedNetwork::Impl>(*world_)),
+      active_(running),
+      admission_(effective_max_connections(running.config.limits)),
+      history_(running.config.closed_history),
+      notices_(running.config.on_notice) {
+    admission_.set(running.config.limits, effective_max_connections(running.config.limits));
+    world_->tcp.take_calls();
 }
 
 SimulatedGateway::Impl::~Impl() {
@@ -81,23 +91,25 @@ SimulatedGateway::Impl::~Impl() {
         if (!reactor.is_stopping()) shard().drain({.deadline = SteadyTime{}});
         reactor.run(shard());
     }
+    for (const Listener& listener : listeners_) world_->tcp.close_listener(listener.fd);
     world_->tcp.retire();
 }
 
 std::optional<Error> SimulatedGateway::Impl::begin(std::unique_ptr<EventHandler> handler) {
+    const ActiveConfig::Snapshot running = active_.get();
     std::vector<ListenerPolicy> policies;
     std::vector<PipelineListener> listeners;
-    for (const RunningListener& listener : running_.listeners) {
-        policies.push_back(listener.policy(running_.config.limits));
+    for (const RunningListener& listener : running->listeners) {
+        policies.push_back(listener.policy(running->config.limits));
         listeners.push_back(listener.pipeline(0));
     }
     auto pipeline = std::make_unique<Pipeline>(
         Pipeline::Options{
-            .run = run_, .listeners = std::move(listeners), .item = running_.config.item, .clock = &world_->clock},
+            .run = run_, .listeners = std::move(listeners), .item = running->config.item, .clock = &world_->clock},
         std::move(handler), Pipeline::Shared{history_, bad_items_, notices_});
-    if (auto error = cannot_acknowledge(running_.config, *pipeline)) return error;
+    if (auto error = cannot_acknowledge(running->config, *pipeline)) return error;
     threads_.push_back(std::make_unique<ReactorThread>(
-        world_->clock, admission_, shard_options(0, running_.config, policies), std::move(pipeline)));
+        world_->clock, admission_, shard_options(0, running->config, policies), std::move(pipeline)));
     listen();
     introduce();
     thread().begin_here();
@@ -105,7 +117,8 @@ std::optional<Error> SimulatedGateway::Impl::begin(std::unique_ptr<EventHandler>
 }
 
 void SimulatedGateway::Impl::listen() {
-    for (const RunningListener& listener : running_.listeners) {
+    const ActiveConfig::Snapshot running = active_.get();
+    for (const RunningListener& listener : running->listeners) {
         const int fd = world_->tcp.listen();
         static_cast<void>(apply_plan(fd, listener.plan));
         listeners_.push_back({.name = listener.config.name, .fd = fd});
@@ -166,7 +179,7 @@ Endpoint SimulatedGateway::Impl::next_address() {
 }
 
 void SimulatedGateway::Impl::run_turns() {
-    Reactor& reactor = shard().reactor();
+    Reactor& reactor = threads_.front()->shard().reactor();
     const auto has_work = [&] {
         return world_->tcp.has_events() || reactor.has_work() || reactor.next_timer() <= now();
     };
@@ -174,27 +187,40 @@ void SimulatedGateway::Impl::run_turns() {
 }
 
 void SimulatedGateway::Impl::turn() {
-    Reactor& reactor = shard().reactor();
+    Shard& shard = threads_.front()->shard();
+    Reactor& reactor = shard.reactor();
     world_->tcp.ask_kernel(reactor.has_work());
-    reactor.turn(shard());
+    reactor.turn(shard);
     world_->tcp.ask_kernel(true);
 }
 
 bool SimulatedGateway::Impl::run_until(SteadyTime end, const std::function<bool()>& condition) {
+    Reactor& reactor = threads_.front()->shard().reactor();
     // Calls of the context since the last turn take effect at the end of a turn.
-    if (!shard().reactor().is_stopping()) turn();
+    if (std::exchange(was_called_, false) && !reactor.is_stopping()) turn();
     for (;;) {
         world_->tcp.run_until(now());
         run_turns();
         if (condition && condition()) return true;
         if (now() >= end) return false;
-        const SteadyTime next = shard().reactor().is_stopping() ? end : shard().reactor().next_timer();
+        const SteadyTime next = reactor.is_stopping() ? end : reactor.next_timer();
         world_->tcp.run_until(std::min({end, next, world_->tcp.next_event()}));
     }
 }
 
+Result<ApplyReport> SimulatedGateway::Impl::apply(const ServerConfig& config) {
+    was_called_ = true;
+    return apply_config({.clock = world_->clock,
+                         .running = active_,
+                         .admission = admission_,
+                         .notices = notices_,
+                         .threads = threads_,
+                         .is_simulated = true},
+                        config);
+}
+
 void SimulatedGateway::Impl::drain() {
-    const StopTask task{.deadline = now() + running_.config.drain_time};
+    const StopTask task{.deadline = now() + active_.get()->config.drain_time};
     thread().post([task](Shard& on) { on.drain(task); });
     run_turns();
     for (const Listener& listener : listeners_) world_->tcp.close_listener(listener.fd);

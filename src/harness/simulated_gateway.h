@@ -42,29 +42,28 @@ private:
     std::vector<Rule> rules_;
 };
 
-/// The simulation of one gateway. Devices that outlive the gateway keep it.
+/// The simulation of one gateway, or of several in a row. Devices that outlive the gateway keep it.
 struct SimulatedWorld {
-    explicit SimulatedWorld(std::uint64_t seed) : tcp(clock, seed) {}
+    explicit SimulatedWorld(std::uint64_t seed) : tcp(clock, seed) {
+        tcp.set_path_rule([this](const Endpoint& peer) { return rules.path_of(peer); });
+    }
 
     SimulatedClock clock;
     SimulatedTcp tcp;
+    PathRules rules;
+    std::uint32_t gateways = 0;  ///< so far
 };
 
 class SimulatedNetwork::Impl {
 public:
-    explicit Impl(SimulatedTcp& tcp) : tcp_(tcp) { apply(); }
+    explicit Impl(SimulatedWorld& world) : world_(world) {}
     void set(PathRules::Rule rule) {
-        rules_->add(std::move(rule));
-        apply();
+        world_.rules.add(std::move(rule));
+        world_.tcp.apply_path_rule();
     }
 
 private:
-    void apply() {
-        tcp_.set_path_rule([rules = rules_](const Endpoint& peer) { return rules->path_of(peer); });
-    }
-
-    SimulatedTcp& tcp_;
-    const std::shared_ptr<PathRules> rules_ = std::make_shared<PathRules>();
+    SimulatedWorld& world_;
 };
 
 class SimulatedDevice::Impl {
@@ -87,7 +86,11 @@ public:
     /// See SimulatedGateway::start().
     [[nodiscard]] static Result<std::unique_ptr<Impl>> make(const ServerConfig& config,
                                                             std::unique_ptr<EventHandler> handler, std::uint64_t seed);
-    Impl(Running running, std::uint64_t seed);
+    /// Starts a gateway in the place of one that was destroyed, whose devices and network go on.
+    [[nodiscard]] static Result<std::unique_ptr<Impl>> make(const ServerConfig& config,
+                                                            std::unique_ptr<EventHandler> handler,
+                                                            std::shared_ptr<SimulatedWorld> world);
+    Impl(const Running& running, std::shared_ptr<SimulatedWorld> world);
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
     ~Impl();
@@ -98,12 +101,21 @@ public:
     bool run_until(SteadyTime end, const std::function<bool()>& condition);
     void pause(std::chrono::milliseconds time) { world_->tcp.run_until(now() + time); }
     void drain();
+    /// Applies another configuration, as Server::apply() does. Listeners keep their addresses.
+    [[nodiscard]] Result<ApplyReport> apply(const ServerConfig& config);
 
     [[nodiscard]] SteadyTime now() const { return world_->clock.steady(); }
     [[nodiscard]] const std::shared_ptr<SimulatedWorld>& world() { return world_; }
     [[nodiscard]] SimulatedNetwork& network() { return network_; }
-    [[nodiscard]] ReactorThread& thread() { return *threads_.front(); }
+    [[nodiscard]] std::size_t connections() const { return threads_.front()->shard().registry().size(); }
+    /// Returns the reactor. The next run_until() begins with a turn, since calls take effect at its end.
+    [[nodiscard]] ReactorThread& thread() {
+        was_called_ = true;
+        return *threads_.front();
+    }
     [[nodiscard]] Shard& shard() { return thread().shard(); }
+    /// Notes that a kept reference to the reactor may have been used.
+    void expect_calls() { was_called_ = true; }
     [[nodiscard]] Admission& admission() { return admission_; }
     [[nodiscard]] const ClosedHistory& history() const { return history_; }
 
@@ -116,11 +128,11 @@ private:
     /// Runs turns until the reactor has nothing to do now.
     void run_turns();
     void turn();
-    static constexpr std::uint32_t run_ = 0x51'00'00'01;
 
     const std::shared_ptr<SimulatedWorld> world_;
+    const std::uint32_t run_;
     SimulatedNetwork network_;
-    Running running_;
+    ActiveConfig active_;
     Admission admission_;
     ClosedHistory history_;
     BadItemHistory bad_items_;
@@ -129,6 +141,7 @@ private:
     std::vector<Listener> listeners_;
     std::vector<std::unique_ptr<ReactorThread>> threads_;  // one
     std::uint32_t addresses_ = 0;
+    bool was_called_ = true;
 };
 
 }  // namespace holdfast

@@ -123,9 +123,13 @@ SimulatedDevice SimulatedGateway::connect(std::string_view listener, std::option
 
 SimulatedNetwork& SimulatedGateway::network() { return impl_->network(); }
 
-void SimulatedGateway::advance(milliseconds time) { impl_->run_until(impl_->now() + time, {}); }
+void SimulatedGateway::advance(milliseconds time) {
+    impl_->expect_calls();
+    impl_->run_until(impl_->now() + time, {});
+}
 
 bool SimulatedGateway::advance_until(const std::function<bool()>& condition, milliseconds limit) {
+    impl_->expect_calls();
     return impl_->run_until(impl_->now() + limit, condition);
 }
 
@@ -143,7 +147,7 @@ std::vector<ClosedLife> SimulatedGateway::closed() const {
     return impl_->history().find(all).lives;
 }
 
-std::size_t SimulatedGateway::connections() const { return impl_->shard().registry().size(); }
+std::size_t SimulatedGateway::connections() const { return impl_->connections(); }
 
 void SimulatedGateway::exhaust_memory() { impl_->admission().buffers().exhausted(); }
 

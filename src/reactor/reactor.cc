@@ -45,7 +45,7 @@ constexpr int catch_up_waits = 8;  // Per turn; bounds how long the mailbox wait
 
 TurnMeter::Time thread_cpu_time() {
     timespec time{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    kernel::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 

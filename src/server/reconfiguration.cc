@@ -87,8 +87,8 @@ private:
     [[nodiscard]] std::optional<Error> prepare_back(const RunningListener& before, const ListenerConfig& config);
     [[nodiscard]] std::optional<Error> open(RunningListener next);
     [[nodiscard]] std::optional<Error> prepare_changed(const RunningListener& before, const ListenerConfig& config);
-    [[nodiscard]] static std::optional<Error> prepare_plan(const ListenerConfig& before, const ListenerConfig& config,
-                                                           RunningListener& next);
+    [[nodiscard]] std::optional<Error> prepare_plan(const ListenerConfig& before, const ListenerConfig& config,
+                                                    RunningListener& next) const;
     void report_descriptor(const ListenerConfig& before, const ListenerConfig& config);
     void report_codec(const ListenerConfig& before, const ListenerConfig& config);
     void report_tokens(const RunningListener& before, const RunningListener& next);
@@ -153,6 +153,9 @@ bool Reconfiguration::in_our_own_way(const ListenerConfig& config) const {
 
 std::optional<Error> Reconfiguration::bind(const ListenerConfig& config, RunningListener& next,
                                            std::vector<UniqueFd>& sockets) const {
+    if (parts_.is_simulated)
+        return of_listener(config, Error{"a simulated gateway cannot bind another address; keep those of its start",
+                                         ErrorCode::invalid_config});
     auto bound = bind_listener(config, static_cast<unsigned>(parts_.threads.size()),
                                in_our_own_way(config) ? AddressUse::may_be_ours : AddressUse::must_be_free);
     if (!bound) return bound.error();
@@ -277,10 +280,14 @@ std::optional<Error> Reconfiguration::prepare_changed(const RunningListener& bef
 
 /// Proves the plan of a changed detect_within.
 std::optional<Error> Reconfiguration::prepare_plan(const ListenerConfig& before, const ListenerConfig& config,
-                                                   RunningListener& next) {
+                                                   RunningListener& next) const {
     if (before.detect_within == config.detect_within) return std::nullopt;
     const auto plan = plan_liveness(config.detect_within);
     if (!plan) return plan.error();
+    if (parts_.is_simulated) {
+        next.plan = plan.value();
+        return std::nullopt;
+    }
     const auto proved = prove_inheritance(plan.value());
     if (!proved) return of_listener(config, proved.error());
     next.plan = proved.value();
@@ -415,6 +422,10 @@ ApplyReport Reconfiguration::commit() {
     if (report_.applied.empty() && before_->config.canaries == wanted_.canaries) return std::move(report_);
     parts_.admission.set(next_.config.limits, effective_max_connections(next_.config.limits));
     parts_.running.set(std::move(next_));
+    if (parts_.is_simulated) {
+        take_over(*parts_.threads.front(), *to_reactors_.front());
+        return std::move(report_);
+    }
     std::vector<std::future<bool>> taken;
     for (std::size_t i = 0; i < parts_.threads.size(); ++i) {
         ReactorThread& thread = *parts_.threads[i];

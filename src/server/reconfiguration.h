@@ -22,6 +22,8 @@ struct ApplyParts {
     Admission& admission;
     NoticeLimiter& notices;
     const std::vector<std::unique_ptr<ReactorThread>>& threads;
+    /// The only reactor runs on the caller's thread, between turns. Plans need no proof, and listeners stay.
+    bool is_simulated = false;
 };
 
 /// Checks, proves and binds first; after that nothing can fail. On an error nothing has changed.

@@ -201,6 +201,61 @@ TEST(KernelFacts, CalmProbesLeaveTheSameFacts) {
     EXPECT_NEAR(calm.seconds_to_death(60s) + std::chrono::duration<double>(age).count(), 28.5, 1.0);
 }
 
+TEST(KernelFacts, AForcedProbeOfACalmConnectionIsAnswered) {
+    FactRig rig({true, 100s, 1s, 16, 200s});
+    rig.tcp.run_until(rig.clock.steady() + 150s);  // calm since the first probe
+    const SteadyTime begin = rig.clock.steady();
+    TcpOptions options = rig.end().options();
+    options.idle = 1s;
+    rig.end().set_options(options, true);
+    rig.tcp.run_until(begin + 10ms);
+    EXPECT_GE(rig.end().facts().last_ack, begin);
+    options.idle = 100s;
+    rig.end().set_options(options, true);
+    rig.tcp.run_until(begin + 90s);
+    EXPECT_LT(rig.end().facts().last_ack, begin + 1s);
+    rig.tcp.run_until(begin + 120s);
+    EXPECT_GT(rig.end().facts().last_ack, begin + 90s) << "it is probed again after the idle time";
+}
+
+/// Computed probes are lost as often as simulated ones: each round with the probability of either packet's loss.
+TEST(KernelFacts, CalmProbesAreLostAsThePathDemands) {
+    FactRig rig({true, 10s, 1s, 16, 28s});
+    rig.tcp.set_path(*rig.tcp.find_link(rig.fd), {.delay = 1ms, .loss = 0.1});
+    unsigned lost = 0;
+    unsigned last = 0;
+    constexpr int hours = 20;
+    for (const SteadyTime end = rig.clock.steady() + std::chrono::hours(hours); rig.clock.steady() < end;) {
+        rig.tcp.run_until(rig.clock.steady() + 200ms);
+        ASSERT_FALSE(rig.end().is_dead());
+        const unsigned probes = rig.end().facts().probes;
+        if (probes > last) lost += probes - last;
+        last = probes;
+    }
+    const double rounds = hours * 3'600 / 10.4;
+    EXPECT_NEAR(lost, rounds * 0.19, rounds * 0.04);
+}
+
+TEST(KernelFacts, CalmProbesKeepTheStateOfANat) {
+    FactRig rig({true, 10s, 1s, 16, 28s});
+    rig.tcp.set_path(*rig.tcp.find_link(rig.fd), {.delay = 1ms, .nat_timeout = 20s});
+    rig.tcp.run_until(rig.clock.steady() + 10min);
+    rig.peer.send("hello");
+    rig.tcp.run_until(rig.clock.steady() + 10ms);
+    EXPECT_EQ(rig.end().unread(), "hello");
+}
+
+TEST(KernelFacts, AfterAPowerCutOfTheGatewayItsPeersGetRst) {
+    FactRig rig({true, 10s, 1s, 16, 28s});
+    rig.tcp.set_power(false);
+    rig.peer.send("hello");
+    rig.tcp.run_until(rig.clock.steady() + 1s);
+    EXPECT_EQ(rig.peer.state(), LinkState::connected);
+    rig.tcp.set_power(true);
+    rig.tcp.run_until(rig.clock.steady() + 5s);
+    EXPECT_EQ(rig.peer.state(), LinkState::reset);
+}
+
 TEST(TimerWheel, IsNeverEarlyAndAtMostAnEighthLate) {
     for (std::int64_t delay_ms = 4; delay_ms < 4'000'000; delay_ms += 1 + delay_ms / 7) {
         const std::chrono::milliseconds delay(delay_ms);

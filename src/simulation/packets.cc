@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "simulation/simulated_tcp.h"
@@ -15,19 +16,33 @@ void LinkSide::arm(TcpTimer timer, SteadyTime when) { tcp_.arm(link_, is_gateway
 
 void LinkSide::notify(std::uint32_t events) { tcp_.notify(link_, is_gateway_, events); }
 
-std::optional<std::chrono::nanoseconds> LinkSide::calm_round_trip() const {
+bool LinkSide::is_calm(std::chrono::nanoseconds idle) const {
     const SimulatedPath& path = link_.path;
     // A probe whose answer is on its way is lost at the end of the calm, which must be rare.
-    constexpr std::chrono::milliseconds longest_calm_delay{100};
-    const bool is_calm = is_gateway_ && link_.is_up && path.delay <= longest_calm_delay && !path.blocked &&
-                         path.loss == 0 && path.nat_timeout == std::chrono::nanoseconds(0) &&
-                         link_.gateway.is_quiet() && link_.device.is_quiet() && link_.up.empty() && link_.down.empty();
-    return is_calm ? std::optional(2 * path.delay) : std::nullopt;
+    constexpr std::chrono::milliseconds longest_calm_delay{150};
+    const bool stays_known = path.nat_timeout == std::chrono::nanoseconds(0) ||
+                             path.nat_timeout > idle * 5 / 4 + 2 * path.delay + std::chrono::seconds(1);
+    return is_gateway_ && link_.is_up && path.delay <= longest_calm_delay && !path.blocked && path.loss < 1 &&
+           stays_known && !link_.is_forgotten && link_.gateway.is_quiet() && link_.device.is_quiet() &&
+           link_.up.empty() && link_.down.empty();
 }
+
+TcpWire::Calm LinkSide::draw_calm() {
+    if (link_.path.loss == 0) return {};
+    // The probe and its answer both arrive with this probability. The number of rounds has a geometric distribution.
+    constexpr double most_rounds = 1e5;
+    const double arrive = (1 - link_.path.loss) * (1 - link_.path.loss);
+    const double rounds = std::min(most_rounds, std::log1p(-tcp_.draw()) / std::log(arrive));
+    return {.answered = static_cast<std::uint64_t>(rounds)};
+}
+
+void LinkSide::note_packet(SteadyTime when) { link_.last_packet = std::max(link_.last_packet, when); }
 
 /// Returns whether the path takes the packet to its other end.
 bool SimulatedTcp::passes(Link& link, bool up, const Segment& segment) {
+    if (!has_power_) return false;
     const SimulatedPath& path = link.path;
+    if (path.nat_timeout > std::chrono::nanoseconds(0)) link.gateway.settle();
     if (path.nat_timeout > std::chrono::nanoseconds(0) && now() - link.last_packet > path.nat_timeout)
         link.is_forgotten = true;
     link.last_packet = now();
@@ -71,7 +86,7 @@ void SimulatedTcp::arrive(Link& link, bool up) {
     std::deque<Segment>& packets = up ? link.up : link.down;
     const Segment segment = std::move(packets.front());
     packets.pop_front();
-    if (link.path.blocked || !link.is_open) return;
+    if (link.path.blocked || !has_power_ || !link.is_open) return;
     if (up) return link.gateway.receive(segment);
     if (link.is_up) link.device.receive(segment);
 }
@@ -109,13 +124,13 @@ void SimulatedTcp::run(const Event& event) {
 }
 
 void SimulatedTcp::run_until(SteadyTime time) {
-    free_over();
+    if (!over_.empty()) free_over();
     while (!events_.empty() && events_.top().when <= time) {
         const Event event = events_.top();
         events_.pop();
         clock_.advance_to(event.when);
         run(event);
-        free_over();
+        if (!over_.empty()) free_over();
     }
     clock_.advance_to(time);
 }

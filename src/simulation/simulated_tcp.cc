@@ -103,6 +103,14 @@ int SimulatedTcp::collect(std::span<epoll_event> events) {
     return static_cast<int>(count);
 }
 
+void SimulatedTcp::set_power(bool on) {
+    has_power_ = on;
+    if (on) return;
+    for (const auto& link : links_) {
+        if (link->is_open) link->gateway.lose_power();
+    }
+}
+
 SimulatedTcp::Link& SimulatedTcp::connect(int listener, const Endpoint& peer, PeerProgram& program) {
     free_over();
     if (free_.empty()) {
@@ -126,7 +134,7 @@ void SimulatedTcp::send_syn(Link& link) {
     if (link.is_open || link.program == nullptr || !link.is_up) return;
     Listening& listener = *find_listener(link.listener);
     const bool is_lost =
-        link.path.blocked || chance(link.path.loss) || chance(link.path.loss) || chance(link.path.loss);
+        link.path.blocked || !has_power_ || chance(link.path.loss) || chance(link.path.loss) || chance(link.path.loss);
     if (!is_lost && !listener.is_open) {
         link.program->on_refused();
         return leave(link);
@@ -143,6 +151,10 @@ void SimulatedTcp::send_syn(Link& link) {
 void SimulatedTcp::open(Link& link) {
     if (link.program == nullptr) return;
     Listening& listener = *find_listener(link.listener);
+    if (!listener.is_open || !has_power_) {
+        link.program->on_refused();
+        return leave(link);
+    }
     link.is_open = true;
     const auto round_trip = 2 * link.path.delay;
     link.gateway.establish(listener.options, round_trip);
@@ -160,6 +172,10 @@ void SimulatedTcp::set_path(Link& link, const SimulatedPath& path) {
 
 void SimulatedTcp::set_path_rule(std::function<SimulatedPath(const Endpoint&)> rule) {
     rule_ = std::move(rule);
+    apply_path_rule();
+}
+
+void SimulatedTcp::apply_path_rule() {
     for (const auto& link : links_) {
         if (link->listener >= 0) set_path(*link, rule_(link->peer));
     }

@@ -56,7 +56,9 @@ public:
     void transmit(Segment segment) override;
     void arm(TcpTimer timer, SteadyTime when) override;
     void notify(std::uint32_t events) override;
-    [[nodiscard]] std::optional<std::chrono::nanoseconds> calm_round_trip() const override;
+    [[nodiscard]] bool is_calm(std::chrono::nanoseconds idle) const override;
+    [[nodiscard]] Calm draw_calm() override;
+    void note_packet(SteadyTime when) override;
 
 private:
     SimulatedTcp& tcp_;
@@ -137,10 +139,15 @@ public:
     /// Returns true if collect() would return events.
     [[nodiscard]] bool has_events() const;
 
+    /// Takes the power of the gateway's host away, or gives it back. Its connections are gone then, and no packet of
+    /// theirs is answered until the power is back.
+    void set_power(bool on);
+
     // Devices and the network.
     [[nodiscard]] Link& connect(int listener, const Endpoint& peer, PeerProgram& program);
     void set_path(Link& link, const SimulatedPath& path);
     void set_path_rule(std::function<SimulatedPath(const Endpoint&)> rule);  ///< for each connection, now and later
+    void apply_path_rule();                                                  ///< after a change of what it returns
     void set_up(Link& link, bool up);  ///< false: the device's host sleeps or is gone
     void leave(Link& link);            ///< the program no longer uses its end
 
@@ -149,9 +156,8 @@ public:
     [[nodiscard]] SteadyTime next_event() const { return events_.empty() ? SteadyTime::max() : events_.top().when; }
     /// Runs the events up to `time`, and advances the clock to it.
     void run_until(SteadyTime time);
-    [[nodiscard]] bool chance(double probability) {
-        return std::uniform_real_distribution<>(0, 1)(dice_) < probability;
-    }
+    [[nodiscard]] double draw() { return std::uniform_real_distribution<>(0, 1)(dice_); }  ///< from 0 to 1
+    [[nodiscard]] bool chance(double probability) { return draw() < probability; }
 
     [[nodiscard]] SteadyTime now() const { return clock_.steady(); }
 
@@ -162,6 +168,8 @@ public:
 
     /// Returns the one whose sockets this thread's calls of base/kernel.h find, or nullptr.
     [[nodiscard]] static SimulatedTcp* current() { return current_; }
+    /// Becomes that one again after retire().
+    void take_calls() { current_ = this; }
     /// Ends that.
     void retire() {
         if (current_ == this) current_ = nullptr;
@@ -216,6 +224,7 @@ private:
     std::uint64_t order_ = 0;
     std::size_t accepted_ = 0;
     bool asks_kernel_ = true;
+    bool has_power_ = true;
     std::unordered_map<std::uint64_t, std::function<void()>> calls_;  // by order
     std::function<SimulatedPath(const Endpoint&)> rule_;
     std::vector<std::uint32_t> over_;  // slots that free_over() frees, if they are over

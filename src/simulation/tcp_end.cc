@@ -39,14 +39,21 @@ void TcpEnd::set_timer(TcpTimer timer, nanoseconds delay) {
     wire_.arm(timer, when);
 }
 
-/// Computes the probes of a calm connection up to now, each of which was answered.
+/// Returns the time between the probes of a calm connection.
+nanoseconds TcpEnd::calm_period() const {
+    return wheel_expiry(SteadyTime{}, options_.idle).time_since_epoch() + round_trip_;
+}
+
+/// Assumes that each of the computed probes was answered.
 void TcpEnd::settle() {
     const SteadyTime now = wire_.now();
     if (calm_next_ == none || calm_next_ + round_trip_ > now) return;
-    const nanoseconds period = wheel_expiry(SteadyTime{}, options_.idle).time_since_epoch() + round_trip_;
-    const auto rounds = (now - round_trip_ - calm_next_) / period;
+    const nanoseconds period = calm_period();
+    const nanoseconds passed = now - round_trip_ - calm_next_;
+    const auto rounds = passed < period ? 0 : passed / period;
     ack_at_ = std::max(ack_at_, calm_next_ + rounds * period + round_trip_);
     calm_next_ += (rounds + 1) * period;
+    wire_.note_packet(ack_at_);
 }
 
 void TcpEnd::leave_calm() {
@@ -101,12 +108,19 @@ void TcpEnd::close(bool discard) {
     set_timer(TcpTimer::keepalive, orphan_timeout);
 }
 
-/// See net/ipv4/tcp.c, tcp_sock_set_keepidle_locked.
+/// See net/ipv4/tcp.c, tcp_sock_set_keepidle_locked. A connection whose probes are never lost stays calm.
 void TcpEnd::set_options(const TcpOptions& options, bool restarts) {
-    if (restarts) leave_calm();
+    const bool stays_calm =
+        calm_next_ != none && keepalive_at_ == none && options.keepalive && wire_.is_calm(options.idle);
+    if (restarts) stays_calm ? settle() : leave_calm();
     options_ = options;
     if (!restarts || !options_.keepalive || dead_) return;
     const nanoseconds left = options_.idle - silence();
+    if (stays_calm) {
+        const bool is_probe_out = calm_next_ <= wire_.now();
+        if (!is_probe_out) calm_next_ = left > nanoseconds(0) ? wheel_expiry(wire_.now(), left) : wire_.now();
+        return;
+    }
     if (left > nanoseconds(0)) return set_timer(TcpTimer::keepalive, left);
     keepalive_at_ = wire_.now();
     wire_.arm(TcpTimer::keepalive, keepalive_at_);
@@ -295,7 +309,7 @@ TcpEnd::Facts TcpEnd::facts() {
             .bytes_acked = std::min(una_, end_of_stream()) - first,
             .not_sent = end_of_stream() - data_sent,
             .segments_out = static_cast<std::uint32_t>((out + max_segment - 1) / max_segment),
-            .peer_window = window_end_ > nxt_ ? window_end_ - nxt_ : 0,
+            .peer_window = window_end_ > una_ ? window_end_ - una_ : 0,
             .round_trip = round_trip_};
 }
 

@@ -63,8 +63,16 @@ public:
     virtual void arm(TcpTimer timer, SteadyTime when) = 0;
     /// Reports readiness to the program, in the flags of epoll_ctl(2).
     virtual void notify(std::uint32_t events) = 0;
-    /// Returns the round trip if nothing can happen to a probe, or nullopt.
-    [[nodiscard]] virtual std::optional<std::chrono::nanoseconds> calm_round_trip() const = 0;
+    /// Describes a path on which only probes of the gateway and their answers travel.
+    struct Calm {
+        std::optional<std::uint64_t> answered;  ///< probes until one is lost; nullopt: none is
+    };
+    /// Returns false if something else can happen to a probe each `idle`.
+    [[nodiscard]] virtual bool is_calm(std::chrono::nanoseconds idle) const = 0;
+    /// Draws the losses of a calm path.
+    [[nodiscard]] virtual Calm draw_calm() = 0;
+    /// Notes that the last computed packet of a calm connection passed the path at this time.
+    virtual void note_packet(SteadyTime when) = 0;
 };
 
 /// The kernel's state of one end of a connection: an extract of Linux's net/ipv4/tcp_{input,output,timer}.c with the
@@ -100,6 +108,7 @@ public:
     }
     void report_unreachable(int error);  ///< an ICMP error about a data segment
     void leave_calm();                   ///< simulates each probe from now on
+    void settle();                       ///< computes the probes of a calm connection up to now
     void resume();                       ///< the host was asleep: sends again what is outstanding
     /// Ends without a segment, as if the host lost its power.
     void lose_power();
@@ -137,7 +146,9 @@ public:
 private:
     [[nodiscard]] std::uint64_t end_of_stream() const { return una_base_ + buffer_.size(); }
     [[nodiscard]] std::chrono::nanoseconds silence() const;
-    void settle();
+    [[nodiscard]] std::chrono::nanoseconds calm_period() const;
+    void begin_calm(const TcpWire::Calm& calm);
+    void lose_probe();
     void set_timer(TcpTimer timer, std::chrono::nanoseconds delay);
     void clear_timer(TcpTimer timer) { (timer == TcpTimer::retransmit ? retransmit_at_ : keepalive_at_) = none; }
     void send_segment(std::uint64_t begin, std::size_t size, bool fin);

@@ -106,10 +106,27 @@ void TcpEnd::fill_window() {
     set_timer(TcpTimer::retransmit, retransmit_delay());
 }
 
+/// Computes the probes from now on, up to the first one that is lost.
+void TcpEnd::begin_calm(const TcpWire::Calm& calm) {
+    calm_next_ = wire_.now();
+    if (!calm.answered) return;
+    keepalive_at_ = calm_next_ + *calm.answered * calm_period();
+    wire_.arm(TcpTimer::keepalive, keepalive_at_);
+}
+
+/// Sends a probe into the void, which ends a calm.
+void TcpEnd::lose_probe() {
+    settle();
+    calm_next_ = none;
+    ++probes_;
+    set_timer(TcpTimer::keepalive, options_.interval);
+}
+
 /// Probes an idle connection, and ends a silent one (tcp_keepalive_timer).
 void TcpEnd::on_keepalive_timer() {
     if (closed_ && is_fin_acked()) return lose_power();  // FIN_WAIT2 of an orphan
     if (!options_.keepalive) return;
+    if (calm_next_ != none) return lose_probe();
     if (una_ < nxt_ || !buffer_.empty()) return set_timer(TcpTimer::keepalive, options_.idle);
     const nanoseconds elapsed = silence();
     if (elapsed < options_.idle) return set_timer(TcpTimer::keepalive, options_.idle - elapsed);
@@ -120,10 +137,7 @@ void TcpEnd::on_keepalive_timer() {
         send_reset();
         return end_timed_out();
     }
-    if (const auto round_trip = wire_.calm_round_trip(); round_trip && probes_ == 0) {
-        calm_next_ = wire_.now();
-        return;
-    }
+    if (probes_ == 0 && wire_.is_calm(options_.idle)) return begin_calm(wire_.draw_calm());
     ++probes_;
     wire_.transmit({.begin = nxt_ - 1, .ack = rcv_nxt_, .window_end = offered_end_});
     set_timer(TcpTimer::keepalive, options_.interval);

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/plant.h"
 #include "base/system.h"
 #include "spool/database.h"
 #include "spool/segment_reader.h"
@@ -48,6 +49,8 @@ std::optional<DbError> set_up_for_writing(Database& database) {
     if (!mode) return database.error();
     if (*mode != "wal") return DbError{DbFault::other, SQLITE_CANTOPEN, "the file system has no shared memory"};
     // SQLite creates the log when it first reads a table.
+    if (planted("unsynced_commit"))
+        return database.execute("PRAGMA synchronous = OFF; SELECT count(*) FROM sqlite_schema");
     return database.execute(
         "PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF; SELECT count(*) FROM sqlite_schema");
 }

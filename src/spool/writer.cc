@@ -235,6 +235,7 @@ std::optional<DbError> SpoolWriter::save_marks() {
 
 std::optional<DbError> SpoolWriter::write_row() {
     if (auto failed = open_segment()) return failed;
+    if (planted("marks_before_items")) static_cast<void>(save_marks());
     const WallTime now = parts_.clock.now();
     const std::string listeners = listeners_text(row_.listeners);
     const std::string sessions = sessions_text(row_.marks);

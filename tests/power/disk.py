@@ -200,6 +200,12 @@ class Disk:
         """Returns {path: bytes} as the running system sees it."""
         return {path: bytes(file.whole()) for path, file in walk(self.root, lambda directory: directory.whole())}
 
+    def write_whole(self, target):
+        """Writes the files below `target` as the running system sees them."""
+        for path, file in walk(self.root, lambda directory: directory.whole(), target):
+            with open(os.path.join(target, path), "wb") as out:
+                out.write(file.whole())
+
     def write_state(self, chance, target):
         """Writes the files of one drawn state below `target`; returns the kind of state in words."""
         how_names, how_content = chance.choice(NAMES), chance.choice(CONTENT)

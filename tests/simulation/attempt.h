@@ -37,8 +37,11 @@ inline const Reasons network_reasons{CloseReason::keepalive_expired, CloseReason
                                      CloseReason::window_stalled, CloseReason::unreachable};
 inline const Reasons memory_reasons{CloseReason::shed, CloseReason::out_of_memory};
 
+struct ScriptedDevice;
+
 /// A connection of a device, with the acts of the device on it, and the ends that they allow.
 struct Attempt {
+    ScriptedDevice* device = nullptr;
     std::unique_ptr<SimulatedPeer> peer;
     Endpoint from;
     Kind kind{};
@@ -63,6 +66,7 @@ struct ScriptedDevice {
     std::size_t site = 0;
     Kind kind{};
     std::uint16_t connections = 0;
+    std::uint64_t turn = 0;  ///< of its acts; a planned one of an earlier turn does nothing
     std::vector<std::unique_ptr<Attempt>> attempts;
     SteadyTime slept_until;
     SteadyTime left_at = SteadyTime::max();  ///< when its kind of end is due

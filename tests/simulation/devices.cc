@@ -8,14 +8,6 @@ namespace holdfast {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-namespace {
-
-constexpr milliseconds reconnect_pause{5'000};
-
-std::string id_of(const ScriptedDevice& device) { return "device-" + std::to_string(device.index); }
-
-}  // namespace
-
 void World::act(ScriptedDevice& device) {
     if (is_over_) return;
     forget_old(device);
@@ -29,7 +21,7 @@ void World::act(ScriptedDevice& device) {
         follow_kind(device, *attempt);
     }
     const milliseconds pause = device.latest()->sent == 0 ? reconnect_pause : plan_.item_pause;
-    at(now() + dice_.between(pause / 2, pause * 3 / 2), [this, &device] { act(device); });
+    plan_act(device, dice_.between(pause / 2, pause * 3 / 2));
 }
 
 /// Forgets connections that have ended on both sides.
@@ -45,6 +37,7 @@ void World::forget_old(ScriptedDevice& device) {
 
 void World::connect(ScriptedDevice& device) {
     auto attempt = std::make_unique<Attempt>();
+    attempt->device = &device;
     attempt->from = Endpoint{prefix_of(device.site).address, static_cast<std::uint16_t>(1'024 + device.connections++)};
     attempt->from.address.bytes[14] = static_cast<std::uint8_t>(device.index >> 8U);
     attempt->from.address.bytes[15] = static_cast<std::uint8_t>(device.index);
@@ -61,7 +54,7 @@ void World::connect(ScriptedDevice& device) {
         attempt->allowed.add({CloseReason::read_idle, CloseReason::item_deadline});
     }
     if (cut_[device.site]) limit(*attempt, now());
-    attempt->peer = std::make_unique<SimulatedPeer>(gateway_->world()->tcp, gateway_->listener({}), attempt->from);
+    attempt->peer = std::make_unique<SimulatedPeer>(simulation_->tcp, listener_, attempt->from);
     if (device.kind == Kind::slow) attempt->peer->read_at(5'000 + dice_.below(20'000));
     if (device.kind == Kind::numbered || device.kind == Kind::impatient) {
         const bool is_numbered = device.kind == Kind::numbered;
@@ -94,10 +87,9 @@ void World::follow_kind(ScriptedDevice& device, Attempt& attempt) {
             if (attempt.sent > 0 && !attempt.has_stalled) {
                 attempt.has_stalled = true;
                 attempt.allowed.add({CloseReason::window_stalled, CloseReason::read_idle});
-                // Where its answers are lost it looks gone, behind its closed window. After a pause of the gateway the
-                // last answer is old, too: window probes without the cap of TCP_RTO_MAX_MS are far apart.
+                // Where its answers are lost it looks gone, behind its closed window.
                 const bool is_lossy = plan_.sites[device.site].regime == Regime::lossy;
-                if (is_lossy || plan_.pauses) attempt.allowed.add({CloseReason::retransmit_expired});
+                if (is_lossy) attempt.allowed.add({CloseReason::retransmit_expired});
                 attempt.peer->read_at(0);
             }
             send_downlink(attempt, 20'000);
@@ -135,7 +127,7 @@ void World::follow_kind(ScriptedDevice& device, Attempt& attempt) {
 
 void World::send_item(ScriptedDevice& device, Attempt& attempt) {
     static_cast<void>(device);
-    for (std::size_t i = dice_.chance(0.1) ? 1 + dice_.below(50) : 1; i > 0; --i)
+    for (std::size_t i = dice_.chance(plan_.bursts) ? 1 + dice_.below(50) : 1; i > 0; --i)
         attempt.peer->send("{\"ip\":\"" + std::to_string(++attempt.sent) + "\"}\n");
 }
 
@@ -148,7 +140,7 @@ void World::read_answers(ScriptedDevice& device, Attempt& attempt) {
         const bool is_resume = line.starts_with("{\"resume\":");
         if (!is_resume && !line.starts_with("{\"ack\":")) continue;
         const std::uint64_t number = std::stoull(line.substr(line.find(':') + 1));
-        if (number > recorder_->durable_of(id_of(device)))
+        if (number > ledger_.durable_of(id_of(device)))
             violate("P6: " + line + " to " + id_of(device) + ", whose durable items end before");
         if (number < device.acked) violate("P6: " + line + " takes an acknowledgement back");
         device.acked = std::max(device.acked, number);
@@ -165,7 +157,8 @@ void World::send_numbered(ScriptedDevice& device, Attempt& attempt) {
     device.written += 1 + dice_.below(4);
     if (!device.has_resumed) return;
     while (device.sent_up_to < device.written) {
-        attempt.peer->send("{\"ip\":\"x\",\"seq\":" + std::to_string(++device.sent_up_to) + "}\n");
+        const std::string number = std::to_string(++device.sent_up_to);
+        attempt.peer->send("{\"ip\":\"" + id_of(device) + "/" + number + "\",\"seq\":" + number + "}\n");
         ++attempt.sent;
     }
     // An acknowledgement that comes at once must not be early.
@@ -242,7 +235,7 @@ void World::limit(Attempt& attempt, SteadyTime cut_at) {
     const auto& stall = plan_.config.listeners[0].write_stall;
     const milliseconds bound = plan_.liveness.detect_within;
     // A handshake may be on its way.
-    const milliseconds last_packet = plan_.sites[attempt.from.address.bytes[13]].delay * (attempt.conn ? 1 : 4);
+    const milliseconds last_packet = plan_.sites[site_of(attempt.from)].delay * (attempt.conn ? 1 : 4);
     const bool may_be_held_up = attempt.has_stalled || attempt.kind == Kind::slow;
     attempt.must_end_by = cut_at + last_packet + bound + (may_be_held_up && stall ? *stall : 0ms) + 1s;
     attempt.stopped_before =

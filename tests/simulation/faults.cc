@@ -9,18 +9,18 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 void World::begin_faults() {
-    const milliseconds bound = plan_.liveness.detect_within;
     for (std::size_t site = 0; site < plan_.sites.size(); ++site) {
         const Regime regime = plan_.sites[site].regime;
         if (regime == Regime::outages || regime == Regime::partitions)
-            at(now() + dice_.between(60s, 60s + 3 * bound), [this, site] { cut_site(site); });
+            at(now() + dice_.between(60s, 60s + plan_.fault_pause), [this, site] { cut_site(site); });
     }
-    if (plan_.pauses) at(now() + dice_.between(10s, 5 * bound), [this] { pause_process(); });
-    if (plan_.sink_stops) at(now() + dice_.between(10s, 5 * bound), [this] { stop_sink(); });
+    if (plan_.pauses) at(now() + dice_.between(10s, 2 * plan_.fault_pause), [this] { pause_process(); });
+    if (plan_.sink_stops) at(now() + dice_.between(10s, 2 * plan_.fault_pause), [this] { stop_sink(); });
+    if (plan_.other) at(now() + dice_.between(10s, 2 * plan_.fault_pause), [this] { reload(); });
     if (plan_.runs_short)
-        at(now() + dice_.between(60s, 5 * bound), [this] {
+        at(now() + dice_.between(60s, 60s + plan_.fault_pause), [this] {
             is_short_ = true;
-            gateway_->admission().buffers().exhausted();
+            if (!is_down_) gateway_->admission().buffers().exhausted();
         });
     at(now() + 30s, [this] { probe_one(); });
     at(now() + 1s, [this] { check_sockets(); });
@@ -35,10 +35,10 @@ void World::cut_site(std::size_t site) {
     const bool is_long = plan_.sites[site].regime == Regime::partitions && dice_.chance(0.5);
     if (!is_long && room < 500ms) return;
     const milliseconds length = is_long ? dice_.between(bound / 2, 3 * bound) : dice_.between(room / 4, room * 9 / 10);
-    gateway_->network().partition(prefix_of(site));
+    network_.partition(prefix_of(site));
     cut_[site] = is_long;
     for (const auto& [from, attempt] : attempts_) {
-        if (!prefix_of(site).contains(from.address)) continue;
+        if (site_of(from) != site) continue;
         attempt->cut_at = std::min(attempt->cut_at, now());
         // Its own kernel gives up after 15 min (tcp_retries2).
         if (is_long || length > 10min) attempt->allowed.add({CloseReason::peer_reset});
@@ -50,13 +50,13 @@ void World::cut_site(std::size_t site) {
 
 void World::heal_site(std::size_t site, bool was_long) {
     const milliseconds bound = plan_.liveness.detect_within;
-    gateway_->network().heal(prefix_of(site));
+    network_.heal(prefix_of(site));
     cut_[site] = false;
     for (const auto& [from, attempt] : attempts_) {
-        if (!was_long || !prefix_of(site).contains(from.address) || attempt->has_vanished) continue;
+        if (!was_long || site_of(from) != site || attempt->has_vanished) continue;
         attempt->must_end_by = SteadyTime::max();  // it may live on
     }
-    at(now() + bound + dice_.between(60s, 60s + 3 * bound), [this, site] { cut_site(site); });
+    at(now() + bound + dice_.between(60s, 60s + plan_.fault_pause), [this, site] { cut_site(site); });
 }
 
 void World::pause_process() {
@@ -66,7 +66,7 @@ void World::pause_process() {
     const milliseconds length = dice_.chance(0.5) ? dice_.between(100ms, 2s) : dice_.between(1s, 2 * bound + read_idle);
     continues_at_ = now() + length;
     stopped_ += length;
-    at(now() + length + dice_.between(10s, 10 * bound), [this] { pause_process(); });
+    at(now() + length + dice_.between(10s, 3 * plan_.fault_pause), [this] { pause_process(); });
 }
 
 void World::stop_sink() {
@@ -76,7 +76,22 @@ void World::stop_sink() {
     const milliseconds length = dice_.between(100ms, std::min<milliseconds>(2 * bound, 2min) + 2 * read_idle);
     sink_back_at_ = now() + length;
     stopped_ += length;
-    at(now() + length + dice_.between(10s, 10 * bound), [this] { stop_sink(); });
+    at(now() + length + dice_.between(10s, 3 * plan_.fault_pause), [this] { stop_sink(); });
+}
+
+/// Changes the configuration, which must close no connection. The limits of the new plan count from then on.
+void World::reload() {
+    if (is_over_) return;
+    const SteadyTime latest = now() + plan_.liveness.detect_within + 1s;
+    at(now() + dice_.between(10s, 2 * plan_.fault_pause), [this] { reload(); });
+    if (is_paused()) return;
+    is_reloaded_ = !is_reloaded_;
+    const auto report = gateway_->apply(is_reloaded_ ? *plan_.other : plan_.config);
+    if (!report) return violate("P0: a reload fails: " + report.error().message);
+    for (const Endpoint& from : limited_) {
+        Attempt* const attempt = find(from);
+        if (attempt != nullptr) attempt->must_end_by = std::max(attempt->must_end_by, latest);
+    }
 }
 
 /// Probes a connection (P3). A reachable device answers; one that was cut off long before does not.
@@ -87,8 +102,7 @@ void World::probe_one() {
     auto found = attempts_.begin();
     std::advance(found, static_cast<std::ptrdiff_t>(dice_.below(std::min<std::size_t>(attempts_.size(), 100))));
     Attempt& attempt = *found->second;
-    const std::size_t number = found->first.address.bytes[13];
-    const Site& site = plan_.sites[number];
+    const Site& site = plan_.sites[site_of(found->first)];
     const bool is_sure = (site.regime == Regime::calm || site.regime == Regime::slow) && 2 * site.delay < 1s;
     if (!attempt.conn || attempt.has_ended || !is_sure || plan_.pauses || is_paused()) return;
     const bool was_cut = attempt.cut_at < now();
@@ -110,8 +124,8 @@ void World::probe_one() {
 void World::check_sockets() {
     at(now() + dice_.between(1s, 60s), [this] { check_sockets(); });
     if (is_paused()) return;
-    const std::size_t held = gateway_->shard().registry().size();
-    const std::size_t sockets = gateway_->world()->tcp.accepted_sockets();
+    const std::size_t held = gateway_->connections();
+    const std::size_t sockets = simulation_->tcp.accepted_sockets();
     if (held != sockets)
         violate("P4: " + std::to_string(held) + " connections, " + std::to_string(sockets) + " sockets");
 }
@@ -154,7 +168,7 @@ void World::check_idle() {
     due_ = {};
     sink_back_at_ = now();
     run_until(now() + 5min);
-    if (const std::size_t left = gateway_->shard().registry().size(); left > 0) {
+    if (const std::size_t left = gateway_->connections(); left > 0) {
         std::string which;
         for (const auto& [from, attempt] : attempts_) {
             if (attempt->conn && !attempt->has_ended) which = ", such as " + name_of(*attempt) + state_of(*attempt);

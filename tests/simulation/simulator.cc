@@ -1,14 +1,20 @@
 // Runs random worlds of the gateway in simulated time and checks the promises P0 to P7.
-//   holdfast_simulator [--hours CONNECTION_HOURS] [--seconds REAL_SECONDS] [--jobs N] [--seed SEED] [--worlds N]
-//   [--small | --quiet] [--verbose]
-// Exits 1 at the first violation, with the seed of its world: --seed SEED --worlds 1 repeats it.
+//   holdfast_simulator [--violent | --small | --fleet] [--hours CONNECTION_HOURS] [--seconds REAL_SECONDS] [--jobs N]
+//   [--seed SEED] [--worlds N] [--verbose]
+// Without a class, each world is drawn as a small one, a violent one or a fleet. Exits 1 at the first violation, with
+// the seed of its world: --seed SEED --worlds 1 repeats it. tests/power/live_disk.py runs worlds with a spool: --disk
+// SPOOL RECORDING.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -26,26 +32,44 @@ struct Options {
     std::uint64_t seed = 0;
     unsigned jobs = 1;
     bool verbose = false;
-    Size size = Size::usual;
+    WorldClass wanted = WorldClass::mixed;
+    std::string spool;
+    std::string recording;
 };
 
-const char* word_of(Size size) { return size == Size::small ? " --small" : size == Size::quiet ? " --quiet" : ""; }
+const char* word_of(WorldClass wanted) {
+    switch (wanted) {
+        case WorldClass::violent:
+            return " --violent";
+        case WorldClass::small:
+            return " --small";
+        case WorldClass::fleet:
+            return " --fleet";
+        case WorldClass::spool:
+        case WorldClass::mixed:
+            break;
+    }
+    return "";
+}
 
 Options parse(int argc, char** argv) {
     Options options;
     const char* const given = std::getenv("HOLDFAST_SEED");
     options.seed = given != nullptr ? std::stoull(given) : std::random_device{}();
-    for (int i = 1; i < argc; ++i) {
-        const std::string word = argv[i];
-        const char* const value = i + 1 < argc ? argv[i + 1] : "0";
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const auto value = [&] { return i + 1 < words.size() ? words[++i] : std::string("0"); };
+        const std::string& word = words[i];
         if (word == "--verbose") options.verbose = true;
-        if (word == "--small") options.size = Size::small;
-        if (word == "--quiet") options.size = Size::quiet;
-        if (word == "--hours") options.hours = std::stod(value);
-        if (word == "--seconds") options.seconds = std::stod(value);
-        if (word == "--worlds") options.worlds = std::stoull(value);
-        if (word == "--seed") options.seed = std::stoull(value);
-        if (word == "--jobs") options.jobs = static_cast<unsigned>(std::stoul(value));
+        if (word == "--violent") options.wanted = WorldClass::violent;
+        if (word == "--small") options.wanted = WorldClass::small;
+        if (word == "--fleet") options.wanted = WorldClass::fleet;
+        if (word == "--hours") options.hours = std::stod(value());
+        if (word == "--seconds") options.seconds = std::stod(value());
+        if (word == "--worlds") options.worlds = std::stoull(value());
+        if (word == "--seed") options.seed = std::stoull(value());
+        if (word == "--jobs") options.jobs = static_cast<unsigned>(std::stoul(value()));
+        if (word == "--disk") options.wanted = WorldClass::spool, options.spool = value(), options.recording = value();
     }
     return options;
 }
@@ -53,20 +77,28 @@ Options parse(int argc, char** argv) {
 /// Runs worlds on several threads until enough connection-hours have passed, or a promise is broken.
 class Run {
 public:
-    explicit Run(const Options& options) : options_(options) {}
+    explicit Run(const Options& options) : options_(options) {
+        if (options_.wanted == WorldClass::spool) disk_.emplace(options_.spool, options_.recording);
+    }
 
     int all() {
         std::vector<std::thread> threads;
-        for (unsigned job = 0; job < options_.jobs; ++job) threads.emplace_back([this] { work(); });
+        for (unsigned job = 0; job < (disk_ ? 1 : options_.jobs); ++job) threads.emplace_back([this] { work(); });
         for (std::thread& thread : threads) thread.join();
         const double seconds = since();
-        std::printf(
-            "%llu worlds, %.0f connection-hours, %llu connections, %llu items, %llu ends in %.1f s: "
-            "%.0f connection-hours per minute\n",
-            static_cast<unsigned long long>(worlds_), sum_.connection_hours,
-            static_cast<unsigned long long>(sum_.connections), static_cast<unsigned long long>(sum_.items),
-            static_cast<unsigned long long>(sum_.ends), seconds, sum_.connection_hours * 60 / seconds);
-        return 0;
+        std::printf("%llu worlds, %.0f connection-hours, %llu connections, %llu items, %llu ends",
+                    static_cast<unsigned long long>(worlds_), sum_.connection_hours,
+                    static_cast<unsigned long long>(sum_.connections), static_cast<unsigned long long>(sum_.items),
+                    static_cast<unsigned long long>(sum_.ends));
+        if (disk_) std::printf(", %llu crashes", static_cast<unsigned long long>(sum_.crashes));
+        const double cpu = static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+        std::printf(" in %.1f s (%.1f s of CPU time): %.0f connection-hours per minute, %.0f per minute of CPU time\n",
+                    seconds, cpu, sum_.connection_hours * 60 / seconds, sum_.connection_hours * 60 / cpu);
+        if (options_.worlds > 1) {
+            for (const auto& [reason, ends] : sum_.ends_by_reason)
+                std::printf("  %-20s %llu\n", reason.c_str(), static_cast<unsigned long long>(ends));
+        }
+        return is_broken_ ? 1 : 0;
     }
 
 private:
@@ -74,31 +106,42 @@ private:
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
     }
     void work() {
-        while (next_ < options_.worlds) {
-            const WorldPlan plan = draw_world(options_.seed + next_++, options_.size);
+        while (!is_broken_) {
+            const std::uint64_t number = next_++;
+            if (number >= options_.worlds) return;
+            const WorldPlan plan = draw_world(options_.seed + number, options_.wanted);
             if (options_.verbose) std::printf("%s\n", plan.text().c_str());
-            World world(plan);
-            const WorldResult result = world.run();
-            const std::lock_guard lock(mutex_);
-            ++worlds_;
-            sum_.connection_hours += result.connection_hours;
-            sum_.connections += result.connections;
-            sum_.items += result.items;
-            sum_.ends += result.ends;
-            if (result.violation) {
-                std::printf("VIOLATION: %s\n  %s\n  holdfast_simulator --worlds 1%s --seed %llu\n",
-                            result.violation->c_str(), plan.text().c_str(), word_of(options_.size),
-                            static_cast<unsigned long long>(plan.seed));
-                std::fflush(stdout);
-                std::_Exit(1);  // a broken world need not end in order
+            WorldResult result;
+            {
+                World world(plan, disk_ ? &*disk_ : nullptr);
+                result = world.run();
             }
-            if (sum_.connection_hours >= options_.hours || since() > options_.seconds) return;
+            add(plan, result);
+            if (since() > options_.seconds) return;
         }
+    }
+    void add(const WorldPlan& plan, const WorldResult& result) {
+        const std::lock_guard lock(mutex_);
+        ++worlds_;
+        sum_.connection_hours += result.connection_hours;
+        sum_.connections += result.connections;
+        sum_.items += result.items;
+        sum_.ends += result.ends;
+        sum_.crashes += result.crashes;
+        for (const auto& [reason, ends] : result.ends_by_reason) sum_.ends_by_reason[reason] += ends;
+        if (sum_.connection_hours >= options_.hours) next_ = options_.worlds;
+        if (!result.violation || is_broken_.exchange(true)) return;
+        const std::string command = disk_ ? "tests/power/live_disk.py" : std::string("holdfast_simulator");
+        std::printf("VIOLATION: %s\n  %s\n  %s --worlds 1%s --seed %llu\n", result.violation->c_str(),
+                    plan.text().c_str(), command.c_str(), word_of(options_.wanted),
+                    static_cast<unsigned long long>(plan.seed));
     }
 
     const Options options_;
     const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+    std::optional<SpoolDisk> disk_;
     std::atomic<std::uint64_t> next_{0};
+    std::atomic<bool> is_broken_{false};
     std::mutex mutex_;
     WorldResult sum_;           // guarded by mutex_
     std::uint64_t worlds_ = 0;  // guarded by mutex_

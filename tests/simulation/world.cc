@@ -9,25 +9,46 @@ namespace holdfast {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-World::World(const WorldPlan& plan) : plan_(plan), dice_(plan.seed ^ 0x9e37'79b9'7f4a'7c15U), cut_(plan.sites.size()) {
-    auto recorder = std::make_unique<Recorder>(*this);
-    recorder_ = recorder.get();
-    auto made = SimulatedGateway::Impl::make(plan_.config, std::move(recorder), plan_.seed);
+World::World(const WorldPlan& plan, SpoolDisk* disk)
+    : plan_(plan),
+      dice_(plan.seed ^ 0x9e37'79b9'7f4a'7c15U),
+      disk_(disk),
+      simulation_(std::make_shared<SimulatedWorld>(plan.seed)),
+      network_(std::make_unique<SimulatedNetwork::Impl>(*simulation_)),
+      cut_(plan.sites.size()) {
+    for (std::size_t i = 0; i < plan_.sites.size(); ++i) {
+        const Site site = plan_.sites[i];
+        prefixes_.push_back(parse_prefix("10." + std::to_string(i) + ".0.0/16").value());
+        network_.delay(site.delay, prefix_of(i));
+        network_.loss(site.loss, prefix_of(i));
+        network_.nat_timeout(site.nat, prefix_of(i));
+    }
+    if (disk_ != nullptr) {
+        disk_->format();
+        if (const std::string fault = disk_->open(simulation_->clock.wall()); !fault.empty()) violate("P6: " + fault);
+    }
+    if (!result_.violation) start_gateway(simulation_);
+}
+
+/// Ends the gateway while the devices still exist, and while the sink takes what it says.
+World::~World() {
+    is_down_ = true;
+    sink_back_at_ = {};
+    gateway_.reset();
+    if (disk_ != nullptr) disk_->close();
+}
+
+void World::start_gateway(std::shared_ptr<SimulatedWorld> simulation) {
+    auto recorder = std::make_unique<Recorder>(*this, disk_ != nullptr ? disk_->make_handler() : nullptr);
+    auto made = SimulatedGateway::Impl::make(plan_.config, std::move(recorder), std::move(simulation));
     if (!made) {
         std::fprintf(stderr, "%s\n", made.error().message.c_str());
         std::abort();
     }
     gateway_ = std::move(made).value();
-    simulation_ = gateway_->world();
-    for (std::size_t i = 0; i < plan_.sites.size(); ++i) {
-        const Site site = plan_.sites[i];
-        gateway_->network().delay(site.delay, prefix_of(i));
-        gateway_->network().loss(site.loss, prefix_of(i));
-        gateway_->network().nat_timeout(site.nat, prefix_of(i));
-    }
+    is_reloaded_ = false;
+    listener_ = gateway_->listener({});
 }
-
-Prefix World::prefix_of(std::size_t site) { return parse_prefix("10." + std::to_string(site) + ".0.0/16").value(); }
 
 Attempt* World::find(const Endpoint& peer) {
     const auto found = attempts_.find(peer);
@@ -46,8 +67,8 @@ void World::violate(const std::string& what) {
 
 /// Returns what the gateway and its kernel know of a connection.
 std::string World::state_of(const Attempt& attempt) {
-    const Connection* const connection =
-        attempt.conn ? gateway_->shard().registry().find(attempt.conn->number) : nullptr;
+    const bool is_known = attempt.conn && !is_down_;
+    const Connection* const connection = is_known ? gateway_->shard().registry().find(attempt.conn->number) : nullptr;
     SimulatedTcp::Link* const link = attempt.peer->link();
     if (connection == nullptr || link == nullptr) return " [unknown]";
     const TcpEnd::Facts facts = link->gateway.facts();
@@ -64,7 +85,9 @@ std::string World::state_of(const Attempt& attempt) {
                                        {link->gateway.is_dead(), "dead "},
                                        {link->gateway.has_received_fin(), "FIN "},
                                        {link->is_up, "up "},
-                                       {link->path.blocked, "blocked "}}) {
+                                       {link->path.blocked, "blocked "},
+                                       {link->is_forgotten, "forgotten by the NAT "},
+                                       {link->device.is_dead(), "dead at the device "}}) {
         if (is_set) text += word;
     }
     return text + "probes " + std::to_string(facts.probes) + ", retransmits " + std::to_string(facts.retransmits) +
@@ -84,12 +107,15 @@ void World::at(SteadyTime when, std::function<void()> work) {
 }
 
 void World::later(SteadyTime when, std::function<void()> work) {
-    gateway_->world()->tcp.call_at(when, std::move(work));
+    simulation_->tcp.call_at(when, [this, life = life_, work = std::move(work)] {
+        if (life == life_ && !is_down_) work();
+    });
 }
 
 void World::advance(SteadyTime to) {
     const double hours = std::chrono::duration<double, std::ratio<3'600>>(to - now()).count();
-    result_.connection_hours += hours * static_cast<double>(gateway_->shard().registry().size());
+    if (is_down_) return simulation_->tcp.run_until(to);
+    result_.connection_hours += hours * static_cast<double>(gateway_->connections());
     if (is_paused()) gateway_->pause(std::chrono::ceil<milliseconds>(std::min(to, continues_at_) - now()));
     if (now() < to) gateway_->run_until(to, {});
 }
@@ -108,8 +134,12 @@ WorldResult World::run() {
     devices_.resize(plan_.devices);
     for (std::size_t i = 0; i < devices_.size(); ++i) begin_device(i);
     begin_faults();
+    if (disk_ != nullptr && plan_.crashes) plan_crash();
     run_until(SimulatedClock::start + plan_.length);
+    is_over_ = true;
+    if (is_down_) run_until(now() + 2min);  // until it is back
     if (!result_.violation) dice_.chance(0.5) ? end_all() : drain_all();
+    if (!result_.violation && disk_ != nullptr) check_spool();
     return result_;
 }
 
@@ -117,8 +147,14 @@ void World::begin_device(std::size_t index) {
     ScriptedDevice& device = devices_[index];
     device.index = index;
     device.site = dice_.below(plan_.sites.size());
-    device.kind = dice_.chance(0.4) ? Kind::sender : static_cast<Kind>(dice_.below(kinds));
-    at(now() + dice_.between(0ms, 60s), [this, &device] { act(device); });
+    device.kind = plan_.draw_kind(dice_);
+    plan_act(device, dice_.between(0ms, 60s));
+}
+
+void World::plan_act(ScriptedDevice& device, milliseconds pause) {
+    at(now() + pause, [this, &device, turn = ++device.turn] {
+        if (turn == device.turn) act(device);
+    });
 }
 
 /// Checks the reason of an end against what the device did.
@@ -126,7 +162,9 @@ void World::check_end(Attempt& attempt, const ClosedEvent& event) {
     attempt.has_ended = true;
     attempt.ended_at = now();
     ++result_.ends;
-    if (gateway_ == nullptr) return;  // the world is over
+    ++result_.ends_by_reason[std::string(to_string(event.reason))];
+    const bool is_latest = attempt.device->latest() == &attempt;
+    if (is_latest) plan_act(*attempt.device, dice_.between(reconnect_pause, 12 * reconnect_pause));
     const bool is_alive =
         !attempt.has_vanished && attempt.peer != nullptr && attempt.peer->state() == LinkState::connected;
     if (!attempt.allowed.contains(event.reason)) {

@@ -12,12 +12,15 @@
 #include "attempt.h"
 #include "harness/simulated_gateway.h"
 #include "recorder.h"
+#include "spool_disk.h"
 #include "world_plan.h"
 
 namespace holdfast {
 
 struct WorldResult {
     double connection_hours = 0;
+    std::map<std::string, std::uint64_t> ends_by_reason;
+    std::uint64_t crashes = 0;
     std::uint64_t connections = 0;
     std::uint64_t items = 0;
     std::uint64_t ends = 0;
@@ -27,10 +30,11 @@ struct WorldResult {
 /// Runs one world and checks the promises P0 to P7 in it. One thread.
 class World {
 public:
-    explicit World(const WorldPlan& plan);
+    /// Draws nothing yet. If `disk` is given, the gateway's sink is a spool on it.
+    explicit World(const WorldPlan& plan, SpoolDisk* disk = nullptr);
     World(const World&) = delete;
     World& operator=(const World&) = delete;
-    ~World() { auto last = std::move(gateway_); }  // while the devices still exist
+    ~World();
 
     [[nodiscard]] WorldResult run();
 
@@ -43,7 +47,13 @@ public:
     void later(SteadyTime when, std::function<void()> work);
     [[nodiscard]] Dice& dice() { return dice_; }
     [[nodiscard]] bool is_sink_ready() const { return now() >= sink_back_at_; }
+    /// Returns true if the gateway has crashed, or the world is over: what it still does counts no more.
+    [[nodiscard]] bool is_down() const { return is_down_; }
+    [[nodiscard]] Ledger& ledger() { return ledger_; }
+    [[nodiscard]] SpoolDisk* disk() { return disk_; }
     [[nodiscard]] SteadyTime now() const { return simulation_->clock.steady(); }
+
+    static constexpr std::chrono::milliseconds reconnect_pause{5'000};
 
 private:
     struct Due {
@@ -56,6 +66,8 @@ private:
     };
 
     void at(SteadyTime when, std::function<void()> work);
+    void start_gateway(std::shared_ptr<SimulatedWorld> simulation);
+    void plan_act(ScriptedDevice& device, std::chrono::milliseconds pause);
     void run_until(SteadyTime end);
     void advance(SteadyTime to);
     void begin_device(std::size_t index);
@@ -80,30 +92,49 @@ private:
     void heal_site(std::size_t site, bool was_long);
     void pause_process();
     void stop_sink();
+    void reload();
     void probe_one();
     void check_sockets();
     void check_late();
     void limit(Attempt& attempt, SteadyTime cut_at);
     void end_all();
     void drain_all();
+
+    // crashes.cc
+    void plan_crash();
+    void crash();
+    void restart();
+    void check_spool();
+    [[nodiscard]] static std::string id_of(const ScriptedDevice& device) {
+        return "device-" + std::to_string(device.index);
+    }
+    void check_items(const SpoolContent& content);
     void check_idle();
-    [[nodiscard]] bool is_paused() const { return now() < continues_at_; }
-    [[nodiscard]] static Prefix prefix_of(std::size_t site);
+    [[nodiscard]] bool is_paused() const { return is_down_ || now() < continues_at_; }
+    [[nodiscard]] const Prefix& prefix_of(std::size_t site) const { return prefixes_[site]; }
+    [[nodiscard]] std::size_t site_of(const Endpoint& peer) const { return peer.address.bytes[13]; }
     [[nodiscard]] static std::string text_of(SteadyTime time);
     [[nodiscard]] std::string state_of(const Attempt& attempt);
     [[nodiscard]] std::string name_of(const Attempt& attempt) const;
 
     const WorldPlan plan_;
     Dice dice_;
-    Recorder* recorder_ = nullptr;
+    SpoolDisk* const disk_;
+    Ledger ledger_;
     std::shared_ptr<SimulatedWorld> simulation_;  // outlives the devices
     std::unique_ptr<SimulatedGateway::Impl> gateway_;
+    SimulatedNetwork network_;
+    std::vector<Prefix> prefixes_;  // by site
+    int listener_ = -1;
     std::vector<ScriptedDevice> devices_;
     std::map<Endpoint, Attempt*> attempts_;
     std::vector<Endpoint> limited_;  // of attempts that have must_end_by
     std::priority_queue<Due> due_;
     std::uint64_t order_ = 0;
-    std::vector<bool> cut_;  // by site
+    std::uint64_t life_ = 0;  // of the gateway's process
+    bool is_down_ = false;
+    bool is_reloaded_ = false;  // the other configuration is active
+    std::vector<bool> cut_;     // by site
     SteadyTime sink_back_at_;
     SteadyTime continues_at_;             // end of a pause of the gateway's process
     std::chrono::nanoseconds stopped_{};  // time in which the gateway did not read

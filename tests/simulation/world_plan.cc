@@ -10,8 +10,8 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-Site draw_site(Dice& dice, const LivenessPlan& plan) {
-    Site site{.regime = static_cast<Regime>(dice.below(6)), .delay = dice.between(0ms, 150ms)};
+Site draw_site(Dice& dice, const LivenessPlan& plan, Regime regime) {
+    Site site{.regime = regime, .delay = dice.between(0ms, 150ms)};
     const milliseconds room = plan.safe_round_trip / 2;
     site.delay = std::min(site.delay, room / 2);
     if (site.regime == Regime::slow) site.delay = dice.between(0ms, room * 3 / 4);
@@ -39,30 +39,114 @@ ServerConfig draw_config(Dice& dice, milliseconds detect_within, milliseconds it
     return config;
 }
 
-}  // namespace
-
-WorldPlan draw_world(std::uint64_t seed, Size size) {
-    Dice dice(seed);
-    constexpr std::array bounds{3s, 5s, 10s, 15s, 30s, 60s, 300s, 600s, 600s, 1800s, 3600s};
-    constexpr std::size_t small_bounds = 6;
-    const milliseconds detect_within = size == Size::quiet
-                                           ? milliseconds(600s)
-                                           : bounds[dice.below(size == Size::small ? small_bounds : bounds.size())];
-    const bool is_large = detect_within >= 300s;
-    WorldPlan world;
-    world.seed = seed;
-    world.item_pause = size == Size::quiet ? dice.between(1h, 6h) : dice.between(20s, 10min);
+/// Draws what worlds of all classes have, once the plan is known.
+void draw_rest(WorldPlan& world, Dice& dice, milliseconds detect_within) {
     world.config = draw_config(dice, detect_within, world.item_pause);
     world.liveness = plan_liveness(detect_within).value();
-    world.safe = safe_outage(world.liveness);
-    for (std::size_t i = 1 + dice.below(6); i > 0; --i) world.sites.push_back(draw_site(dice, world.liveness));
-    world.devices = is_large ? 500 + dice.below(4'000) : 10 + dice.below(size == Size::small ? 100 : 800);
-    world.length = std::max<milliseconds>(4 * detect_within, is_large ? 2h : 30min);
-    if (size == Size::quiet) world.length = 24h, world.devices = 8'000;
+    world.tightest = world.liveness;
+    if (dice.chance(0.3)) {
+        world.other = world.config;
+        ListenerConfig& listener = world.other->listeners[0];
+        const milliseconds shorter =
+            std::chrono::floor<std::chrono::seconds>(dice.between(detect_within / 2, detect_within));
+        listener.detect_within = std::max<milliseconds>(3s, shorter);
+        listener.max_bad_items = static_cast<std::uint16_t>(1 + dice.below(20));
+        world.tightest = plan_liveness(listener.detect_within).value();
+    }
+    world.safe = std::min(safe_outage(world.liveness), safe_outage(world.tightest));
     world.pauses = dice.chance(0.3);
     world.runs_short = dice.chance(0.2);
     world.sink_stops = dice.chance(0.2);
+}
+
+WorldPlan draw_violent(Dice& dice, bool is_small) {
+    constexpr std::array bounds{3s, 5s, 10s, 15s, 30s, 60s, 300s, 600s, 600s, 1800s, 3600s};
+    constexpr std::size_t small_bounds = 6;
+    const milliseconds detect_within = bounds[dice.below(is_small ? small_bounds : bounds.size())];
+    const bool is_large = detect_within >= 300s;
+    WorldPlan world;
+    world.item_pause = dice.between(20s, 10min);
+    world.fault_pause = 3 * detect_within;
+    world.shares.fill(0.6 / static_cast<double>(kinds));
+    world.shares[static_cast<std::size_t>(Kind::sender)] += 0.4;
+    draw_rest(world, dice, detect_within);
+    for (std::size_t i = 1 + dice.below(6); i > 0; --i)
+        world.sites.push_back(draw_site(dice, world.tightest, static_cast<Regime>(dice.below(6))));
+    world.devices = is_large ? 200 + dice.below(2'000) : 10 + dice.below(is_small ? 100 : 800);
+    world.length = std::max<milliseconds>(4 * detect_within, is_large ? 1h : 30min);
     return world;
+}
+
+Regime draw_regime(Dice& dice) {
+    constexpr std::array regimes{Regime::calm,    Regime::calm, Regime::calm, Regime::calm,       Regime::outages,
+                                 Regime::outages, Regime::slow, Regime::nat,  Regime::partitions, Regime::lossy};
+    return regimes[dice.below(regimes.size())];
+}
+
+/// Draws a fleet. Its length follows detect_within, so that each fleet passes about as many bounds.
+WorldPlan draw_fleet(Dice& dice) {
+    const milliseconds detect_within = std::chrono::floor<std::chrono::seconds>(dice.log_between(5s, 10min));
+    WorldPlan world;
+    world.item_pause = dice.log_between(std::max<milliseconds>(5min, detect_within), 12h);
+    world.fault_pause = dice.log_between(1h, 48h);
+    constexpr double each = 0.01;
+    world.shares.fill(each);
+    world.shares[static_cast<std::size_t>(Kind::quiet)] = 0.15;
+    world.shares[static_cast<std::size_t>(Kind::numbered)] = 0.15;
+    world.shares[static_cast<std::size_t>(Kind::sender)] = 0.7 - each * (kinds - 3);
+    draw_rest(world, dice, detect_within);
+    for (std::size_t i = 2 + dice.below(11); i > 0; --i) {
+        Site site = draw_site(dice, world.tightest, draw_regime(dice));
+        if (site.regime == Regime::nat) site.nat = dice.log_between(1min, 4h);
+        world.sites.push_back(site);
+    }
+    // Below 9 s, a gateway with more connections per core needs another network (docs/explanation/liveness.md).
+    const milliseconds devices = detect_within < 10s ? dice.between(200ms, 900ms) : dice.log_between(1'000ms, 10'000ms);
+    world.devices = static_cast<std::size_t>(devices.count());
+    world.bursts = 0.02;
+    world.length = std::max<milliseconds>(30min, dice.between(20 * detect_within, 100 * detect_within));
+    return world;
+}
+
+WorldClass draw_class(Dice& dice) {
+    if (dice.chance(0.5)) return WorldClass::small;
+    return dice.chance(0.05) ? WorldClass::violent : WorldClass::fleet;
+}
+
+/// Draws a small world in which numbered devices are frequent, since only their items are acknowledged.
+WorldPlan draw_with_spool(Dice& dice) {
+    WorldPlan world = draw_violent(dice, true);
+    for (double& share : world.shares) share /= 2;
+    world.shares[static_cast<std::size_t>(Kind::numbered)] += 0.5;
+    world.devices = 5 + dice.below(30);
+    world.length = 20min;
+    world.sink_stops = false;
+    world.crashes = true;
+    return world;
+}
+
+}  // namespace
+
+WorldPlan draw_world(std::uint64_t seed, WorldClass wanted) {
+    Dice dice(seed);
+    if (wanted == WorldClass::mixed) wanted = draw_class(dice);
+    const auto draw = [&dice, wanted] {
+        if (wanted == WorldClass::fleet) return draw_fleet(dice);
+        if (wanted == WorldClass::spool) return draw_with_spool(dice);
+        return draw_violent(dice, wanted == WorldClass::small);
+    };
+    WorldPlan world = draw();
+    world.seed = seed;
+    return world;
+}
+
+Kind WorldPlan::draw_kind(Dice& dice) const {
+    double left = dice.unit();
+    for (std::size_t kind = 0; kind < kinds; ++kind) {
+        if (left < shares[kind]) return static_cast<Kind>(kind);
+        left -= shares[kind];
+    }
+    return Kind::sender;
 }
 
 std::string to_string(Kind kind) {
@@ -80,7 +164,9 @@ std::string WorldPlan::text() const {
                        seconds(item_pause) + (listener.read_idle ? ", read_idle" : "") +
                        (listener.write_stall ? ", write_stall " + seconds(*listener.write_stall) : "") +
                        (config.canaries ? ", canaries" : "") + (pauses ? ", pauses" : "") +
-                       (runs_short ? ", short of memory" : "") + (sink_stops ? ", sink stops" : "") + "; sites:";
+                       (runs_short ? ", short of memory" : "") + (sink_stops ? ", sink stops" : "") +
+                       (other ? ", reloads with " + seconds(other->listeners[0].detect_within) : "") +
+                       (crashes ? ", crashes" : "") + "; sites:";
     for (const Site& site : sites) text += std::string(" ") + names[static_cast<std::size_t>(site.regime)];
     return text;
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <random>
@@ -21,6 +23,12 @@ public:
     [[nodiscard]] double unit() { return static_cast<double>(engine_() >> 11U) * 0x1.0p-53; }
     /// Returns a number from 0 to `end` - 1.
     [[nodiscard]] std::size_t below(std::size_t end) { return static_cast<std::size_t>(engine_() % end); }
+    /// Returns a time whose logarithm is uniform.
+    [[nodiscard]] std::chrono::milliseconds log_between(std::chrono::milliseconds low, std::chrono::milliseconds high) {
+        const double ratio = static_cast<double>(high.count()) / static_cast<double>(low.count());
+        return std::chrono::milliseconds(
+            static_cast<std::int64_t>(static_cast<double>(low.count()) * std::pow(ratio, unit())));
+    }
     [[nodiscard]] std::chrono::milliseconds between(std::chrono::milliseconds low, std::chrono::milliseconds high) {
         return low +
                std::chrono::milliseconds(static_cast<std::int64_t>(unit() * static_cast<double>((high - low).count())));
@@ -62,24 +70,33 @@ struct Site {
 struct WorldPlan {
     std::uint64_t seed = 0;
     ServerConfig config;
-    LivenessPlan liveness;
+    LivenessPlan liveness;             ///< of the longest detect_within
+    LivenessPlan tightest;             ///< of the shortest
     std::chrono::milliseconds safe{};  ///< outage that must close nothing
     std::vector<Site> sites;
     std::size_t devices = 0;
     std::chrono::milliseconds length{};
-    std::chrono::milliseconds item_pause{};  ///< mean time between a device's items
-    bool pauses = false;                     ///< of the gateway's process
-    bool runs_short = false;                 ///< of memory
+    std::chrono::milliseconds item_pause{};   ///< mean time between a device's items
+    std::chrono::milliseconds fault_pause{};  ///< most time between a fault and the next of its kind
+    double bursts = 0.1;                      ///< share of the sends with up to 50 items
+    std::array<double, kinds> shares{};       ///< of the kinds of devices; the sum is 1
+    bool pauses = false;                      ///< of the gateway's process
+    bool runs_short = false;                  ///< of memory
     bool sink_stops = false;
+    std::optional<ServerConfig> other;  ///< configuration of reloads, with a shorter detect_within
+    bool crashes = false;               ///< of the process, and of the power
 
+    [[nodiscard]] Kind draw_kind(Dice& dice) const;
     [[nodiscard]] std::string text() const;
 };
 
-/// Sizes of worlds: `small` ones have few devices and a short `detect_within`, and take a second. `quiet` ones have
-/// thousands of devices that send little for a day.
-enum class Size : std::uint8_t { small, usual, quiet };
+/// Classes of worlds. In `violent` ones each kind of device and of fault is frequent; `small` ones are those with few
+/// devices and a short `detect_within`. A `fleet` is what gateways hold: most devices send seldom, and faults are rare.
+/// `spool` is a small world with a spool on a disk, and crashes. `mixed` draws a small world in one half of cases, a
+/// violent one in 1 of 40, else a fleet.
+enum class WorldClass : std::uint8_t { mixed, violent, small, fleet, spool };
 
 /// Draws the world of a seed.
-[[nodiscard]] WorldPlan draw_world(std::uint64_t seed, Size size);
+[[nodiscard]] WorldPlan draw_world(std::uint64_t seed, WorldClass wanted);
 
 }  // namespace holdfast

@@ -1,0 +1,67 @@
+#include <chrono>
+#include <memory>
+
+#include <gtest/gtest.h>
+
+#include "harness/simulated_gateway.h"
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Nothing final : public EventHandler {
+public:
+    void on_connected(const ConnectedEvent&) override {}
+    void on_item(const ItemEvent&) override {}
+    void on_closed(const ClosedEvent&) override {}
+};
+
+struct ReloadRig {
+    ReloadRig() {
+        config.listeners[0].read_idle = std::nullopt;
+        gateway = SimulatedGateway::Impl::make(config, std::make_unique<Nothing>(), 1).value();
+        device = std::make_unique<SimulatedPeer>(gateway->world()->tcp, gateway->listener({}), gateway->next_address());
+        device->send("{\"ip\":\"1\"}\n");
+        pass(5s);
+    }
+    void pass(std::chrono::milliseconds time) { gateway->run_until(gateway->now() + time, {}); }
+
+    ServerConfig config;
+    std::unique_ptr<SimulatedGateway::Impl> gateway;
+    std::unique_ptr<SimulatedPeer> device;
+};
+
+TEST(SimulatedReload, LivingConnectionsFollowTheNewPlan) {
+    ReloadRig rig;
+    rig.config.listeners[0].detect_within = 10s;
+    ASSERT_TRUE(rig.gateway->apply(rig.config));
+    rig.pass(60s);
+    EXPECT_EQ(rig.gateway->connections(), 1U);
+    rig.device->vanish();
+    rig.pass(10s);
+    EXPECT_EQ(rig.gateway->connections(), 0U) << "30 s was the bound before";
+}
+
+TEST(SimulatedReload, AnotherAddressIsRejected) {
+    ReloadRig rig;
+    rig.config.listeners[0].address = "127.0.0.1:7001";
+    EXPECT_FALSE(rig.gateway->apply(rig.config));
+    rig.pass(5s);
+    EXPECT_EQ(rig.gateway->connections(), 1U);
+}
+
+TEST(SimulatedReload, AGatewayMayTakeThePlaceOfAnotherOne) {
+    ReloadRig rig;
+    const auto world = rig.gateway->world();
+    rig.gateway.reset();
+    rig.gateway = SimulatedGateway::Impl::make(rig.config, std::make_unique<Nothing>(), world).value();
+    rig.pass(1s);
+    EXPECT_EQ(rig.device->state(), LinkState::closed);
+    SimulatedPeer next(world->tcp, rig.gateway->listener({}), rig.gateway->next_address());
+    rig.pass(1s);
+    EXPECT_EQ(rig.gateway->connections(), 1U);
+}
+
+}  // namespace
+}  // namespace holdfast
