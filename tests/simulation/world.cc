@@ -182,7 +182,8 @@ void World::check_end(Attempt& attempt, const ClosedEvent& event) {
     if (event.items != attempt.received) violate("P4: `closed` counts other items than came");
     if (event.reason == CloseReason::keepalive_expired &&
         (event.evidence.probes == 0 || event.evidence.unacked_bytes > 0))
-        violate("P5: keepalive_expired without the evidence for it: " + name_of(attempt));
+        violate("P5: keepalive_expired with " + std::to_string(event.evidence.probes) + " probes and " +
+                std::to_string(event.evidence.unacked_bytes) + " bytes unacknowledged: " + name_of(attempt));
     if (event.reason == CloseReason::retransmit_expired && event.evidence.unacked_bytes == 0)
         violate("P5: retransmit_expired without the evidence for it: " + name_of(attempt));
 }
