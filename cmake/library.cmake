@@ -65,6 +65,9 @@ foreach(example application_auth device_manager handler_test relay tracker_bridg
   add_executable(${example} EXCLUDE_FROM_ALL examples/${example}.cc)
   target_link_libraries(${example} PRIVATE holdfast holdfast_flags)
 endforeach()
+# The ways to send, compared.
+add_executable(send_ways EXCLUDE_FROM_ALL bench/send_ways.cc)
+target_link_libraries(send_ways PRIVATE holdfast holdfast_flags)
 target_link_libraries(handler_test PRIVATE holdfast_for_tests)
 
 # The API reference, from the comments of the public headers (docs/decisions/0033). A warning is an error.
