@@ -96,6 +96,11 @@ private:
         }
         if (!delimiter.empty() && listener_.framing != Framing::ndjson)
             report("delimiter", "without effect on this framing; set framing to \"ndjson\", or remove the option");
+        // An answer that contains the delimiter cannot be sent, so its device would send its items again for ever.
+        constexpr std::string_view of_answers = "abcdefghijklmnopqrstuvwxyz_0123456789{}\":,";
+        if (listener_.acks && !delimiter.empty() && delimiter.find_first_not_of(of_answers) == std::string::npos)
+            report("delimiter",
+                   "answers such as {\"ack\":1} may contain it; choose one with another byte, such as \"\\u0000\"");
     }
 
     void check_length_field() {

@@ -53,6 +53,19 @@ TEST(Validate, TheEdgesOfEveryRangeAreGood) {
     EXPECT_THAT(messages(config), ElementsAre());
 }
 
+TEST(Validate, AnAnswerNeverContainsTheDelimiter) {
+    ServerConfig config;
+    config.listeners[0].acks = true;
+    for (const std::string delimiter : {"\"", ",", "}", "1", "ack"}) {
+        config.listeners[0].delimiter = delimiter;
+        EXPECT_THAT(messages(config), testing::Contains(testing::HasSubstr("answers such as"))) << delimiter;
+    }
+    for (const std::string delimiter : {"|", "END", "\r\n.\r\n"}) {
+        config.listeners[0].delimiter = delimiter;
+        EXPECT_THAT(messages(config), ElementsAre()) << delimiter;
+    }
+}
+
 TEST(Validate, NamesEveryOptionThatIsOutOfRange) {
     ServerConfig config;
     ListenerConfig& listener = config.listeners[0];
