@@ -1,5 +1,6 @@
 #include "conn/plan_change.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "tcp/socket_options.h"
@@ -47,7 +48,9 @@ bool PlanChange::check(Pending& pending, Registry& registry, const ListenerPolic
     if (table != nullptr && table->has_own(registry.slot_of(*connection))) return true;
     if (take_over(*connection, policy, now - began_ >= policy.plan.detect_within)) return true;
     connection->under_watch = true;
-    if (now - pending.last >= probe_spacing) {
+    // The kernel counts unanswered probes in eight bits (icsk_probes_out), so they must become rare.
+    const SteadyTime::duration spacing = std::max<SteadyTime::duration>(probe_spacing, (now - began_) / 16);
+    if (now - pending.last >= spacing) {
         force_probe(connection->fd);
         pending.last = now;
     }
