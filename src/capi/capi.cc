@@ -155,6 +155,10 @@ std::int32_t start_server(const hf_config& config, hf_server*& out) {
     return HF_SUCCESS;
 }
 
+std::int32_t of_parent() noexcept {
+    return fail(HF_ERR_MISUSE, "cannot use a server of the parent in a child of fork(); start one in the child");
+}
+
 std::int32_t no_connection() noexcept {
     return fail(HF_ERR_NO_CONNECTION, "the connection does not exist; it may have ended");
 }
@@ -261,9 +265,7 @@ std::int32_t hf_server_wait_events(hf_server* server, hf_event* events, std::siz
     if (max == 0 || max > INT32_MAX) {
         return fail(HF_ERR_INVALID_ARGUMENT, "max is out of range; give 1 to 2147483647");
     }
-    if (server->is_of_parent()) {
-        return fail(HF_ERR_MISUSE, "cannot use a server of the parent in a child of fork(); start one in the child");
-    }
+    if (server->is_of_parent()) return of_parent();
     return guarded([&] { return server->queue.fetch(events, max, std::chrono::milliseconds(timeout_ms)); });
 }
 
@@ -319,6 +321,7 @@ std::int32_t hf_server_find(hf_server* server, const char* id, hf_conn* conn) {
 
 std::int32_t hf_server_accept(hf_server* server, hf_conn conn, const char* id, std::uint32_t detect_within_ms) {
     if (server == nullptr) return missing("the server");
+    if (server->is_of_parent()) return of_parent();
     return guarded([&] {
         DeviceTerms terms;
         if (detect_within_ms != 0) terms.detect_within = std::chrono::milliseconds(detect_within_ms);
@@ -333,6 +336,7 @@ std::int32_t hf_server_accept(hf_server* server, hf_conn conn, const char* id, s
 std::int32_t hf_server_reject(hf_server* server, hf_conn conn, std::uint32_t code, const char* detail,
                               const char* bytes, std::size_t size) {
     if (server == nullptr) return missing("the server");
+    if (server->is_of_parent()) return of_parent();
     if (bytes == nullptr && size > 0) return missing("the bytes");
     return guarded([&] {
         const auto decision = server->questions.take_hello(id_of(conn));
@@ -348,6 +352,7 @@ std::int32_t hf_server_reject(hf_server* server, hf_conn conn, std::uint32_t cod
 
 std::int32_t hf_server_durable(hf_server* server, std::uint64_t count) {
     if (server == nullptr) return missing("the server");
+    if (server->is_of_parent()) return of_parent();
     return guarded([&] {
         if (server->queue.note_durable(count)) return static_cast<std::int32_t>(HF_SUCCESS);
         return fail(HF_ERR_INVALID_ARGUMENT,
@@ -357,6 +362,7 @@ std::int32_t hf_server_durable(hf_server* server, std::uint64_t count) {
 
 std::int32_t hf_server_answer(hf_server* server, std::uint64_t number, std::uint64_t seq) {
     if (server == nullptr) return missing("the server");
+    if (server->is_of_parent()) return of_parent();
     return guarded([&] {
         const auto answer = server->questions.take_look_up(number);
         if (!answer) {

@@ -81,6 +81,7 @@ std::int32_t EventQueue::fetch(hf_event* events, std::size_t max, std::chrono::m
 }
 
 bool EventQueue::note_durable(std::uint64_t count) {
+    const std::lock_guard order(telling_);  // counts grow, whichever threads call
     std::deque<Fetched> durable;
     {
         const std::lock_guard lock(mutex_);

@@ -81,6 +81,7 @@ private:
     };
 
     const std::size_t max_bytes_;
+    std::mutex telling_;        // held while handlers are notified; before mutex_
     mutable std::mutex mutex_;  // guards the members below
     std::condition_variable more_;
     std::deque<EventBatch> batches_;

@@ -52,6 +52,7 @@ void Listeners::resume(Listener& listener) {
 }
 
 void Listeners::accept_rest(Listener& listener) {
+    if (listener.inherited()) return;
     for (int round = 0; round < last_accepts && !listener.paused(); ++round) {
         if (!accept_from(listener, accepts_per_turn)) return;
     }

@@ -42,6 +42,9 @@ public:
     [[nodiscard]] std::uint8_t index() const noexcept { return index_; }
     [[nodiscard]] bool paused() const noexcept { return paused_; }
 
+    /// Marks a duplicate of a socket that another program has, too. Its backlog outlives this listener.
+    void set_inherited(bool inherited) noexcept { inherited_ = outdated_queue_ = inherited; }
+    [[nodiscard]] bool inherited() const noexcept { return inherited_; }
     /// Sets whether connections in the backlog inherited an outdated plan.
     void set_outdated_queue(bool outdated) noexcept { outdated_queue_ = outdated; }
     [[nodiscard]] bool outdated_queue() const noexcept { return outdated_queue_; }
@@ -56,6 +59,7 @@ private:
     Poller& poller_;
     bool paused_ = true;
     bool outdated_queue_ = false;
+    bool inherited_ = false;
 };
 
 class Finalizer;
@@ -79,7 +83,8 @@ public:
     void on_ready(std::size_t number);
     /// Starts or resumes accepting; pauses if epoll_ctl fails.
     void resume(Listener& listener);
-    /// Accepts the connections in the backlog, which close(2) on the socket would reset.
+    /// Accepts the connections in the backlog, which close(2) on the socket would reset. Those of an inherited socket
+    /// wait for its next listener instead.
     void accept_rest(Listener& listener);
     /// Closes the socket and ends a pause.
     void close(Listener& listener);

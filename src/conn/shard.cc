@@ -18,7 +18,9 @@ bool has_same_deadlines(const ListenerPolicy& a, const ListenerPolicy& b) {
 
 void Shard::add_listener(UniqueFd socket, bool inherited) {
     parts_.listeners.add(std::move(socket));
-    parts_.listeners[parts_.listeners.size() - 1].set_outdated_queue(inherited);
+    Listener& listener = parts_.listeners[parts_.listeners.size() - 1];
+    listener.set_inherited(inherited);
+    if (inherited) static_cast<void>(apply_plan(listener.fd(), core().policies.of_listener(listener.index()).plan));
 }
 
 void Shard::start() {
@@ -97,7 +99,8 @@ void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {
     const ListenerPolicy before = core().policies.change(fresh.number, fresh.policy);
     core().listener_counters[number] = std::move(fresh.counters);
     listener.replace(std::move(fresh.socket));
-    listener.set_outdated_queue(fresh.inherited);
+    listener.set_inherited(fresh.inherited);
+    if (fresh.inherited) static_cast<void>(apply_plan(listener.fd(), fresh.policy.plan));
     parts_.listeners.resume(listener);
     const bool some_stayed = core().listener_counters[number]->held() > 0;
     if (some_stayed && before.plan != fresh.policy.plan) {
@@ -124,7 +127,7 @@ void Shard::change_listener(ListenerChange change, PlanChange::Done in_force) {
         if (!was_paused) parts_.listeners.resume(listener);  // the timer of the pause resumes it
     } else {
         if (other_plan) static_cast<void>(apply_plan(listener.fd(), policy.plan));
-        static_cast<void>(set_backlog(listener.fd(), change.backlog));
+        if (!listener.inherited()) static_cast<void>(set_backlog(listener.fd(), change.backlog));
     }
     listener.set_outdated_queue(listener.outdated_queue() || other_plan);
     if (before.tls != policy.tls) parts_.preamble.close_uncertified(change.number, parts_.walks);

@@ -131,7 +131,7 @@ void Sweeper::check_deadlines(Connection& connection) {
     const auto is_read = [&] {
         return !receiver_.is_paused() && !connection.is_opening() && !connection.is_paused() && !connection.throttled;
     };
-    if (!find_overdue(connection, 1) || !is_read()) return;
+    if (!is_read() || !find_overdue(connection, 1)) return;
     if (connection.peer_ended && core_.half_closed.contains(core_.number_of(connection))) return;  // owes no bytes
     receiver_.read(connection, ReadUntil::end);
     if (connection.is_closing() || !is_read()) return;

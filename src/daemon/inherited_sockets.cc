@@ -91,7 +91,10 @@ Result<int> InheritedSockets::find_name(std::string_view name) const {
                          "; write fd:NUMBER, or give each a FileDescriptorName= of its own",
                      ErrorCode::invalid_config, "address"};
     }
-    return first_inherited + static_cast<int>(found - names_.begin());
+    const int number = first_inherited + static_cast<int>(found - names_.begin());
+    if (std::find(open_.begin(), open_.end(), number) != open_.end()) return number;
+    return not_inherited("descriptor " + std::to_string(number) + ", named " + in_quotes(name) +
+                         ", was not open when the gateway was started");
 }
 
 std::optional<Error> InheritedSockets::resolve(ServerConfig& config) const {

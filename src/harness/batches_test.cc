@@ -103,6 +103,14 @@ TEST_P(Batches, TheEndOfTheConnectionDeliversTheRestOfAHeldArray) {
     EXPECT_THAT(seen_->keys, ElementsAre("1", "2", "3", "4"));
 }
 
+TEST_P(Batches, AnArrayWithoutALineEndIsDeliveredWhole) {
+    start(false);
+    device_->send(GetParam() == Framing::length ? std::string{0, 0, 0, 48} + four : four);
+    device_->close();
+    gateway_->advance(15s);
+    EXPECT_THAT(seen_->keys, ElementsAre("1", "2", "3", "4"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Framings, Batches, testing::Values(Framing::ndjson, Framing::json, Framing::length),
                          [](const auto& each) { return std::string(to_string(each.param)); });
 

@@ -209,9 +209,12 @@ ReadResult Pipeline::on_last_bytes(Connection& connection, Token number, std::sp
     if (frame.kind == Frame::Kind::partial) return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
     decoder_.expect_lines({});
     const bool is_unauthenticated = arrival.listener.authenticates() && !connection.is_identified();
+    arrival.is_last = true;
     arrival.rest = window;
     arrival.text = {window.data() + frame.begin, frame.end - frame.begin};
     const Next next = is_unauthenticated ? let_in_by_frame(arrival, frame.kind) : on_frame(arrival, window, frame);
+    if (arrival.cut_at != nullptr)
+        leave_over(arrival, window.last(static_cast<std::size_t>(window.data() + window.size() - arrival.cut_at)));
     if (next == Next::end) return {.consumed = 0, .scan = 0, .end = arrival.end, .detail = arrival.detail};
     return {.consumed = window.size(), .scan = 0, .end = {}, .detail = {}};
 }

@@ -154,6 +154,7 @@ private:
         Device* device = nullptr;  ///< the identified device, or null
         bool first = false;        ///< first frame of its connection
         bool in_batch = false;     ///< the item is an element of an array
+        bool is_last = false;      ///< no byte follows, and none waits
         CloseReason end{};         ///< for Next::end
         std::string_view detail = {};
         std::string_view mistake = {};    ///< what is wrong with a bad item, if that is known; static text

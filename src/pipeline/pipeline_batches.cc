@@ -25,10 +25,13 @@ Pipeline::Next Pipeline::on_batch(Arrival& arrival, std::string_view array) {
 }
 
 /// Returns true if the program has closed or held the connection at an element. The rest of the array is left over
-/// then, or waits. A frame with a length in front cannot be split, so a hold waits for its end.
+/// then, or waits. A frame with a length in front cannot be split, so a hold waits for its end. All that a peer sent
+/// before its own end is delivered at once.
 bool Pipeline::is_cut(Arrival& arrival, std::string_view rest, bool was_closing) {
     const bool is_closed = !was_closing && arrival.connection.is_closing();
-    const bool is_held = arrival.connection.held && !arrival.listener.has_own_codec && !arrival.listener.is_counted();
+    const bool may_wait = !arrival.connection.peer_ended && !arrival.is_last;
+    const bool is_held =
+        arrival.connection.held && may_wait && !arrival.listener.has_own_codec && !arrival.listener.is_counted();
     if (!is_closed && !is_held) return false;
     const std::size_t at = skip_json_space(rest, 0);
     if (rest[at] != ',') return false;

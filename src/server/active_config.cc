@@ -134,6 +134,18 @@ std::string listener_at(const Running& running, const Endpoint& local) {
     return {};
 }
 
+std::optional<Error> refuse_if_kept(const Running& running, const ServerConfig& wanted, const ListenerConfig& config) {
+    for (const RunningListener& other : running.listeners) {
+        const bool stays = std::any_of(wanted.listeners.begin(), wanted.listeners.end(),
+                                       [&](const ListenerConfig& each) { return each.name == other.config.name; });
+        if (!config.descriptor || other.config.descriptor != config.descriptor || other.leaving || !stays) continue;
+        return of_listener(config, {"listener " + in_quotes(other.config.name) +
+                                        " has this socket until a restart; restart, or remove that listener first",
+                                    ErrorCode::try_later, "descriptor"});
+    }
+    return std::nullopt;
+}
+
 std::size_t effective_max_connections(const LimitsConfig& limits) {
     if (limits.max_connections != 0) return limits.max_connections;
     rlimit limit{};

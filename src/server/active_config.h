@@ -100,6 +100,11 @@ private:
 /// Returns the name of the listener with this address, now or earlier, or an empty text.
 [[nodiscard]] std::string listener_at(const Running& running, const Endpoint& local);
 
+/// Returns an error if a listener that stays in `wanted` has the inherited socket of `config`: it changes its
+/// descriptor at a restart only.
+[[nodiscard]] std::optional<Error> refuse_if_kept(const Running& running, const ServerConfig& wanted,
+                                                  const ListenerConfig& config);
+
 /// Returns the effective `limits.max_connections` of this process.
 [[nodiscard]] std::size_t effective_max_connections(const LimitsConfig& limits);
 

@@ -126,12 +126,20 @@ TEST(Descriptor, AReloadAddsAndRemovesOne) {
     const ApplyReport report = gateway.apply(config);
     EXPECT_THAT(report.needs_restart, ElementsAre(HasSubstr("descriptor of listener \"devices\"")));
     EXPECT_EQ(gateway.server().config().listeners[0].descriptor, socket.get());
+    config.listeners.push_back({.name = "third", .descriptor = socket.get()});
+    const auto taken = gateway.server().apply(config);
+    ASSERT_FALSE(taken) << "two listeners would accept from one queue";
+    EXPECT_THAT(taken.error().message, HasSubstr("listener \"third\": listener \"devices\" has this socket until"));
+    config.listeners.pop_back();
     config.listeners[0].descriptor = socket.get();
     config.listeners.pop_back();
     static_cast<void>(gateway.apply(config));
     EXPECT_TRUE(device.ended());
     TestDevice waits(local_endpoint(other.get()).value());
     EXPECT_EQ(waits.error(), 0) << "the program's own socket still listens, and nothing accepts";
+    config.listeners.push_back({.name = "heir", .descriptor = other.get()});
+    static_cast<void>(gateway.apply(config));
+    gateway.send_and_see(waits, "waited");
     TestDevice stays(gateway.bound("devices"));
     gateway.send_and_see(stays, "three");
 }

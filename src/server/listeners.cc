@@ -19,11 +19,12 @@ Error about_address(Error error) {
     return error;
 }
 
-/// Takes duplicates of the program's socket, one for each reactor.
-Result<BoundListener> adopt(int descriptor, unsigned reactors, const LivenessPlan& plan, BoundListener bound) {
+/// Takes duplicates of the program's socket, one for each reactor. The shards set its plan: until then, another
+/// listener may use the socket.
+Result<BoundListener> adopt(int descriptor, unsigned reactors, BoundListener bound) {
     bound.inherited = true;
     for (unsigned i = 0; i < reactors; ++i) {
-        auto socket = duplicate_listener(descriptor, plan);
+        auto socket = duplicate_listener(descriptor);
         if (!socket) return Error{socket.error().message, socket.error().code, "descriptor"};
         bound.sockets.push_back(std::move(socket).value());
     }
@@ -44,7 +45,7 @@ Result<BoundListener> bind_and_prove(const ListenerConfig& config, unsigned reac
     if (!proved) return proved.error();
     bound.plan = proved.value();
 
-    if (config.descriptor) return adopt(*config.descriptor, reactors, plan.value(), std::move(bound));
+    if (config.descriptor) return adopt(*config.descriptor, reactors, std::move(bound));
     const auto address = parse_endpoint(config.address);
     if (!address) return address.error();
     bound.address = address.value();

@@ -89,8 +89,7 @@ private:
     [[nodiscard]] std::optional<Error> prepare_changed(const RunningListener& before, const ListenerConfig& config);
     [[nodiscard]] std::optional<Error> prepare_plan(const ListenerConfig& before, const ListenerConfig& config,
                                                     RunningListener& next) const;
-    void report_descriptor(const ListenerConfig& before, const ListenerConfig& config);
-    void report_codec(const ListenerConfig& before, const ListenerConfig& config);
+    void report_fixed(const ListenerConfig& before, const ListenerConfig& config);
     void report_tokens(const RunningListener& before, const RunningListener& next);
     [[nodiscard]] std::optional<Error> renew_certificates(const RunningListener& before, RunningListener& next);
     void change(RunningListener next, std::vector<UniqueFd> sockets);
@@ -234,6 +233,7 @@ std::optional<Error> Reconfiguration::prepare_back(const RunningListener& before
 }
 
 std::optional<Error> Reconfiguration::open(RunningListener next) {
+    if (auto error = refuse_if_kept(*before_, wanted_, next.config)) return error;
     std::vector<UniqueFd> sockets;
     if (auto error = bind(next.config, next, sockets)) return error;
     const auto in_force = report_plan(next.config);
@@ -255,8 +255,7 @@ std::optional<Error> Reconfiguration::prepare_changed(const RunningListener& bef
     RunningListener next = before;
     const std::size_t lines = report_.applied.size();
     next.config = reconfigured(before.config, config, report_);
-    report_descriptor(before.config, config);
-    report_codec(before.config, config);
+    report_fixed(before.config, config);
     auto tokens = load_tokens(config);
     if (!tokens) return tokens.error();
     next.tokens = std::move(tokens).value();
@@ -294,20 +293,17 @@ std::optional<Error> Reconfiguration::prepare_plan(const ListenerConfig& before,
     return std::nullopt;
 }
 
-/// Reports another descriptor, which a running listener does not take.
-void Reconfiguration::report_descriptor(const ListenerConfig& before, const ListenerConfig& config) {
+/// Reports members of the program, which a running listener does not take. The line of the address has that of `fd:`.
+void Reconfiguration::report_fixed(const ListenerConfig& before, const ListenerConfig& config) {
+    const auto report = [&](const std::string& what) {
+        report_.needs_restart.push_back(what + " of listener " + in_quotes(config.name) +
+                                        ": differs; restart, or remove the listener and add it again");
+    };
     const bool is_reported = before.address != config.address && (before.address.starts_with(inherited_prefix) ||
                                                                   config.address.starts_with(inherited_prefix));
-    if (before.descriptor == config.descriptor || is_reported) return;
-    report_.needs_restart.push_back("descriptor of listener " + in_quotes(config.name) +
-                                    ": differs; restart, or remove the listener and add it again");
-}
-
-/// Reports a listener that gets or loses a codec of the program.
-void Reconfiguration::report_codec(const ListenerConfig& before, const ListenerConfig& config) {
-    if (!before.codec == !config.codec) return;
-    report_.needs_restart.push_back("codec of listener " + in_quotes(config.name) +
-                                    ": differs; restart, or remove the listener and add it again");
+    if (before.descriptor != config.descriptor && !is_reported) report("descriptor");
+    if (!before.codec != !config.codec) report("codec");
+    if (before.authenticate_by_program != config.authenticate_by_program) report("authenticate_by_program");
 }
 
 /// Reports added and revoked tokens if the file's content has changed.

@@ -221,7 +221,7 @@ Result<UniqueFd> listen_on(const ListenOptions& options, const LivenessPlan& pla
     return fd;
 }
 
-Result<UniqueFd> duplicate_listener(int descriptor, const LivenessPlan& plan) {
+Result<UniqueFd> duplicate_listener(int descriptor) {
     const auto wrong = [descriptor](const std::string& what) {
         return Error{
             "descriptor " + std::to_string(descriptor) + " " + what + "; pass a listening TCP socket of IPv4 or IPv6",
@@ -238,7 +238,6 @@ Result<UniqueFd> duplicate_listener(int descriptor, const LivenessPlan& plan) {
     if (get_int(fd.get(), SOL_SOCKET, SO_ACCEPTCONN) != 1) return wrong("does not listen");
     const int flags = ::fcntl(fd.get(), F_GETFL);
     if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) return failed("cannot set O_NONBLOCK");
-    if (auto error = apply_plan(fd.get(), plan)) return *error;
     return fd;
 }
 

@@ -46,7 +46,7 @@ struct ListenOptions {
 
 /// Returns a duplicate of a listening TCP socket that the program has, non-blocking and with the plan's options. The
 /// error says what it is not.
-[[nodiscard]] Result<UniqueFd> duplicate_listener(int descriptor, const LivenessPlan& plan);
+[[nodiscard]] Result<UniqueFd> duplicate_listener(int descriptor);
 
 /// Returns a non-blocking listening socket with SO_REUSEPORT, so that each reactor has its own. An IPv6 wildcard
 /// accepts IPv4, too.
