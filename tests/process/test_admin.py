@@ -181,7 +181,7 @@ METRICS = {"connections": "gauge", "connections_accepted_total": "counter", "con
            "tls_handshakes": "gauge", "tls_handshakes_total": "counter", "tls_handshake_seconds": "histogram",
            "tls_certificate_expiry_timestamp_seconds": "gauge",
            "connections_closed_total": "counter", "connection_duration_seconds": "histogram",
-           "detection_seconds": "histogram", "found_late_total": "counter", "items_total": "counter", "bad_items_total": "counter", "unfinished_items_total": "counter", "left_over_bytes_total": "counter",
+           "detection_seconds": "histogram", "found_late_total": "counter", "items_total": "counter", "bad_items_total": "counter", "unfinished_items_total": "counter", "unencodable_messages_total": "counter", "left_over_bytes_total": "counter",
            "identified_connections": "gauge", "acks_total": "counter", "repeated_items_total": "counter", "gaps_total": "counter",
            "stale_claims_total": "counter", "delayed_claims_total": "counter", "accept_waiting": "gauge",
            "received_bytes_total": "counter", "sent_bytes_total": "counter", "probes_total": "counter",

@@ -59,4 +59,4 @@ def test_a_type_of_sink_is_named_in_two_files():
     """Beside its default in sinks.h, the checks of its keys, and the types that holdfast/gateway.h offers."""
     files = (path for path in (ROOT / "src").rglob("*.[hc]*") if path.suffix in (".h", ".cc") and "test" not in path.name)
     named = {path.name for path in files if "SinkType::" in path.read_text()}
-    assert named - {"sinks.h", "sink_check.cc", "load.cc", "gateway.cc"} == {"daemon_config.h", "sinks.cc"}
+    assert named - {"sinks.h", "sink_check.cc", "load.cc", "gateway_config.cc"} == {"daemon_config.h", "sinks.cc"}
