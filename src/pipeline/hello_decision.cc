@@ -50,9 +50,9 @@ void HelloDecision::accept(std::string_view id, const DeviceTerms& terms) const 
     if (terms.detect_within) {
         auto made = plan_liveness(*terms.detect_within);
         if (!made) throw Misuse(made.error().message);
-        plan = std::move(made).value();
+        plan = made.value();
     }
-    state().decide({.accepted = std::string(id), .plan = std::move(plan)});
+    state().decide({.accepted = std::string(id), .plan = plan});
 }
 
 void HelloDecision::reject(const CloseOrder& order, std::string_view bytes) const {
