@@ -114,6 +114,8 @@ struct ListenerConfig {
     /// another way. The server uses duplicates, makes it non-blocking and sets the options of detect_within. The
     /// program closes its own descriptor, and with that ends the listening after the server's. All reactors share its
     /// queue.
+    /// At the end of the listener, connections that were not accepted stay in the queue. The kernel resets them with
+    /// the last descriptor of the socket: close the program's after the server's end.
     std::optional<int> descriptor = {};
     Framing framing = Framing::ndjson;
     std::string delimiter = {};  ///< of 1 to 8 bytes: ends an ndjson item in place of a line end; empty: a line end
