@@ -54,6 +54,8 @@ template <typename Count, typename Histogram>
 struct ListenerFigures {
     Count connections{};  ///< held now, those that are not open yet included
     Count accepted{};
+    Count kept{};            ///< taken over from an earlier process: see ServerConfig::kept_state
+    Count resynchronized{};  ///< of these, those whose stream lost bytes
     Count accept_paused{};   ///< reactors that do not accept now
     Count accept_waiting{};  ///< connections that wait for accept_rate; not in `connections`
     Count accept_delays{};

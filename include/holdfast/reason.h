@@ -35,6 +35,7 @@ enum class CloseReason : std::uint8_t {
     drained,               ///< a new configuration removed its listener, or an operator drained it
     shutdown,              ///< the gateway stopped
     gateway_lost,          ///< its gateway vanished from the fleet; reported by another one
+    gateway_crashed,       ///< the gateway's process ended, and what belonged to the connection with it
     internal_error,        ///< an unexpected error: a defect to report
 };
 

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -16,6 +17,20 @@ namespace holdfast {
 struct SlotHeader {
     std::uint32_t generation : 31 = 0;  ///< 31 bits, since the poller needs one of a token's 64: see reactor/poller.h
     std::uint32_t in_use : 1 = 0;
+};
+
+/// Fields that a SlotTable keeps beside its slots in memory that outlives its process. The process may end at any
+/// instruction.
+struct SlotTableRecord {
+    std::uint32_t used = 0;  ///< highest slot that may have been used
+    /// Slot whose header changed last, and its generation, as generation << 32 | slot: a header in the making has none.
+    std::uint64_t changing = 0;
+};
+
+/// Memory of a SlotTable that outlives it, and its process. Page-aligned; zero pages at first.
+struct SlotMemory {
+    std::byte* slots = nullptr;  ///< of SlotTable::bytes_for() bytes
+    SlotTableRecord* record = nullptr;
 };
 
 /// Owns values in numbered slots that never move; slot 0 is invalid. Address space is reserved once, and pages are
@@ -35,17 +50,51 @@ public:
     /// Slots beyond the capacity, which replace retired ones. Each lasts for 2^31 values.
     static constexpr std::uint32_t spare_slots = 64;
 
-    explicit SlotTable(std::uint32_t capacity) : capacity_(capacity) {
-        void* memory =
+    /// Places the slots in `memory`, which outlives the table, or in memory of its own. Slots of an earlier table in
+    /// `memory` are out of use until adopt().
+    explicit SlotTable(std::uint32_t capacity, SlotMemory memory = {})
+        : memory_(memory.slots), record_(memory.record), capacity_(capacity) {
+        if (record_ != nullptr) return;
+        void* own =
             ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (memory == MAP_FAILED) throw std::bad_alloc();
-        memory_ = static_cast<std::byte*>(memory);
+        if (own == MAP_FAILED) throw std::bad_alloc();
+        memory_ = static_cast<std::byte*>(own);
     }
     SlotTable(const SlotTable&) = delete;
     SlotTable& operator=(const SlotTable&) = delete;
     ~SlotTable() {
         HOLDFAST_CHECK(size_ == 0);
-        ::munmap(memory_, bytes());
+        if (record_ == nullptr) ::munmap(memory_, bytes());
+    }
+
+    /// Returns the bytes of the slots of a table with that capacity.
+    [[nodiscard]] static constexpr std::size_t bytes_for(std::uint32_t capacity) {
+        return (std::size_t{capacity} + spare_slots + 1) * sizeof(T);
+    }
+
+    /// Takes over the slots of an earlier table in the same memory, before the first insert(). `keep(slot, value)`
+    /// returns whether the value stays; it must replace what the value owned in the earlier process. Generations go on.
+    /// The time is proportional to the slots that were ever used.
+    template <typename Keep>
+    void adopt(Keep&& keep) {
+        HOLDFAST_CHECK(record_ != nullptr && used_ == 0);
+        used_ = record_->used < slots() ? record_->used : slots();
+        restore_changing();
+        for (std::uint32_t slot = used_; slot > 0; --slot) {  // downward: low slots are reused first
+            SlotHeader& header = *std::launder(reinterpret_cast<SlotHeader*>(place(slot)));
+            if (header.in_use != 0 && size_ < capacity_ &&
+                keep(slot, *std::launder(reinterpret_cast<T*>(place(slot))))) {
+                ++size_;
+                continue;
+            }
+            const bool was_in_use = header.in_use != 0;
+            const std::uint32_t generation = header.generation;
+            if (was_in_use) {
+                free_slot(slot, generation);
+            } else if (generation != generation_mask) {  // otherwise it may be retired
+                put_free(slot, generation);
+            }
+        }
     }
 
     /// Returns a new value in a free slot, or 0 if all slots are in use.
@@ -61,6 +110,7 @@ public:
             if (used_ == slots()) return 0;
             slot = ++used_;
         }
+        note_change(slot, generation);
         T* value = new (place(slot)) T();
         value->generation = generation & generation_mask;
         value->in_use = 1;
@@ -72,12 +122,8 @@ public:
         T& value = at(slot);
         const std::uint32_t generation = value.generation;
         value.~T();
-        auto* free = new (place(slot)) FreeSlot();
         --size_;
-        if (generation == generation_mask) return;  // retired
-        free->generation = (generation + 1) & generation_mask;
-        free->next = first_free_;
-        first_free_ = slot;
+        free_slot(slot, generation);
     }
 
     [[nodiscard]] T& at(std::uint32_t slot) {
@@ -119,12 +165,44 @@ public:
 
 private:
     [[nodiscard]] std::uint32_t slots() const noexcept { return capacity_ + spare_slots; }
-    [[nodiscard]] std::size_t bytes() const { return (std::size_t{slots()} + 1) * sizeof(T); }
+    [[nodiscard]] std::size_t bytes() const { return bytes_for(capacity_); }
     [[nodiscard]] std::byte* place(std::uint32_t slot) const noexcept {
         return memory_ + std::size_t{slot} * sizeof(T);
     }
 
+    /// Frees a slot whose value is destroyed, or retires it.
+    void free_slot(std::uint32_t slot, std::uint32_t generation) {
+        if (generation != generation_mask) return put_free(slot, generation + 1);
+        note_change(slot, generation_mask);
+        auto* retired = new (place(slot)) FreeSlot();
+        retired->generation = generation_mask;
+    }
+    void put_free(std::uint32_t slot, std::uint32_t generation) {
+        note_change(slot, generation);
+        auto* free = new (place(slot)) FreeSlot();
+        free->generation = generation & generation_mask;
+        free->next = first_free_;
+        first_free_ = slot;
+    }
+
+    /// Records the header that is about to be written. The process may end before it is complete.
+    void note_change(std::uint32_t slot, std::uint32_t generation) noexcept {
+        if (record_ == nullptr) return;
+        record_->changing = std::uint64_t{generation} << 32 | slot;
+        record_->used = used_;
+        std::atomic_signal_fence(std::memory_order_seq_cst);  // the next writes of this thread come behind these
+    }
+    /// Completes the header that was being written when the process ended.
+    void restore_changing() noexcept {
+        const auto slot = static_cast<std::uint32_t>(record_->changing);
+        const auto generation = static_cast<std::uint32_t>(record_->changing >> 32) & generation_mask;
+        if (slot == 0 || slot > used_) return;
+        SlotHeader& header = *std::launder(reinterpret_cast<SlotHeader*>(place(slot)));
+        if (header.generation < generation) header.generation = generation & generation_mask;
+    }
+
     std::byte* memory_ = nullptr;
+    SlotTableRecord* record_ = nullptr;  // null: the table owns its memory
     std::uint32_t capacity_;
     std::uint32_t used_ = 0;
     std::uint32_t first_free_ = 0;

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <exception>
 #include <utility>
 
 namespace holdfast {
@@ -19,6 +20,15 @@ std::thread start_thread(const std::string& name, std::function<void()> run) {
     std::thread started(std::move(run));
     pthread_setname_np(started.native_handle(), name.substr(0, 15).c_str());
     return started;
+}
+
+std::thread thread_or_here(const std::function<void()>& work) {
+    try {
+        return std::thread(work);
+    } catch (const std::exception&) {
+        work();
+        return {};
+    }
 }
 
 }  // namespace holdfast

@@ -25,4 +25,7 @@ private:
 /// joins it.
 [[nodiscard]] std::thread start_thread(const std::string& name, std::function<void()> run);
 
+/// Starts the work on a thread. Without memory for a thread, does the work on the calling one.
+[[nodiscard]] std::thread thread_or_here(const std::function<void()>& work);
+
 }  // namespace holdfast

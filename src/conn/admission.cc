@@ -91,6 +91,17 @@ std::optional<RefusedBy> Admission::take_share(const IpAddress& peer, AdmissionG
     return by;
 }
 
+AdmissionGuard Admission::adopt(const IpAddress& peer, std::uint32_t order) {
+    quota_.take_anyway();
+    std::uint32_t next = accept_order_.load(std::memory_order_relaxed);
+    while (static_cast<std::int32_t>(order + 1 - next) > 0 &&
+           !accept_order_.compare_exchange_weak(next, order + 1, std::memory_order_relaxed)) {
+    }
+    AdmissionGuard guard;
+    static_cast<void>(take_share(peer, guard));  // beyond a limit, it stays uncounted
+    return guard;
+}
+
 void Admission::give_back(const IpAddress& peer, AdmissionGuard guard) {
     if (guard.peer) peers_.give_back(peer);
     if (guard.prefix) prefixes_.give_back(peer);

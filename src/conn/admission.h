@@ -30,6 +30,8 @@ public:
         return false;
     }
     void give_back() noexcept { used_.fetch_sub(1, std::memory_order_relaxed); }
+    /// Takes a unit even beyond the limit.
+    void take_anyway() noexcept { used_.fetch_add(1, std::memory_order_relaxed); }
     [[nodiscard]] std::size_t max() const noexcept { return max_.load(std::memory_order_relaxed); }
     /// Sets the limit. Below the present use, holders keep what they have, and take() fails until there is room.
     void set_max(std::size_t max) noexcept { max_.store(max, std::memory_order_relaxed); }
@@ -85,6 +87,9 @@ public:
     [[nodiscard]] std::optional<RefusedBy> take_place();
     [[nodiscard]] std::optional<RefusedBy> take_share(const IpAddress& peer, AdmissionGuard& guard);
     void give_back(const IpAddress& peer, AdmissionGuard guard);
+    /// Counts a connection of an earlier process, whatever the limits. `order`: its position in the order of accepts,
+    /// which goes on behind it.
+    [[nodiscard]] AdmissionGuard adopt(const IpAddress& peer, std::uint32_t order);
 
     /// Returns the next position in the order in which all reactors accept connections. Wraps at 2^32.
     [[nodiscard]] std::uint32_t next_accept_order() noexcept {

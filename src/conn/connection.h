@@ -42,6 +42,8 @@ public:
         std::memcpy(fresh + 1, text.data(), text.size());
         std::free(std::exchange(text_, fresh));
     }
+    /// Drops a pointer into the memory of an earlier process.
+    void disown() noexcept { text_ = nullptr; }
 
     static constexpr std::size_t max_size = 255;
 

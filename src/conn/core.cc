@@ -13,16 +13,25 @@ milliseconds without(milliseconds span, std::chrono::nanoseconds missed) {
     return span - std::chrono::floor<milliseconds>(missed);
 }
 
+/// Returns the start of the time line, which goes on where an earlier process kept it.
+SteadyTime start_of_ticks(KeptReactor& kept, SteadyTime now) {
+    const SteadyTime kept_start{std::chrono::nanoseconds(kept.started_ns)};
+    if (kept.started_ns > 0 && kept_start <= now) return kept_start;
+    kept.started_ns = std::chrono::nanoseconds(now.time_since_epoch()).count();
+    return now;
+}
+
 }  // namespace
 
 Core::Core(Reactor& on, StreamHandler& events, Admission& limits, const ShardOptions& options)
     : reactor(on),
       handler(events),
       admission(limits),
-      started(on.now()),
+      kept(options.kept.record != nullptr ? *options.kept.record : of_this_process),
+      started(start_of_ticks(kept, on.now())),
       policies(options.policies),
       observations(options.observed),
-      registry(options.reactor, options.max_connections),
+      registry(options.reactor, options.max_connections, options.kept.memory()),
       buffer(options.max_unfinished) {
     admission.add_reactor();
     for (std::size_t i = 0; i < policies.listeners(); ++i)

@@ -43,6 +43,8 @@ struct Core {
     StreamHandler& handler;
     Admission& admission;
 
+    KeptReactor of_this_process;  ///< unused if the state is kept elsewhere
+    KeptReactor& kept;
     const SteadyTime started;
     const TickLine ticks{started};
     AttendedTime thawed_time;  ///< without absences of longest_busy_turn or more
@@ -53,7 +55,7 @@ struct Core {
     ShardCounters counters;
     ObservationLog observations;
 
-    Registry registry;
+    Registry registry;  ///< in the kept memory, if there is any
     TlsSessions tls;
     Partings partings;
     ResumedReads resumed_reads;  ///< times at which single connections' reading resumed

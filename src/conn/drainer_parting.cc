@@ -61,6 +61,7 @@ void Drainer::part(Connection& connection, const CloseInfo& end, SteadyTime dead
     if (kernel::shutdown(connection.fd, SHUT_WR) != 0) return close(connection, end);
     if (connection.downlink) {
         const MemoryPressure::Note note(memory_, connection);
+        if (connection.downlink->waiting() > 0) core_.kept.owed.remove(core_.number_of(connection));
         connection.downlink->queue = std::string();  // nothing is sent after FIN
         connection.downlink->sent = 0;
     }

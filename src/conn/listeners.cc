@@ -116,6 +116,16 @@ void Listeners::admit(Listener& listener, int fd, const Endpoint& peer) {
     }
 }
 
+bool Listeners::admit_stray(int fd, const InheritedSocket& socket) {
+    for (Listener& listener : sockets_) {
+        const auto local = listener.closed() ? Result<Endpoint>(Endpoint{}) : local_endpoint(listener.fd());
+        if (!local || local.value().port != socket.local.port) continue;
+        admit(listener, fd, socket.peer);
+        return true;
+    }
+    return false;
+}
+
 /// Returns the limit that refuses the connection, or nullopt. A trusted proxy takes only a slot: the peer limits apply
 /// to the peer in its header.
 std::optional<RefusedBy> Listeners::refuse(const ListenerPolicy& policy, const Endpoint& peer, AdmissionGuard& guard) {

@@ -9,6 +9,7 @@
 #include "conn/admission.h"
 #include "conn/core.h"
 #include "reactor/poller.h"
+#include "tcp/inherited_socket.h"
 
 namespace holdfast {
 
@@ -86,6 +87,9 @@ public:
     /// Accepts the connections in the backlog, which close(2) on the socket would reset. Those of an inherited socket
     /// wait for its next listener instead.
     void accept_rest(Listener& listener);
+    /// Admits a connection that an earlier process accepted, and of which nothing was read. Returns false if no
+    /// listener has its local address.
+    [[nodiscard]] bool admit_stray(int fd, const InheritedSocket& socket);
     /// Closes the socket and ends a pause.
     void close(Listener& listener);
 

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/unique_fd.h"
 #include "conn/counters.h"
+#include "conn/kept_reactor.h"
 #include "tls/tls_context.h"
 
 namespace holdfast {
@@ -83,6 +84,7 @@ struct ShardOptions {
     bool observed = false;                 ///< collect the observations that take_observations() returns
     bool canaries = false;                 ///< probe some connections early for these observations
     RateLimits rates = {};
+    KeptShard kept = {};  ///< outlives the shard
 };
 
 /// A listener added to a running shard.

@@ -144,11 +144,12 @@ ReadResult Receiver::parse(Connection& connection, std::span<const char> window)
 bool Receiver::take(Connection& connection, std::size_t arrived) {
     const MemoryPressure::Note note(memory_, connection);
     const std::uint64_t items = connection.items;
+    const auto kept = connection.unfinished ? connection.unfinished->bytes() : std::span<const char>();
+    const auto window = core_.buffer.window(kept, arrived);
+    const HandOnMark mark(core_.kept, core_.number_of(connection), window.empty() ? '\0' : window.back());
     connection.quiet = false;
     connection.count_bytes_in(arrived);
     core_.counters_of(connection).bytes_in.add(arrived);
-    const auto kept = connection.unfinished ? connection.unfinished->bytes() : std::span<const char>();
-    const auto window = core_.buffer.window(kept, arrived);
     const bool is_cut_off = connection.is_closing();  // its last bytes are taken behind its close
     const ReadResult taken = parse(connection, window);
     if (taken.end) refuse(connection, *taken.end, taken.detail);

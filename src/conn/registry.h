@@ -19,8 +19,15 @@ public:
     static constexpr std::uint32_t max_connections = slot_mask - SlotTable<Connection>::spare_slots;
     static constexpr unsigned max_reactors = 1U << reactor_bits;
 
-    Registry(unsigned reactor, std::uint32_t capacity)
-        : table_(std::min(capacity, max_connections)), reactor_(reactor) {}
+    /// Keeps the connections in `memory`, if it is given: see SlotTable.
+    Registry(unsigned reactor, std::uint32_t capacity, SlotMemory memory = {})
+        : table_(std::min(capacity, max_connections), memory), reactor_(reactor) {}
+
+    /// Takes over the connections of an earlier process: see SlotTable::adopt(). `keep(connection)`.
+    template <typename Keep>
+    void adopt(Keep&& keep) {
+        table_.adopt([&keep](std::uint32_t, Connection& connection) { return keep(connection); });
+    }
 
     /// Returns a new connection, or nullptr if all slots are taken.
     [[nodiscard]] Connection* insert() {
@@ -33,7 +40,10 @@ public:
         return table_.slot_of(connection);
     }
     [[nodiscard]] Token number_of(const Connection& connection) const noexcept {
-        return Token{connection.generation} << 32 | Token{reactor_} << slot_bits | table_.slot_of(connection);
+        return number_of(connection.generation, reactor_, table_.slot_of(connection));
+    }
+    [[nodiscard]] static Token number_of(std::uint32_t generation, unsigned reactor, std::uint32_t slot) noexcept {
+        return Token{generation} << 32 | Token{reactor} << slot_bits | slot;
     }
     /// Returns the connection with this number, or nullptr if it is closing, ended or another reactor's.
     [[nodiscard]] Connection* find(Token number) noexcept {

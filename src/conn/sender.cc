@@ -44,6 +44,7 @@ void Sender::enqueue(Connection& connection, std::string_view framed) {
     const MemoryPressure::Note note(memory_, connection);
     if (!connection.downlink) connection.downlink = std::make_unique<Downlink>();
     Downlink& downlink = *connection.downlink;
+    core_.kept.owed.add(core_.number_of(connection));
     downlink.queue.erase(0, std::exchange(downlink.sent, 0));
     downlink.queue.append(framed);
     if (!std::exchange(downlink.watches_write, true)) notify_when_writable(connection);
@@ -53,6 +54,10 @@ void Sender::flush(Connection& connection) {
     if (!connection.downlink) return;
     const MemoryPressure::Note note(memory_, connection);
     Downlink& downlink = *connection.downlink;
+    if (downlink.waiting() > 0) flush_queue(connection, downlink);
+}
+
+void Sender::flush_queue(Connection& connection, Downlink& downlink) {
     while (downlink.waiting() > 0) {
         const ssize_t sent = put(connection, std::string_view(downlink.queue).substr(downlink.sent));
         if (sent < 0 && errno == EINTR) continue;
@@ -64,6 +69,7 @@ void Sender::flush(Connection& connection) {
     }
     downlink.queue = std::string();  // an idle connection holds no buffer
     downlink.sent = 0;
+    core_.kept.owed.remove(core_.number_of(connection));
 }
 
 /// Keeps the first errno, which is the peer's. This errno decides the reason once the last bytes of the connection were

@@ -26,6 +26,7 @@ public:
 
 private:
     void enqueue(Connection& connection, std::string_view framed);
+    void flush_queue(Connection& connection, Downlink& downlink);
     void fail(Connection& connection, int error);
     [[nodiscard]] ssize_t put(Connection& connection, std::string_view bytes);
     [[nodiscard]] ssize_t put_encrypted(Connection& connection, std::string_view bytes);

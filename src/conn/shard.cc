@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "conn/adopter.h"
 #include "tcp/socket_options.h"
 #include "tcp/tcp_info.h"
 
@@ -16,6 +17,36 @@ bool has_same_deadlines(const ListenerPolicy& a, const ListenerPolicy& b) {
 
 }  // namespace
 
+void Shard::adopt(const Heritage& heritage) {
+    adopted_ = Adopter(core(), parts_.listeners, parts_.memory, parts_.sweeper).adopt(heritage);
+    for (std::size_t number = 0; number < parts_.listeners.size(); ++number) {
+        if (!heritage.has_other_plan[number]) continue;
+        ListenerPolicy policy = core().policies.of_listener(number);
+        policy.plan_since = time().tick;
+        core().policies.change(static_cast<std::uint8_t>(number), std::move(policy));
+        parts_.walks.change_plan_of(static_cast<std::uint8_t>(number), [](const PlanTally&) {});
+    }
+}
+
+std::vector<int> Shard::listening_sockets() {
+    std::vector<int> all;
+    for (std::size_t number = 0; number < parts_.listeners.size(); ++number)
+        all.push_back(parts_.listeners[number].fd());
+    return all;
+}
+
+void Shard::mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds probed_for) {
+    parts_.sweeper.mark_suspects(silent, probed_for);
+}
+
+std::optional<WallTime> Shard::suspect_since(const Connection& connection) const {
+    return parts_.sweeper.suspect_since(connection);
+}
+
+void Shard::when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool)> done) {
+    parts_.walks.when_acknowledged(number, deadline, std::move(done));
+}
+
 void Shard::add_listener(UniqueFd socket, bool inherited) {
     parts_.listeners.add(std::move(socket));
     Listener& listener = parts_.listeners[parts_.listeners.size() - 1];
@@ -24,6 +55,7 @@ void Shard::add_listener(UniqueFd socket, bool inherited) {
 }
 
 void Shard::start() {
+    if (heritage_ != nullptr) adopt(*std::exchange(heritage_, nullptr));
     for (std::size_t number = 0; number < parts_.listeners.size(); ++number) {
         parts_.listeners.resume(parts_.listeners[number]);
     }

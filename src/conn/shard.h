@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "conn/adoption.h"
 #include "conn/parts.h"
 #include "reactor/reactor.h"
 
@@ -19,10 +20,11 @@ namespace holdfast {
 class Shard final : public Reactor::Client {
 public:
     Shard(Reactor& reactor, StreamHandler& handler, Admission& admission, const ShardOptions& options)
-        : parts_(reactor, handler, admission, options) {}
+        : parts_(reactor, handler, admission, options), heritage_(options.kept.heritage) {}
 
     /// Adds a listener before the reactor runs. `inherited`: connections wait that have not the plan's options.
     void add_listener(UniqueFd socket, bool inherited = false);
+    /// Takes over the connections of an earlier process, if there is one, and accepts.
     void start();
 
     /// Opens a listener while the reactor runs. Numbers are assigned in order; a number is free again once the former
@@ -48,6 +50,10 @@ public:
         return parts_.core.registry.size() + parts_.listeners.size();
     }
 
+    /// Returns what start() took over.
+    [[nodiscard]] const AdoptionCounts& adopted() const { return adopted_; }
+    /// Returns the listening sockets by number of the listener, and -1 for closed ones.
+    [[nodiscard]] std::vector<int> listening_sockets();
     [[nodiscard]] Registry& registry() { return core().registry; }
     [[nodiscard]] ShardCounters& counters() { return core().counters; }
     /// Returns the counters by listener number. Before the reactor runs, or on its thread.
@@ -115,18 +121,12 @@ public:
                    ProbeRun::JustHeard just_heard, ProbeRun::Done done) {
         parts_.walks.probe_all(std::move(wanted), timeout, just_heard, std::move(done));
     }
-    void when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool acknowledged)> done) {
-        parts_.walks.when_acknowledged(number, deadline, std::move(done));
-    }
+    void when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool acknowledged)> done);
 
     /// See Sweeper.
     void keep_canaries(bool on) { parts_.sweeper.keep_canaries(on); }
-    void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds probed_for) {
-        parts_.sweeper.mark_suspects(silent, probed_for);
-    }
-    [[nodiscard]] std::optional<WallTime> suspect_since(const Connection& connection) const {
-        return parts_.sweeper.suspect_since(connection);
-    }
+    void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds probed_for);
+    [[nodiscard]] std::optional<WallTime> suspect_since(const Connection& connection) const;
 
     /// See Drainer.
     void drain_over(DrainTask task) { parts_.drainer.drain_over(std::move(task)); }
@@ -136,10 +136,13 @@ public:
 
 private:
     [[nodiscard]] Core& core() noexcept { return parts_.core; }
+    void adopt(const Heritage& heritage);
     void finish_if_stopped();
     void flush(Connection& connection);
 
     Parts parts_;
+    const Heritage* heritage_;  // null after start()
+    AdoptionCounts adopted_;
     std::vector<std::function<void()>> after_turn_;
 };
 

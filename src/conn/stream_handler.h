@@ -43,6 +43,12 @@ struct ReadResult {
     bool in_array = false;           ///< the rest begins with a comma within an array: it is kept with '[' in its place
 };
 
+/// Loss that the end of an earlier process caused in the stream of a connection that it left.
+struct CutStream {
+    bool lost = false;                   ///< bytes were read and not handed on, or only a part of them was
+    std::optional<char> last_byte = {};  ///< the latest byte that was read, if known
+};
+
 /// The side that ends a connection or one direction of it.
 enum class EndedBy : std::uint8_t { peer, gateway };
 
@@ -53,6 +59,12 @@ public:
     virtual ~StreamHandler() = default;
 
     virtual void on_open(Connection& connection, Token number, const TurnTime& time) = 0;
+    /// Takes over a connection that an earlier process reported, or will report if it is `connected_pending`. Returns
+    /// false if its stream cannot go on behind the loss.
+    [[nodiscard]] virtual bool on_adopt(Connection& connection, Token number, const CutStream& loss) {
+        static_cast<void>(connection), static_cast<void>(number);
+        return !loss.lost;
+    }
     /// Reports the id in a valid certificate, just before on_open().
     virtual void on_certified(Connection& connection, Token number, std::string_view id) = 0;
     /// Handles bytes. `window` starts at an item boundary, and at least 64 readable bytes follow it.

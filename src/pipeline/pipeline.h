@@ -101,6 +101,7 @@ public:
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view message);
 
     void on_open(Connection& connection, Token number, const TurnTime& time) override;
+    [[nodiscard]] bool on_adopt(Connection& connection, Token number, const CutStream& loss) override;
     void on_certified(Connection& connection, Token number, std::string_view id) override;
     [[nodiscard]] ReadResult on_bytes(Connection& connection, Token number, std::span<const char> window,
                                       std::uint64_t scan, const TurnTime& time) override;

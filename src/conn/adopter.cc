@@ -1,0 +1,189 @@
+#include "conn/adopter.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "base/fork_guard.h"
+#include "base/kernel.h"
+#include "conn/admission.h"
+#include "conn/listeners.h"
+#include "conn/memory_pressure.h"
+#include "conn/suspects.h"
+#include "conn/sweeper.h"
+#include "tcp/socket_options.h"
+#include "tcp/tcp_info.h"
+
+namespace holdfast {
+
+namespace {
+
+/// Drops what the slot owned in the memory of the earlier process. Returns the facts that the pointers showed.
+SlotFacts without_heap(Connection& connection) {
+    SlotFacts facts;
+    facts.has_unfinished = connection.unfinished.release() != nullptr;
+    facts.owes_output = connection.downlink.release() != nullptr;
+    connection.key.disown();
+    return facts;
+}
+
+void add_slot(SlotFacts& facts, const Connection& connection) {
+    facts.stage = connection.stage;
+    facts.encrypted = connection.encrypted;
+    facts.identified = connection.is_identified();
+    facts.parting = connection.parting;
+    facts.bytes_in = connection.bytes_in;
+    facts.peer = connection.peer;
+}
+
+void add_socket(SlotFacts& facts, const InheritedSocket& socket) {
+    facts.is_socket = !socket.listens;
+    facts.ended = socket.ended;
+    facts.kernel_peer = socket.peer;
+    facts.bytes_read = socket.bytes_read;
+}
+
+/// Clears what described the earlier process's work on the connection.
+void clear_work(Connection& connection) {
+    connection.read_again = connection.throttled = connection.paused = connection.held = false;
+    connection.quiet = connection.probed_in_round = connection.suspect = false;
+    connection.parting = connection.peer_ended = connection.encrypted = false;
+    connection.unidentify();
+    connection.identity = Identity::none;
+    connection.stage = Stage::unidentified;
+}
+
+}  // namespace
+
+AdoptionCounts Adopter::adopt(const Heritage& heritage) {
+    core_.reactor.run_at(core_.reactor.now(), [] {});  // the first turn finalizes what does not fit
+    if (heritage.died_at < core_.reactor.now()) core_.miss(core_.reactor.now(), core_.reactor.now() - heritage.died_at);
+    learn_ports();
+    core_.registry.adopt([this, &heritage](Connection& connection) { return judge(connection, heritage); });
+    core_.kept.owed = {};
+    for (const Found& found : found_) take(found);
+    core_.kept.handing_on = 0;
+    for (const int fd : heritage.strays) readmit(fd);
+    for (const int fd : readmitted_) readmit(fd);
+    return counts_;
+}
+
+void Adopter::learn_ports() {
+    for (std::size_t number = 0; number < listeners_.size(); ++number) {
+        const auto local = local_endpoint(listeners_[number].fd());
+        if (!local) continue;
+        const auto [known, is_new] = listener_at_.emplace(local.value().port, static_cast<std::uint8_t>(number));
+        if (!is_new) known->second.reset();
+    }
+}
+
+/// Returns the listener of the socket's local port, which only it has, or the one that the slot names. The numbers of
+/// listeners may have changed since the slot was written.
+std::optional<std::uint8_t> Adopter::find_listener(const Connection& connection,
+                                                   const std::optional<InheritedSocket>& socket,
+                                                   const Heritage& heritage) const {
+    const auto by_port = socket ? listener_at_.find(socket->local.port) : listener_at_.end();
+    if (by_port != listener_at_.end() && by_port->second) return by_port->second;
+    const std::int16_t number = heritage.listener_of[connection.listener];
+    return number == Heritage::unknown ? std::nullopt : std::optional(static_cast<std::uint8_t>(number));
+}
+
+/// Decides about one slot. Returns whether it stays in use.
+bool Adopter::judge(Connection& connection, const Heritage& heritage) {
+    SlotFacts facts = without_heap(connection);
+    add_slot(facts, connection);
+    const Token number = core_.number_of(connection);
+    const bool had_downlink = facts.owes_output;
+    facts.owes_output = had_downlink && core_.kept.owed.may_have(number);
+    facts.handing_on = core_.kept.handing_on == number;
+    const auto socket = read_inherited_socket(connection.fd);
+    const auto listener = find_listener(connection, socket, heritage);
+    facts.listener_known = listener.has_value();
+    if (listener) {
+        connection.listener = *listener;
+        facts.has_preamble = core_.policies.of_listener(*listener).has_preamble();
+    }
+    if (socket) add_socket(facts, *socket);
+    const AdoptionVerdict verdict = classify_slot(facts);
+    if (verdict.adoption == Adoption::readmit) readmitted_.push_back(connection.fd);
+    // The descriptor of a closing one may be closed already, and be another's.
+    const bool drops_socket = verdict.adoption == Adoption::drop && facts.stage != Stage::closing;
+    if (drops_socket && facts.is_socket) kernel::close(connection.fd);
+    const bool stays = verdict.adoption != Adoption::readmit && verdict.adoption != Adoption::drop;
+    if (stays) found_.push_back({&connection, verdict, facts.handing_on, had_downlink});
+    return stays;
+}
+
+void Adopter::take(const Found& found) {
+    Connection& connection = *found.connection;
+    if (found.verdict.adoption == Adoption::detach) kernel::close(std::exchange(connection.fd, -1));
+    close_in_child(connection.fd);
+    set_up(connection);
+    if (found.verdict.adoption == Adoption::end || found.verdict.adoption == Adoption::detach) {
+        core_.close(connection, CloseReason::gateway_crashed, found.verdict.detail);
+    } else {
+        keep(found);
+    }
+    ++(connection.is_closing() ? counts_.closed : counts_.kept);
+}
+
+void Adopter::keep(const Found& found) {
+    Connection& connection = *found.connection;
+    restore_options(connection, found.had_downlink);
+    resume_stream(found);
+    if (connection.is_closing()) return;
+    const Token number = core_.number_of(connection);
+    if (const int error = core_.reactor.poller().add(connection.fd, awaited_events, number); error != 0)
+        return core_.close_by_kernel(connection, error, IoPhase::register_);
+    core_.counters_of(connection).kept.increment();
+    if (found.verdict.adoption != Adoption::resync) return;
+    core_.counters_of(connection).resynchronized.increment();
+    ++counts_.resynchronized;
+}
+
+void Adopter::set_up(Connection& connection) {
+    const Tick now = core_.time().tick;
+    clear_work(connection);
+    connection.opened = std::clamp(connection.opened, Tick{1}, now);
+    connection.last_item = std::clamp(connection.last_item, connection.opened, now);
+    const AdmissionGuard guard = core_.admission.adopt(connection.peer.address, connection.accept_order);
+    connection.counts_for_peer = guard.peer;
+    connection.counts_for_prefix = guard.prefix;
+    core_.counters_of(connection).connections.increment();
+    sweeper_.add(connection);
+}
+
+/// Returns the socket's options to the plan, where the earlier process had moved them.
+void Adopter::restore_options(Connection& connection, bool had_downlink) {
+    const LivenessPlan& plan = core_.policy_of(connection).plan;
+    if (connection.probe_forced || connection.keepidle_moved) {
+        const auto facts = read_tcp_facts(connection.fd);
+        if (facts) end_forced_probe(connection, plan, facts->evidence.last_heard);
+    }
+    connection.probe_forced = false;
+    if (had_downlink || connection.under_watch) {
+        set_user_timeout(connection.fd, plan.user_timeout);
+        if (plan.rto_max > std::chrono::seconds(0)) set_rto_max(connection.fd, plan.rto_max);
+    }
+    connection.under_watch = true;  // data may be unacknowledged
+}
+
+void Adopter::resume_stream(const Found& found) {
+    Connection& connection = *found.connection;
+    const MemoryPressure::Note note(memory_, connection);
+    CutStream loss{.lost = found.verdict.adoption == Adoption::resync, .last_byte = {}};
+    if (loss.lost && found.was_handing_on) loss.last_byte = core_.kept.last_byte;
+    if (!core_.handler.on_adopt(connection, core_.number_of(connection), loss)) {
+        core_.close(connection, CloseReason::gateway_crashed,
+                    "the gateway restarted, and lost bytes that its framing cannot skip");
+    }
+}
+
+/// Admits a socket that was accepted, and of which nothing was read.
+void Adopter::readmit(int fd) {
+    const auto socket = read_inherited_socket(fd);
+    close_in_child(fd);
+    if (!socket || socket->listens || socket->ended || !listeners_.admit_stray(fd, *socket)) kernel::close(fd);
+}
+
+}  // namespace holdfast
