@@ -195,6 +195,10 @@ struct ServerConfig {
     std::size_t closed_history = 10'000;          ///< closed connections kept for Server::closed
     bool observed = false;                        ///< collects what Server::observe returns
     bool canaries = false;  ///< probes a few connections ahead of time, so that a partition shows soon
+    /// Memory file (memfd_create(2)) in which the server keeps its connections, for a program whose descriptors outlive
+    /// its process. The server that starts next with the same file takes the connections over. The program owns the
+    /// file, for one server at a time. A file of another version is an error.
+    std::optional<int> kept_state = {};
     std::function<void(const Notice&)> on_notice = {};  ///< called on reactor threads; may be empty
 };
 

@@ -26,6 +26,14 @@
 namespace holdfast {
 inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
+/// Connections that a server took over at its start: see ServerConfig::kept_state.
+struct Takeover {
+    std::uint64_t kept = 0;
+    std::uint64_t closed = 0;              ///< closed as `gateway_crashed`
+    std::uint64_t resynchronized = 0;      ///< of those kept: a part of an item was lost
+    std::chrono::milliseconds downtime{};  ///< from the end of the earlier process to the first turn, if it is known
+};
+
 /// The gateway: reactors that hold connections, and queries about them. Functions that query reactors block until they
 /// have answered (a turn or two; a probe up to its timeout). On a reactor's thread, thus in an EventHandler, they throw
 /// Misuse: use the ReactorContext there. Any other thread may call every function.
@@ -51,6 +59,10 @@ public:
     void wait();
     /// Ends at once; connections still get their `closed` events. Returns at once.
     void stop_now();
+
+    /// Returns what start() took over from an earlier process, or nullopt if there was none. Waits for the reactors'
+    /// first turn.
+    [[nodiscard]] std::optional<Takeover> takeover() const;
 
     [[nodiscard]] ServerStatus status() const;
     /// Returns the configuration in force: the one of start(), with what apply() has changed. An option that needs a

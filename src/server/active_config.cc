@@ -97,6 +97,11 @@ Result<Running> first_running(ServerConfig config, const std::vector<BoundListen
     return running;
 }
 
+bool have_same_frames(const ListenerConfig& a, const ListenerConfig& b) {
+    return a.framing == b.framing && a.delimiter == b.delimiter && a.length_field == b.length_field &&
+           a.payload == b.payload && !a.codec == !b.codec;
+}
+
 std::vector<ListenerStatus> status_of(const Running& running, SteadyTime now) {
     std::vector<ListenerStatus> all;
     for (const RunningListener& listener : running.listeners) {

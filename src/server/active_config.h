@@ -89,6 +89,9 @@ private:
 [[nodiscard]] Result<std::vector<std::shared_ptr<Codec>>> make_codecs(const ListenerConfig& config,
                                                                       std::size_t reactors);
 
+/// Returns whether the bytes of a connection mean the same with both.
+[[nodiscard]] bool have_same_frames(const ListenerConfig& a, const ListenerConfig& b);
+
 /// Loads the listener's TLS files; null if it has none.
 [[nodiscard]] Result<std::shared_ptr<const TlsContext>> load_tls(const ListenerConfig& config);
 

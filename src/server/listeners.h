@@ -11,6 +11,7 @@
 
 #include "base/unique_fd.h"
 #include "device/token_set.h"
+#include "server/kept_state.h"
 #include "tcp/socket_options.h"
 
 namespace holdfast {
@@ -41,8 +42,9 @@ enum class AddressUse : std::uint8_t {
 /// Binds one listener `reactors` times and proves its plan. On an error no socket stays bound.
 [[nodiscard]] Result<BoundListener> bind_listener(const ListenerConfig& config, unsigned reactors, AddressUse use);
 
-/// Binds every listener `reactors` times and proves its plan. On an error no socket stays bound.
+/// Binds every listener `reactors` times and proves its plan. Takes over the sockets of an earlier process from `kept`,
+/// if it is not null, with the connections that wait. On an error no socket stays bound.
 [[nodiscard]] Result<std::vector<BoundListener>> bind_listeners(const std::vector<ListenerConfig>& listeners,
-                                                                unsigned reactors);
+                                                                unsigned reactors, KeptState* kept);
 
 }  // namespace holdfast

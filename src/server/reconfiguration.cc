@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "options/option.h"
+#include "server/kept_listeners.h"
 #include "server/listeners.h"
 #include "server/validate.h"
 #include "text/printable.h"
@@ -192,12 +193,6 @@ std::optional<Error> Reconfiguration::prepare_new(const ListenerConfig& config) 
         next.counters.push_back(std::make_shared<ListenerCounters>());
     }
     return open(std::move(next));
-}
-
-/// Returns whether the bytes of a connection mean the same with both.
-bool have_same_frames(const ListenerConfig& a, const ListenerConfig& b) {
-    return a.framing == b.framing && a.delimiter == b.delimiter && a.length_field == b.length_field &&
-           a.payload == b.payload && !a.codec == !b.codec;
 }
 
 /// Prepares a listener that was removed shortly before. The listener keeps its number, its counters and its remaining
@@ -417,6 +412,7 @@ void take_over(ReactorThread& thread, ReactorPart& part) {
 ApplyReport Reconfiguration::commit() {
     if (report_.applied.empty() && before_->config.canaries == wanted_.canaries) return std::move(report_);
     parts_.admission.set(next_.config.limits, effective_max_connections(next_.config.limits));
+    if (parts_.kept != nullptr) note_listeners(*parts_.kept, next_);
     parts_.running.set(std::move(next_));
     if (parts_.is_simulated) {
         take_over(*parts_.threads.front(), *to_reactors_.front());
@@ -425,10 +421,12 @@ ApplyReport Reconfiguration::commit() {
     std::vector<std::future<bool>> taken;
     for (std::size_t i = 0; i < parts_.threads.size(); ++i) {
         ReactorThread& thread = *parts_.threads[i];
-        taken.push_back(query<bool>(thread, [&thread, part = to_reactors_[i]](Shard&, const Reply<bool>& reply) {
-            take_over(thread, *part);
-            reply(true);
-        }));
+        taken.push_back(query<bool>(
+            thread, [&thread, part = to_reactors_[i], kept = parts_.kept](Shard& shard, const Reply<bool>& reply) {
+                take_over(thread, *part);
+                if (kept != nullptr) note_sockets(*kept, shard);
+                reply(true);
+            }));
     }
     for (auto& each : taken) each.wait();
     return std::move(report_);

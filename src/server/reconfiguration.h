@@ -10,6 +10,7 @@
 #include "conn/admission.h"
 #include "pipeline/notice_limiter.h"
 #include "server/active_config.h"
+#include "server/kept_state.h"
 #include "server/reactor_thread.h"
 
 namespace holdfast {
@@ -22,6 +23,7 @@ struct ApplyParts {
     Admission& admission;
     NoticeLimiter& notices;
     const std::vector<std::unique_ptr<ReactorThread>>& threads;
+    KeptState* kept = nullptr;  ///< null: nothing outlives the process
     /// The only reactor runs on the caller's thread, between turns. Plans need no proof, and listeners stay.
     bool is_simulated = false;
 };

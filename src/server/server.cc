@@ -21,6 +21,7 @@
 #include "server/drains.h"
 #include "server/factories.h"
 #include "server/inspection.h"
+#include "server/kept_listeners.h"
 #include "server/listeners.h"
 #include "server/reactor_thread.h"
 #include "server/reconfiguration.h"
@@ -40,10 +41,35 @@ using std::chrono::milliseconds;
 
 }  // namespace
 
+/// Prepares the kept state for the reactors: notes the listeners, and what an earlier process left.
+std::optional<Error> Server::Impl::begin_keeping(unsigned reactors, const std::vector<BoundListener>& bound,
+                                                 Running& running) {
+    if (!kept_) return std::nullopt;
+    if (kept_->shape()) {
+        heritage_ = heritage_of(*kept_, running, clock_.steady());
+        add_former_addresses(*kept_, running);
+    } else if (!kept_->begin({run_, reactors, table_capacity(running.config.limits)})) {
+        return Error{"cannot keep the connections: no memory; set keeper = false in [process]",
+                     ErrorCode::out_of_resources};
+    }
+    note_listeners(*kept_, running, bound);
+    return std::nullopt;
+}
+
+ShardOptions Server::Impl::options_of(unsigned reactor, const std::vector<ListenerPolicy>& policies) {
+    ShardOptions options = shard_options(reactor, running_.get()->config, policies);
+    if (!kept_) return options;
+    options.max_connections = kept_->shape()->capacity;
+    options.kept = kept_->shard(reactor);
+    options.kept.heritage = heritage_.empty() ? nullptr : &heritage_[reactor];
+    return options;
+}
+
 std::optional<Error> Server::Impl::start(Server& server, unsigned reactors, std::vector<BoundListener> bound,
                                          const HandlerFactory& make_handler) {
     Running running = *running_.get();
     const ServerConfig& config = running.config;
+    if (auto error = begin_keeping(reactors, bound, running)) return error;
     std::vector<ListenerPolicy> policies;
     for (const RunningListener& listener : running.listeners) policies.push_back(listener.policy(config.limits));
     for (unsigned i = 0; i < reactors; ++i) {
@@ -54,8 +80,8 @@ std::optional<Error> Server::Impl::start(Server& server, unsigned reactors, std:
         auto pipeline = std::make_unique<Pipeline>(
             Pipeline::Options{.run = run_, .listeners = std::move(listeners), .item = config.item, .clock = &clock_},
             std::move(handler).value(), Pipeline::Shared{history_, bad_items_, notices_});
-        threads_.push_back(std::make_unique<ReactorThread>(clock_, admission_, shard_options(i, config, policies),
-                                                           std::move(pipeline)));
+        threads_.push_back(
+            std::make_unique<ReactorThread>(clock_, admission_, options_of(i, policies), std::move(pipeline)));
         Shard& shard = threads_.back()->shard();
         for (std::size_t j = 0; j < bound.size(); ++j) {
             shard.add_listener(std::move(bound[j].sockets[i]), bound[j].inherited);
@@ -181,8 +207,11 @@ Server::Impl& Server::impl() const {
 
 Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const HandlerFactory& make_handler) {
     if (const auto errors = validate(config); !errors.empty()) return errors.front();
-    const unsigned reactors = effective_reactors(config);
-    auto bound = bind_listeners(config.listeners, reactors);
+    auto kept = open_kept(config.kept_state);
+    if (!kept) return kept.error();
+    const KeptState* const former = kept.value() && kept.value()->shape() ? kept.value().get() : nullptr;
+    const unsigned reactors = former != nullptr ? former->shape()->reactors : effective_reactors(config);
+    auto bound = bind_listeners(config.listeners, reactors, kept.value().get());
     if (!bound) return bound.error();
     grow_descriptor_table(bound.value().front().sockets.front().get(),
                           std::min(effective_max_connections(config.limits) + other_descriptors, descriptors_at_once));
@@ -191,7 +220,8 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const Handler
     // The last exceptions before the reactors run: descriptors, threads, memory.
     try {
         guard_forks();
-        std::unique_ptr<Server> server(new Server(std::make_unique<Impl>(std::move(first).value())));
+        std::unique_ptr<Server> server(
+            new Server(std::make_unique<Impl>(std::move(first).value(), std::move(kept).value())));
         server->impl_->report_certificates();
         if (auto error = server->impl_->start(*server, reactors, std::move(bound).value(), make_handler)) return *error;
         return server;
@@ -274,6 +304,20 @@ std::vector<IpAddress> Server::sample_peers(std::size_t max) const {
     return holdfast::sample_peers(impl().threads_, max);
 }
 
+std::optional<Takeover> Server::takeover() const {
+    const Impl& server = impl();
+    if (server.heritage_.empty()) return std::nullopt;
+    Takeover sum;
+    for (const AdoptionCounts& each : query_all<AdoptionCounts>(
+             server.threads_, [](Shard&shard, Reply<AdoptionCounts> reply) { reply(shard.adopted()); })) {
+        sum.kept += each.kept;
+        sum.closed += each.closed;
+        sum.resynchronized += each.resynchronized;
+    }
+    sum.downtime = std::chrono::ceil<milliseconds>(server.clock_.steady() - server.heritage_.front().died_at);
+    return sum;
+}
+
 Result<ApplyReport> Server::apply(ServerConfig config) {
     refuse_on_reactor(impl().run_);
     const std::lock_guard lock(impl().applying_);
@@ -284,7 +328,8 @@ Result<ApplyReport> Server::apply(ServerConfig config) {
                          .running = impl().running_,
                          .admission = impl().admission_,
                          .notices = impl().notices_,
-                         .threads = impl().threads_},
+                         .threads = impl().threads_,
+                         .kept = impl().kept_.get()},
                         config);
 }
 

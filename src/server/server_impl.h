@@ -17,6 +17,7 @@
 #include "server/active_config.h"
 #include "server/drains.h"
 #include "server/inspection.h"
+#include "server/kept_state.h"
 #include "server/listeners.h"
 #include "server/reactor_thread.h"
 
@@ -25,8 +26,10 @@ namespace holdfast {
 /// Owns the parts in the order of their dependencies, and destroys them in reverse.
 class HOLDFAST_INTERNAL Server::Impl {
 public:
-    explicit Impl(Running first)
-        : run_(draw_run()),
+    /// Keeps the state in `kept`, if it is not null.
+    Impl(Running first, std::unique_ptr<KeptState> kept)
+        : kept_(std::move(kept)),
+          run_(kept_ && kept_->shape() ? kept_->shape()->run : draw_run()),
           admission_(effective_max_connections(first.config.limits)),
           history_(first.config.closed_history),
           notices_(first.config.on_notice),
@@ -41,6 +44,9 @@ public:
 
     [[nodiscard]] std::optional<Error> start(Server& server, unsigned reactors, std::vector<BoundListener> bound,
                                              const HandlerFactory& make_handler);
+    [[nodiscard]] std::optional<Error> begin_keeping(unsigned reactors, const std::vector<BoundListener>& bound,
+                                                     Running& running);
+    [[nodiscard]] ShardOptions options_of(unsigned reactor, const std::vector<ListenerPolicy>& policies);
     void report_certificates();
     void introduce(ReactorThread& thread, Server& server);
     /// Returns true in a child of fork(2), where the threads of this object do not exist.
@@ -91,6 +97,8 @@ public:
 
     const unsigned generation_ = fork_generation();
     const SystemClock clock_;
+    std::unique_ptr<KeptState> kept_;  // null: nothing outlives the process
+    std::vector<Heritage> heritage_;   // by reactor; empty: there is no earlier process
     const std::uint32_t run_;
     const SteadyTime started_ = clock_.steady();
     const WallTime started_at_ = clock_.wall();
