@@ -11,10 +11,11 @@ pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 
 holdfast_module(cli COLD ALONE consumer.cc
-                DEPENDS daemon top api config doctor load conformance server device spool client codec options model net text base
+                DEPENDS keeper daemon top api config doctor load conformance server device spool client codec options model net text base
                 LIBRARIES CLI11::CLI11 simdjson::simdjson)
 holdfast_module(daemon COLD DEPENDS api watch alarm trend config fleet forward sink spool server codec options model net text base
                 LIBRARIES spdlog::spdlog PkgConfig::capng simdjson::simdjson)
+holdfast_module(keeper WITH daemon COLD DEPENDS daemon options text base)
 holdfast_module(embed WITH daemon COLD DEPENDS daemon api config server options model base)
 holdfast_module(top WITH cli COLD DEPENDS api client model net text LIBRARIES ${ncurses_LINK_LIBRARIES})
 holdfast_module(client WITH cli COLD DEPENDS http_client model net text base LIBRARIES simdjson::simdjson)

@@ -20,6 +20,7 @@
 #include "daemon/daemon.h"
 #include "daemon/exit.h"
 #include "daemon/signals.h"
+#include "keeper/keeper.h"
 #include "text/json_writer.h"
 
 namespace holdfast {
@@ -41,15 +42,23 @@ Verb make_version_verb() {
             }};
 }
 
-Verb make_serve_verb() {
+int run_serve(const ConfigSource& options, const VerbProcess& process) {
+    const LoadOutcome outcome = options.load();
+    if (!outcome.loaded) {
+        print_config_errors(outcome.errors);
+        return exit_wrong_usage;
+    }
+    const DaemonConfig& config = outcome.loaded->config;
+    const bool needs_keeper = config.process.keeper && process.seat == nullptr;
+    if (!needs_keeper) return serve(*outcome.loaded, options, process.seat);
+    print_error(become_keeper(order_of(config), process.arguments).message);
+    return exit_wrong_usage;
+}
+
+Verb make_serve_verb(const VerbProcess& process) {
     const auto options = std::make_shared<ConfigSource>();
     return {"serve", "run the gateway; without any flag, on the defaults in brackets", serve_arguments(*options),
-            [options] {
-                const LoadOutcome outcome = options->load();
-                if (outcome.loaded) return serve(*outcome.loaded, *options);
-                print_config_errors(outcome.errors);
-                return static_cast<int>(exit_wrong_usage);
-            }};
+            [options, process] { return run_serve(*options, process); }};
 }
 
 /// Runs `action` and reports a shortage of descriptors, threads or memory. External conditions never reach
@@ -74,12 +83,12 @@ int act(const std::function<int()>& action) {
     return code == exit_good ? static_cast<int>(exit_answer_is_no) : code;
 }
 
-std::vector<Verb> main_verbs() {
-    return {make_serve_verb(),       make_check_verb(),   make_plan_verb(),   make_token_verb(),  make_status_verb(),
-            make_top_verb(),         make_list_verb(),    make_show_verb(),   make_closed_verb(), make_bad_verb(),
-            make_probe_verb(),       make_close_verb(),   make_send_verb(),   make_drain_verb(),  make_alarms_verb(),
-            make_reload_verb(),      make_consume_verb(), make_spool_verb(),  make_doctor_verb(), make_load_verb(),
-            make_conformance_verb(), make_demo_verb(),    make_device_verb(), make_tail_verb(),   make_version_verb()};
+std::vector<Verb> main_verbs(const VerbProcess& process) {
+    return {make_serve_verb(process), make_check_verb(),   make_plan_verb(),   make_token_verb(),  make_status_verb(),
+            make_top_verb(),          make_list_verb(),    make_show_verb(),   make_closed_verb(), make_bad_verb(),
+            make_probe_verb(),        make_close_verb(),   make_send_verb(),   make_drain_verb(),  make_alarms_verb(),
+            make_reload_verb(),       make_consume_verb(), make_spool_verb(),  make_doctor_verb(), make_load_verb(),
+            make_conformance_verb(),  make_demo_verb(),    make_device_verb(), make_tail_verb(),   make_version_verb()};
 }
 
 /// Returns the verbs that print texts about the others.
@@ -97,14 +106,16 @@ void add_endpoint_verbs(Verb& root) {
 
 }  // namespace
 
-void fill_verbs(Verb& root) {
-    root.parts = main_verbs();
+void fill_verbs(Verb& root, const VerbProcess& process) {
+    root.parts = main_verbs(process);
     std::vector<Verb> texts = text_verbs(root);
     std::move(texts.begin(), texts.end(), std::back_inserter(root.parts));
     add_endpoint_verbs(root);
 }
 
-int run_cli(int argc, const char* const* argv) {
+namespace {
+
+int run_command(int argc, const VerbProcess& process) {
     const SafeOutput safe_output(std::cout);
     const SafeOutput safe_errors(std::cerr);
     bool wants_version = false;
@@ -114,16 +125,27 @@ int run_cli(int argc, const char* const* argv) {
               .footer =
                   "First steps: holdfast demo, or holdfast serve. Flags of a verb: holdfast help VERB. Manual: "
                   "holdfast manual | man -l -"};
-    fill_verbs(root);
+    fill_verbs(root, process);
     root.run = [&] {
         if (wants_version) return print_version(false);
         std::cerr << help_text(root);
         return static_cast<int>(exit_wrong_usage);
     };
-    const Command command = read_command_line(root, argc, argv);
+    const Command command = read_command_line(root, argc, process.arguments);
     if (command.verb == nullptr) return command.code;
     if (command.verb->name != "serve") unblock_stop_signals();
     return act(command.verb->run);
+}
+
+}  // namespace
+
+int run_cli(int argc, const char* const* argv) {
+    const auto order = take_order();
+    if (!order) return run_command(argc, {.arguments = argv});
+    return run_guarded([&] {
+        return run_keeper(*order,
+                          [&](WorkerSeat& seat) { return run_command(argc, {.arguments = argv, .seat = &seat}); });
+    });
 }
 
 }  // namespace holdfast

@@ -3,13 +3,20 @@
 #include <vector>
 
 #include "cli/command_line.h"
+#include "daemon/worker_seat.h"
 
 namespace holdfast {
 
 // The verbs of the command, each in verb_x.cc or client_x.cc.
 
+/// The process in which the verbs run.
+struct VerbProcess {
+    const char* const* arguments = nullptr;  ///< of main()
+    const WorkerSeat* seat = nullptr;        ///< of a keeper's worker
+};
+
 /// Adds all of them to `root`, which must outlive what it runs.
-void fill_verbs(Verb& root);
+void fill_verbs(Verb& root, const VerbProcess& process = {});
 
 [[nodiscard]] Verb make_alarms_verb();
 [[nodiscard]] Verb make_check_verb();

@@ -1,6 +1,5 @@
 #include "daemon/daemon.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +23,7 @@
 #include "api/dashboard/assets.h"
 #include "base/clock.h"
 #include "base/memory_reserve.h"
+#include "base/start_thread.h"
 #include "config/checks.h"
 #include "daemon/admin_endpoints.h"
 #include "daemon/event_tap.h"
@@ -48,19 +48,16 @@ namespace {
 /// Memory that remains for the gateway while it sheds connections.
 constexpr std::size_t memory_reserve = std::size_t{16} << 20;
 
-/// Raises the soft limit to the hard limit, because each connection takes one descriptor.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /// The parts of the gateway in the order of their start. They stop in the reverse order.
 class Daemon {
 public:
-    Daemon(const LoadedConfig& loaded, const ConfigSource& options)
-        : config_(loaded.config), warnings_(loaded.warnings), options_(options), log_(config_.log) {}
+    Daemon(const LoadedConfig& loaded, const ConfigSource& options, const WorkerSeat* seat)
+        : config_(loaded.config),
+          warnings_(loaded.warnings),
+          options_(options),
+          seat_(seat),
+          signals_(signals_from()),
+          log_(config_.log) {}
     ~Daemon() {
         server_short_of_memory_ = nullptr;
         fleet_.stop(std::chrono::milliseconds(0));  // after an incomplete start
@@ -96,6 +93,9 @@ private:
     [[nodiscard]] std::optional<std::chrono::milliseconds> lost_after() const {
         return config_.fleet.enabled ? std::optional(config_.fleet.lost_after) : std::nullopt;
     }
+    [[nodiscard]] SignalsFrom signals_from() const {
+        return seat_ != nullptr ? SignalsFrom::keeper : SignalsFrom::anyone;
+    }
     [[nodiscard]] bool in_fleet() const { return sink_.nats() != nullptr && config_.fleet.enabled; }
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler() {
         auto handler = tap_events(sink_.make_handler(), hub_);
@@ -105,6 +105,7 @@ private:
     const DaemonConfig& config_;                // at the start; reloader_ has the current configuration
     const std::vector<std::string>& warnings_;  // warnings of config_
     const ConfigSource& options_;
+    const WorkerSeat* const seat_;                                       // null: no keeper
     const InheritedSockets inherited_ = InheritedSockets::of_process();  // before a part opens a descriptor
     Signals signals_;                                                    // before any thread
     Log log_;
@@ -116,7 +117,7 @@ private:
     EventHub hub_;  // outlives its publishers and subscribers
     Sinks sink_{log_, [this](const std::string& error) { lose_sink(error); },
                 [this](std::chrono::milliseconds time) {
-                    ended_early_ = ended_early_ || Signals::take_stop(time);
+                    ended_early_ = ended_early_ || Signals::take_stop(time, signals_from());
                     return !ended_early_;
                 }};
     FleetPart fleet_{log_};  // outlives the handlers that report devices to it
@@ -141,6 +142,7 @@ void Daemon::lose_sink(const std::string& error) {
 /// Returns the server's part of the configuration, with the callbacks of the daemon.
 ServerConfig Daemon::server_config(const DaemonConfig& from) {
     ServerConfig config = from.server;
+    if (seat_ != nullptr) config.kept_state = seat_->state;
     config.observed = true;
     config.canaries = from.alarm.suspicion;
     config.on_notice = [this](const Notice& notice) {
@@ -218,6 +220,7 @@ std::optional<Error> Daemon::restrict_itself() {
     const std::string& user = config_.process.user;
     if (!user.empty()) {
         if (auto error = become(user, binds_low_ports(config_))) return error;
+        if (seat_ != nullptr) end_with(seat_->keeper);
         if (options_.file && ::access(options_.file->c_str(), R_OK) != 0) {
             log_.warn("a reload cannot read the configuration; make it readable for the user",
                       {{"user", user}, {"file", *options_.file}});
@@ -229,11 +232,14 @@ std::optional<Error> Daemon::restrict_itself() {
 
 /// Starts the sink. While the disk is full, the gateway serves the admin API, opens no listener and retries.
 std::optional<Error> Daemon::start_sink() {
-    const auto started =
-        SpaceWait(config_, log_, manager_)
-            .run(signals_,
-                 {.lack = [this] { return ended_early_ ? std::nullopt : sink_.lack_of_space(config_.sink); },
-                  .start = [this] { return sink_.start(config_.sink, config_.server.item.max_bytes, lost_after()); }});
+    KeptConnections kept(seat_, config_);
+    const auto lack = [this] { return ended_early_ ? std::nullopt : sink_.lack_of_space(config_.sink); };
+    const auto start = [this, &kept] {
+        const auto is_kept = [&kept](const std::string& conn) { return kept.holds(conn); };
+        return sink_.start(config_.sink, config_.server.item.max_bytes, lost_after(), is_kept);
+    };
+    const auto started = SpaceWait(config_, log_, manager_).run(signals_, {.lack = lack, .start = start});
+    if (is_durable(config_.sink.type)) kept.report_missing();
     if (!started && !ended_early_) return started.error();
     if (!started) log_.error(started.error().message);
     ended_early_ = ended_early_ || !started.value();
@@ -252,6 +258,7 @@ std::optional<Error> Daemon::start() {
     watch_->set_origin({fleet_name(config_.fleet), admin_.dashboard()});
     log_warnings();
     report_addresses();
+    if (seat_ != nullptr) report_takeover(*seat_, *server_, log_);
     admin_.report_addresses();
     state_.start([this] {
         return state_to_save(*server_, *watch_, sink_.spool());
@@ -385,16 +392,6 @@ std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
     return sink_.stop(timeout());
 }
 
-/// Starts the work on a thread. Without memory for a thread, does the work here: a second signal then waits for it.
-std::thread thread_or_here(const std::function<void()>& work) {
-    try {
-        return std::thread(work);
-    } catch (const std::exception&) {
-        work();
-        return {};
-    }
-}
-
 int Daemon::stop() {
     const auto drain_time = reloader_->drain_time();
     log_.info("stopping", {{"drain_time", format_duration(drain_time)}});
@@ -439,6 +436,8 @@ int Daemon::run() {
 
 }  // namespace
 
-int serve(const LoadedConfig& loaded, const ConfigSource& options) { return Daemon(loaded, options).run(); }
+int serve(const LoadedConfig& loaded, const ConfigSource& options, const WorkerSeat* seat) {
+    return Daemon(loaded, options, seat).run();
+}
 
 }  // namespace holdfast

@@ -30,6 +30,8 @@ public:
     bool stopping(std::chrono::milliseconds at_most, std::string_view status) const;
     bool status(std::string_view text) const;
     bool alive() const;
+    /// Passes on a message of a worker.
+    bool forward(const std::string& message) const { return send(message); }
 
 private:
     [[nodiscard]] bool send(const std::string& message) const;

@@ -21,6 +21,9 @@ namespace holdfast {
 /// programs that it executes gain no rights.
 void keep_to_itself();
 
+/// Raises the soft limit of descriptors to the hard limit, because each connection takes one.
+void raise_descriptor_limit();
+
 /// Excludes its memory from core files, and stops other processes of the same user from reading it. Later calls are
 /// allowed.
 void keep_memory_secret();

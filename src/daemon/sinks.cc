@@ -17,7 +17,7 @@ namespace holdfast {
 using std::chrono::milliseconds;
 
 std::optional<Error> Sinks::start(const SinkConfig& config, std::size_t max_item_bytes,
-                                  std::optional<milliseconds> lost_after) {
+                                  std::optional<milliseconds> lost_after, const IsKept& is_kept) {
     type_ = config.type;
     switch (config.type) {
         case SinkType::stdout_:
@@ -25,7 +25,8 @@ std::optional<Error> Sinks::start(const SinkConfig& config, std::size_t max_item
             return start_stream(config);
         case SinkType::spool:
         case SinkType::nats:
-            return start_spool(config, max_item_bytes, config.type == SinkType::nats ? lost_after : std::nullopt);
+            return start_spool(config, max_item_bytes, config.type == SinkType::nats ? lost_after : std::nullopt,
+                               is_kept);
         case SinkType::none:
             break;
     }
@@ -83,14 +84,14 @@ SpoolOptions Sinks::spool_options(const SinkConfig& config) {
 }
 
 std::optional<Error> Sinks::start_spool(const SinkConfig& config, std::size_t max_item_bytes,
-                                        std::optional<milliseconds> lost_after) {
+                                        std::optional<milliseconds> lost_after, const IsKept& is_kept) {
     auto spool = Spool::open(spool_options(config));
     if (!spool) return spool.error();
     spool_ = std::move(spool).value();
     sink_ = std::make_unique<SpoolSink>(*spool_, config.queue_bytes, config.bad_items);
     const SpoolStatus status = spool_->status();
     log_.info("spool", {{"path", config.path}, {"id", status.id}, {"last_position", std::to_string(status.last)}});
-    end_lost_connections(status, lost_after);
+    end_lost_connections(status, lost_after, is_kept);
     if (config.type != SinkType::nats) return std::nullopt;
     auto nats = NatsOutput::start(*spool_, config, max_item_bytes, log_);
     if (!nats) return nats.error();
@@ -99,14 +100,15 @@ std::optional<Error> Sinks::start_spool(const SinkConfig& config, std::size_t ma
 }
 
 /// Writes the synthetic events before any handler exists, so that they precede the events of this process.
-void Sinks::end_lost_connections(const SpoolStatus& status, std::optional<milliseconds> lost_after) {
+void Sinks::end_lost_connections(const SpoolStatus& status, std::optional<milliseconds> lost_after,
+                                 const IsKept& is_kept) {
     const auto began = std::chrono::steady_clock::now();
     const WallTime now = SystemClock().wall();
     const milliseconds away = std::max(status.away.time, milliseconds(0));
     // If the other gateways do not yet count this one as lost, none has written synthetic events. Half of lost_after
     // leaves room for beats and a slow connection to NATS.
     const bool missed = lost_after && (!status.away.certain || away >= *lost_after / 2);
-    LostConnections lost = close_lost(*spool_, now, missed);
+    LostConnections lost = close_lost(*spool_, now, missed, is_kept);
     lost_closed_ = lost.closed;
     inherited_ = {.former = std::move(lost.former), .away = away, .has_events = status.last > 0};
     if (lost.closed == 0 && inherited_.former.empty()) return;

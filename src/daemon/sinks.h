@@ -23,6 +23,7 @@ namespace holdfast {
 /// The configured sink with all its parts. Owns it. Any thread, after start().
 class Sinks {
 public:
+    using IsKept = std::function<bool(const std::string& conn)>;
     using PauseStart = std::function<bool(std::chrono::milliseconds time)>;
     /// Takes the callbacks. `on_broken`: events cannot be delivered for the rest of the run. `pause_start`: see
     /// SpoolOptions.
@@ -31,8 +32,10 @@ public:
 
     /// Starts the configured sink. `lost_after` is the fleet's, if this gateway is in a fleet. A fleet that missed this
     /// gateway for so long has reported the ends of the connections that earlier processes left open.
+    /// `is_kept` returns true for a connection that lives on: see close_lost().
     [[nodiscard]] std::optional<Error> start(const SinkConfig& config, std::size_t max_item_bytes,
-                                             std::optional<std::chrono::milliseconds> lost_after);
+                                             std::optional<std::chrono::milliseconds> lost_after,
+                                             const IsKept& is_kept);
     /// Returns what the disk lacks for start(), after retention has removed surplus files. Before start().
     [[nodiscard]] std::optional<std::string> lack_of_space(const SinkConfig& config);
     [[nodiscard]] SpoolInheritance take_inheritance() { return std::exchange(inherited_, {}); }
@@ -53,8 +56,10 @@ public:
 private:
     [[nodiscard]] std::optional<Error> start_stream(const SinkConfig& config);
     [[nodiscard]] std::optional<Error> start_spool(const SinkConfig& config, std::size_t max_item_bytes,
-                                                   std::optional<std::chrono::milliseconds> lost_after);
-    void end_lost_connections(const SpoolStatus& status, std::optional<std::chrono::milliseconds> lost_after);
+                                                   std::optional<std::chrono::milliseconds> lost_after,
+                                                   const IsKept& is_kept);
+    void end_lost_connections(const SpoolStatus& status, std::optional<std::chrono::milliseconds> lost_after,
+                              const IsKept& is_kept);
     [[nodiscard]] SpoolOptions spool_options(const SinkConfig& config);
 
     Log& log_;

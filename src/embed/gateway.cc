@@ -35,7 +35,7 @@ public:
     Impl& operator=(const Impl&) = delete;
 
     [[nodiscard]] std::optional<Error> start(const Server::HandlerFactory& make_handler) {
-        if (auto error = sink_.start(config_.sink, config_.server.item.max_bytes, std::nullopt)) return error;
+        if (auto error = sink_.start(config_.sink, config_.server.item.max_bytes, std::nullopt, {})) return error;
         if (auto error = start_server(make_handler)) return error;
         control_.emplace(*server_);
         watch_.emplace(

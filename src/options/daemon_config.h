@@ -116,8 +116,10 @@ struct LogConfig {
 };
 
 struct ProcessConfig {
-    std::string user;        ///< user to run as when started by root; empty: unchanged
-    std::string state_file;  ///< a path or "off"; empty: state_file_of() has the default
+    bool keeper = false;          ///< a second process keeps the connections when the gateway's process ends
+    unsigned keeper_crashes = 3;  ///< ends of a worker within a minute after which the connections are given up
+    std::string user;             ///< user to run as when started by root; empty: unchanged
+    std::string state_file;       ///< a path or "off"; empty: state_file_of() has the default
 };
 
 /// The configuration of `holdfast serve` (docs/reference/options.md). load_config() creates and checks it.

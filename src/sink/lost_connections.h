@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ struct LostConnections {
 
 /// Writes the missing `closed` events of earlier processes into the spool. Must be called before the first append of
 /// this process. In a fleet, the fleet writes those of devices with an id: `former` lists them.
-[[nodiscard]] LostConnections close_lost(Spool& spool, WallTime now, bool in_fleet);
+/// Leaves out those of which `is_kept` returns true: they live.
+[[nodiscard]] LostConnections close_lost(Spool& spool, WallTime now, bool in_fleet,
+                                         const std::function<bool(const std::string& conn)>& is_kept = {});
 
 }  // namespace holdfast

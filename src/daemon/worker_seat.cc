@@ -1,0 +1,65 @@
+#include "daemon/worker_seat.h"
+
+#include <signal.h>
+
+#include <algorithm>
+
+#include <holdfast/events.h>
+
+#include "daemon/signals.h"
+#include "text/units.h"
+
+namespace holdfast {
+
+void take_seat(WorkerSeat& seat) {
+    end_with(seat.keeper);
+    sigset_t of_keeper;
+    sigemptyset(&of_keeper);
+    sigaddset(&of_keeper, SIGCHLD);
+    ::pthread_sigmask(SIG_UNBLOCK, &of_keeper, nullptr);
+    auto state = KeptState::open(seat.state);
+    if (!state) {
+        seat.discarded = state.error().message;
+        KeptState::discard(seat.state);
+        state = KeptState::open(seat.state);
+    }
+    if (state) state.value()->close_others(seat.others);
+}
+
+void report_takeover(const WorkerSeat& seat, const Server& server, Log& log) {
+    if (!seat.discarded.empty()) log.error("closed the connections of the worker before: " + seat.discarded);
+    const auto takeover = server.takeover();
+    if (!takeover) return;
+    log.warn("worker restarted", {{"connections_kept", std::to_string(takeover->kept)},
+                                  {"connections_closed", std::to_string(takeover->closed)},
+                                  {"resynchronized", std::to_string(takeover->resynchronized)},
+                                  {"downtime", format_duration(takeover->downtime)}});
+}
+
+KeptConnections::KeptConnections(const WorkerSeat* seat, const DaemonConfig& config) {
+    if (seat == nullptr) return;
+    auto state = KeptState::open(seat->state);
+    if (!state || !state.value()->shape()) return;
+    state_ = std::move(state).value();
+    const auto has_listener = [&config](std::string_view name) {
+        const auto& all = config.server.listeners;
+        return std::any_of(all.begin(), all.end(), [name](const ListenerConfig& each) { return each.name == name; });
+    };
+    state_->each_connection(has_listener, [this](ConnectionId id) { missing_.insert(to_string(id)); });
+}
+
+bool KeptConnections::holds(const std::string& conn) {
+    const auto found = missing_.extract(conn);
+    if (found.empty()) return reported_.contains(conn);
+    reported_.insert(conn);
+    return true;
+}
+
+void KeptConnections::report_missing() {
+    for (const std::string& conn : missing_) {
+        if (const auto id = parse_connection_id(conn)) state_->report_again(*id);
+    }
+    missing_.clear();
+}
+
+}  // namespace holdfast
