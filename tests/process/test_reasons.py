@@ -20,7 +20,7 @@ KINDS = {
     "policy": {"read_idle", "item_deadline", "kicked", "application", "superseded", "unauthenticated"},
     "protocol": {"item_too_large", "too_many_bad_items", "tls_failed", "proxy_header_invalid"},
     "resource": {"out_of_memory", "shed"},
-    "local": {"drained", "shutdown", "gateway_lost", "internal_error"},
+    "local": {"drained", "shutdown", "gateway_lost", "gateway_crashed", "internal_error"},
 }
 KIND_OF = {reason: kind for kind, words in KINDS.items() for reason in words}
 ERRORS = {
@@ -178,7 +178,7 @@ def test_every_reason_of_the_header_was_produced(stage, faulty):
     assert words, "reason.h has another form now: adapt this test"
     produced = {outcome(stage, name).record.reason for name in reasons.SAMPLES}
     produced |= {record.reason for record in [*stage.stopped, *faulty.values()]}
-    assert produced == words - {"gateway_lost", "shed", "application"}  # test_fleet.py, test_limits.py, test_embedding.py
+    assert produced == words - {"gateway_lost", "gateway_crashed", "shed", "application"}  # test_fleet, _keeper, _limits, _embedding
     assert words == set(KIND_OF)
 
 
