@@ -62,7 +62,8 @@ AdoptionCounts Adopter::adopt(const Heritage& heritage) {
     core_.registry.adopt([this, &heritage](Connection& connection) { return judge(connection, heritage); });
     core_.kept.owed = {};
     for (const Found& found : found_) take(found);
-    core_.kept.handing_on = 0;
+    core_.kept.handing_on = {};
+    core_.kept.reading = 0;
     for (const int fd : heritage.strays) readmit(fd);
     for (const int fd : readmitted_) readmit(fd);
     return counts_;
@@ -95,7 +96,8 @@ bool Adopter::judge(Connection& connection, const Heritage& heritage) {
     const Token number = core_.number_of(connection);
     const bool had_downlink = facts.owes_output;
     facts.owes_output = had_downlink && core_.kept.owed.may_have(number);
-    facts.handing_on = core_.kept.handing_on == number;
+    facts.handing_on = core_.kept.handing_on_of(number) != 0;
+    facts.reading = core_.kept.reading == number;
     const auto socket = read_inherited_socket(connection.fd);
     const auto listener = find_listener(connection, socket, heritage);
     facts.listener_known = listener.has_value();
@@ -110,7 +112,7 @@ bool Adopter::judge(Connection& connection, const Heritage& heritage) {
     const bool drops_socket = verdict.adoption == Adoption::drop && facts.stage != Stage::closing;
     if (drops_socket && facts.is_socket) kernel::close(connection.fd);
     const bool stays = verdict.adoption != Adoption::readmit && verdict.adoption != Adoption::drop;
-    if (stays) found_.push_back({&connection, verdict, facts.handing_on, had_downlink});
+    if (stays) found_.push_back({&connection, verdict, had_downlink});
     return stays;
 }
 
@@ -161,18 +163,19 @@ void Adopter::restore_options(Connection& connection, bool had_downlink) {
         if (facts) end_forced_probe(connection, plan, facts->evidence.last_heard);
     }
     connection.probe_forced = false;
-    if (had_downlink || connection.under_watch) {
-        set_user_timeout(connection.fd, plan.user_timeout);
-        if (plan.rto_max > std::chrono::seconds(0)) set_rto_max(connection.fd, plan.rto_max);
-    }
+    if (had_downlink && plan.rto_max > std::chrono::seconds(0)) set_rto_max(connection.fd, plan.rto_max);
+    // A raised timeout, or a change of plan that the earlier process had not completed. The timeout follows from the
+    // other values.
+    if (!has_user_timeout(connection.fd, plan.user_timeout)) static_cast<void>(change_plan(connection.fd, plan));
     connection.under_watch = true;  // data may be unacknowledged
 }
 
 void Adopter::resume_stream(const Found& found) {
     Connection& connection = *found.connection;
     const MemoryPressure::Note note(memory_, connection);
-    CutStream loss{.lost = found.verdict.adoption == Adoption::resync, .last_byte = {}};
-    if (loss.lost && found.was_handing_on) loss.last_byte = core_.kept.last_byte;
+    const std::uint64_t mark = core_.kept.handing_on_of(core_.number_of(connection));
+    const CutStream loss{.lost = found.verdict.adoption == Adoption::resync,
+                         .at_line_end = (mark & KeptReactor::at_line_end) != 0};
     if (!core_.handler.on_adopt(connection, core_.number_of(connection), loss)) {
         core_.close(connection, CloseReason::gateway_crashed,
                     "the gateway restarted, and lost bytes that its framing cannot skip");

@@ -30,7 +30,6 @@ private:
     struct Found {
         Connection* connection;
         AdoptionVerdict verdict;
-        bool was_handing_on;  ///< KeptReactor::last_byte is of its bytes
         bool had_downlink;
     };
     void learn_ports();

@@ -17,6 +17,7 @@ struct SlotFacts {
     bool has_unfinished = false;  ///< bytes of a partial item were in the earlier process's memory
     bool owes_output = false;     ///< likewise bytes to the peer, of which some may be sent
     bool handing_on = false;      ///< the process ended while bytes of it were handed on
+    bool reading = false;         ///< likewise in recv(2), or before its bytes were counted
     bool listener_known = false;  ///< the configuration has its listener
     bool has_preamble = false;    ///< the listener's connections begin with a PROXY header or a TLS handshake
     std::uint64_t bytes_in = 0;

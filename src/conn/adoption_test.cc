@@ -45,6 +45,8 @@ TEST(ClassifySlot, KnowsThatAHeaderWasReadBesideTheCountedBytes) {
                   facts.kernel_peer = Endpoint{};  // the proxy's
               }),
               Adoption::keep);
+    EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.reading = true; }), Adoption::keep);
+    EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.reading = facts.has_preamble = true; }), Adoption::resync);
 }
 
 TEST(ClassifySlot, ASocketWithoutAPeerShowsItsOwnReason) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/clock.h"
@@ -43,10 +44,20 @@ struct OwedOutput {
 struct KeptReactor {
     SlotTableRecord table;
     std::int64_t started_ns = 0;  ///< start of the reactor's time line, of the steady clock
-    /// Number of the connection whose bytes are being handed on, or 0. These bytes are lost with the process.
-    std::uint64_t handing_on = 0;
-    char last_byte = 0;  ///< of these bytes
+    /// Numbers of the connections whose bytes are being handed on, or 0. These bytes are lost with the process. With
+    /// `at_line_end`, the latest of them is a line feed. Work on one may end another, which is read to its end.
+    std::array<std::uint64_t, 2> handing_on{};
+    /// Number of the connection that recv(2) may have read, while its bytes are not counted yet, or 0.
+    std::uint64_t reading = 0;
     OwedOutput owed;
+
+    static constexpr std::uint64_t at_line_end = std::uint64_t{1} << 63;  ///< no number has this bit
+    /// Returns the mark of the connection in `handing_on`, or 0.
+    [[nodiscard]] std::uint64_t handing_on_of(Token number) const noexcept {
+        const auto found = std::find_if(handing_on.begin(), handing_on.end(),
+                                        [number](std::uint64_t mark) { return (mark & ~at_line_end) == number; });
+        return found == handing_on.end() ? 0 : *found;
+    }
 };
 
 /// Facts about an earlier process whose connections a shard takes over.
@@ -71,24 +82,30 @@ struct KeptShard {
     }
 };
 
-/// Marks a connection while its bytes are handed on. A nested mark takes precedence.
-class HandOnMark {
+/// Sets a mark in a KeptReactor until its own end. A nested one takes precedence.
+class KeptMark {
 public:
-    HandOnMark(KeptReactor& kept, Token number, char last_byte) noexcept : kept_(kept), outer_(kept.handing_on) {
-        kept_.last_byte = last_byte;
-        kept_.handing_on = number;
+    KeptMark(std::uint64_t& mark, std::uint64_t value) noexcept : mark_(mark), outer_(mark) {
+        mark_ = value;
         std::atomic_signal_fence(std::memory_order_seq_cst);
     }
-    HandOnMark(const HandOnMark&) = delete;
-    HandOnMark& operator=(const HandOnMark&) = delete;
-    ~HandOnMark() {
+    KeptMark(const KeptMark&) = delete;
+    KeptMark& operator=(const KeptMark&) = delete;
+    ~KeptMark() {
         std::atomic_signal_fence(std::memory_order_seq_cst);
-        kept_.handing_on = outer_;
+        mark_ = outer_;
     }
 
 private:
-    KeptReactor& kept_;
+    std::uint64_t& mark_;
     const std::uint64_t outer_;
 };
+
+/// Returns a mark that these bytes of the connection are handed on.
+[[nodiscard]] inline KeptMark mark_handing_on(KeptReactor& kept, Token number, std::span<const char> bytes) noexcept {
+    std::uint64_t& place = kept.handing_on[0] == 0 ? kept.handing_on[0] : kept.handing_on[1];
+    const bool ends_line = !bytes.empty() && bytes.back() == '\n';
+    return {place, number | (ends_line ? KeptReactor::at_line_end : 0)};
+}
 
 }  // namespace holdfast

@@ -66,6 +66,7 @@ void Receiver::read_plain(Connection& connection, ReadUntil until) {
     for (int round = 0; round < reads_per_turn; ++round) {
         if (!may_read()) break;
         const std::span<char> landing = core_.buffer.landing();
+        const KeptMark mark(core_.kept.reading, core_.number_of(connection));
         const ssize_t arrived = kernel::recv(connection.fd, landing.data(), landing.size(), 0);
         if (arrived > 0) {
             if (!take(connection, static_cast<std::size_t>(arrived))) return;
@@ -146,7 +147,7 @@ bool Receiver::take(Connection& connection, std::size_t arrived) {
     const std::uint64_t items = connection.items;
     const auto kept = connection.unfinished ? connection.unfinished->bytes() : std::span<const char>();
     const auto window = core_.buffer.window(kept, arrived);
-    const HandOnMark mark(core_.kept, core_.number_of(connection), window.empty() ? '\0' : window.back());
+    const KeptMark mark = mark_handing_on(core_.kept, core_.number_of(connection), window);
     connection.quiet = false;
     connection.count_bytes_in(arrived);
     core_.counters_of(connection).bytes_in.add(arrived);

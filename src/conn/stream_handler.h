@@ -45,8 +45,8 @@ struct ReadResult {
 
 /// Loss that the end of an earlier process caused in the stream of a connection that it left.
 struct CutStream {
-    bool lost = false;                   ///< bytes were read and not handed on, or only a part of them was
-    std::optional<char> last_byte = {};  ///< the latest byte that was read, if known
+    bool lost = false;         ///< bytes were read and not handed on, or only a part of them was
+    bool at_line_end = false;  ///< the latest byte that was read is known to be a line feed
 };
 
 /// The side that ends a connection or one direction of it.

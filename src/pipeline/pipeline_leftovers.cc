@@ -51,7 +51,7 @@ bool Pipeline::on_adopt(Connection& connection, Token, const CutStream& loss) {
     if (!loss.lost) return !listener.has_own_codec;
     const bool has_lines = !listener.has_own_codec && listener.framing == Framing::ndjson && listener.delimiter.empty();
     if (!has_lines) return false;
-    if (loss.last_byte == '\n') return true;
+    if (loss.at_line_end) return true;
     constexpr char placeholder = ' ';
     if (!append(connection.unfinished, {&placeholder, 1})) return false;
     FrameScan scan;

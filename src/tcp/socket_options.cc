@@ -259,6 +259,10 @@ std::size_t unread_bytes(int fd) noexcept {
     return kernel::ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
+bool has_user_timeout(int fd, milliseconds timeout) noexcept {
+    return get_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == to_milliseconds(timeout);
+}
+
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept {
     set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, to_milliseconds(timeout));
 }

@@ -68,6 +68,8 @@ void discard_on_close(int fd) noexcept;
 /// Returns the number of bytes that arrived and were not read (tcp(7), SIOCINQ). Works after the connection's end, too.
 [[nodiscard]] std::size_t unread_bytes(int fd) noexcept;
 
+/// Returns whether TCP_USER_TIMEOUT of the socket is `timeout`.
+[[nodiscard]] bool has_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept;
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept;
 
 /// Sets the longest interval between retransmissions; 0 restores the kernel's default. Does nothing before Linux 6.15.
