@@ -20,9 +20,9 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::uint64_t magic = 0x6b65'7074'6866'0001;  // "kepthf", and the version of this layout
+constexpr std::uint64_t magic = 0x6b65'7074'6866'0002;  // "kepthf", and the version of this layout
 constexpr std::size_t page = KeeperPage::size;
-constexpr std::size_t max_strays = 64;
+constexpr std::size_t max_strays = 960;
 constexpr std::size_t max_kept_listeners = 256;
 // A new descriptor takes the lowest free number, so the others of a process lie closely above those in use.
 constexpr int numbers_above = 4'096;
@@ -247,12 +247,23 @@ std::vector<int> KeptState::descriptors(const std::vector<int>& others) {
     return all;
 }
 
-/// Returns true for a connection that a listener accepted. The gateway's own connections have other local ports.
+/// Returns true for a connection that a listener accepted, and of which nothing was read. The gateway's own connections
+/// have other local ports.
 bool KeptState::is_stray(int descriptor) const {
     const auto socket = read_inherited_socket(descriptor);
-    if (!socket || socket->listens || socket->ended) return false;
+    if (!socket || socket->listens || socket->ended || socket->bytes_read.value_or(0) != 0) return false;
     return std::any_of(listeners_, listeners_ + max_kept_listeners, [&socket](const KeptListener& listener) {
         return listener.used() && listener.bound.port == socket->local.port;
+    });
+}
+
+/// Closes what the earlier process was about to close. Such a descriptor may have another owner already, among `kept`
+/// or with another peer.
+void KeptState::close_closing(const std::vector<int>& kept) {
+    each_slot([&kept](std::uint32_t, std::uint32_t, Connection& connection) {
+        if (!connection.is_closing() || std::binary_search(kept.begin(), kept.end(), connection.fd)) return;
+        const auto socket = read_inherited_socket(connection.fd);
+        if (socket && !socket->listens && socket->peer == connection.peer) ::close(connection.fd);
     });
 }
 
@@ -261,6 +272,7 @@ void KeptState::close_others(std::vector<int> others) {
     std::vector<int> kept = shape_ ? descriptors(others) : std::vector<int>();
     kept.insert(kept.end(), others.begin(), others.end());
     std::sort(kept.begin(), kept.end());
+    if (shape_) close_closing(kept);
     if (header_ != nullptr) header_->stray_count = 0;
     const int end = (kept.empty() ? 0 : kept.back()) + numbers_above;
     auto next = std::lower_bound(kept.begin(), kept.end(), 0);

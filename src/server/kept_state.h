@@ -98,6 +98,7 @@ private:
     [[nodiscard]] std::size_t part_size() const noexcept;
     [[nodiscard]] std::vector<int> descriptors(const std::vector<int>& others);
     [[nodiscard]] bool is_stray(int descriptor) const;
+    void close_closing(const std::vector<int>& kept);
     void each_slot(const std::function<void(std::uint32_t reactor, std::uint32_t slot, Connection&)>& visit);
 
     int descriptor_;

@@ -52,6 +52,11 @@ void close_kept(const KeptListener& listener) {
     }
 }
 
+bool has_doubles(std::vector<int> sockets) {
+    std::sort(sockets.begin(), sockets.end());
+    return std::adjacent_find(sockets.begin(), sockets.end()) != sockets.end();
+}
+
 /// Takes the listener's sockets of an earlier process, or closes them if they are not all at this address.
 bool take_kept(const ListenerConfig& config, unsigned reactors, KeptState& kept, BoundListener& bound) {
     const auto number = kept.find_listener(config.name);
@@ -63,7 +68,7 @@ bool take_kept(const ListenerConfig& config, unsigned reactors, KeptState& kept,
                set_backlog(socket, config.backlog);
     };
     const auto end = listener.sockets.begin() + reactors;
-    if (bound.address.address != listener.bound.address || !same_port ||
+    if (has_doubles({listener.sockets.begin(), end}) || bound.address.address != listener.bound.address || !same_port ||
         !std::all_of(listener.sockets.begin(), end, is_fit)) {
         close_kept(listener);
         return false;
