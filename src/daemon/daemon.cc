@@ -316,7 +316,8 @@ std::string Daemon::hanging() const {
 
 void Daemon::open_manager() {
     const char* socket = std::getenv("NOTIFY_SOCKET");
-    auto manager = Notifier::to(socket != nullptr ? socket : "");
+    auto manager =
+        seat_ != nullptr ? Notifier::over(seat_->notifications) : Notifier::to(socket != nullptr ? socket : "");
     if (!manager) return log_.warn(manager.error().message);
     manager_ = std::move(manager).value();
 }

@@ -1,5 +1,6 @@
 #include "daemon/notify.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -56,6 +57,14 @@ Result<Notifier> Notifier::to(const std::string& socket) {
         return unusable(socket, std::strerror(errno));
     }
     return notifier;
+}
+
+Result<Notifier> Notifier::over(int socket) {
+    Notifier notifier;
+    notifier.fd_ = UniqueFd(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
+    if (notifier.fd_.valid()) return notifier;
+    return Error{std::string("cannot notify the keeper: ") + std::strerror(errno) +
+                 "; raise the descriptor limit (LimitNOFILE, ulimit -n)"};
 }
 
 bool Notifier::send(const std::string& message) const {

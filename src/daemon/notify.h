@@ -22,6 +22,9 @@ public:
     /// notifier sends nothing.
     [[nodiscard]] static Result<Notifier> to(const std::string& socket);
 
+    /// Sends to the other end of a socket pair, whose descriptor stays the caller's. An error: no descriptor is left.
+    [[nodiscard]] static Result<Notifier> over(int socket);
+
     [[nodiscard]] bool enabled() const { return fd_.valid(); }
 
     // These send a state. They return false if it could not be sent, and true if there is no manager.

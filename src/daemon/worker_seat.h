@@ -19,7 +19,8 @@ namespace holdfast {
 
 /// Everything that a keeper gives its worker.
 struct WorkerSeat {
-    int state = -1;  ///< memory file of the connections: see ServerConfig::kept_state
+    int state = -1;          ///< memory file of the connections: see ServerConfig::kept_state
+    int notifications = -1;  ///< socket that takes what the worker has to say to the service manager
     pid_t keeper = 0;
     std::vector<int> others;  ///< descriptors of the keeper, or older than it
     std::string discarded;    ///< why the state of the worker before could not be used; set by take_seat()

@@ -157,8 +157,12 @@ bool Keeper::start_worker() {
 
 /// Ends without the keeper's destructors: they would close descriptors that both share.
 void Keeper::be_worker() {
-    WorkerSeat seat{.state = state_.get(), .keeper = keeper_, .others = others_, .discarded = {}};
-    ::setenv("NOTIFY_SOCKET", relay_->address().c_str(), 1);
+    WorkerSeat seat{.state = state_.get(),
+                    .notifications = relay_->of_worker(),
+                    .keeper = keeper_,
+                    .others = others_,
+                    .discarded = {}};
+    ::unsetenv("NOTIFY_SOCKET");
     ::setenv("WATCHDOG_USEC", std::to_string(watchdog_.count()).c_str(), 1);
     ::unsetenv("WATCHDOG_PID");
     const char* const of_keeper = std::getenv("LISTEN_PID");  // sd_listen_fds(3)
@@ -187,7 +191,7 @@ void Keeper::serve_until(std::optional<SteadyTime> deadline) {
 void Keeper::wait(milliseconds timeout) {
     std::array<pollfd, 2> sources{{{signals_.get(), POLLIN, 0}, {relay_->fd(), POLLIN, 0}}};
     if (::poll(sources.data(), sources.size(), static_cast<int>(timeout.count())) <= 0) return;
-    relay_->receive(worker_, clock_.steady());  // before the end of the worker is noted
+    relay_->receive(clock_.steady());  // before the end of the worker is noted
     take_signals();
 }
 
@@ -250,8 +254,9 @@ void Keeper::note_end(int status) {
 void Keeper::log_end(const WorkerEnd& end, const KeeperStep& step) {
     if (step.action == KeeperStep::Action::exit && !end.by_signal) return;  // the worker logged its end
     const std::string how = end.by_signal ? signal_name(end.code) : "exit code " + std::to_string(end.code);
-    log_.error(end.by_signal ? "worker crashed" : "worker could not start",
-               {{"by", how}, {"restart_in", format_duration(step.pause)}});
+    const std::string what = end.by_signal ? "worker crashed" : "worker could not start";
+    log_.error(what, {{"by", how}, {"restart_in", format_duration(step.pause)}});
+    static_cast<void>(relay_->manager().status(what + " by " + how + "; the connections wait for the next one"));
     if (step.action == KeeperStep::Action::start_over)
         log_.error("closing all connections: the worker crashed too often; report it with the lines before this one");
 }

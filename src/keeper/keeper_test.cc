@@ -9,7 +9,7 @@ namespace holdfast {
 namespace {
 
 TEST(KeeperOrder, IsTheSameBehindItsText) {
-    for (const std::string user : {"", "holdfast"}) {
+    for (const std::string user : {"", "-", "holdfast", "of two words", "of\ntwo lines"}) {
         const KeeperOrder order{.user = user,
                                 .binds_low_ports = !user.empty(),
                                 .log = {.level = LogLevel::warn, .format = LogFormat::json},
@@ -19,18 +19,18 @@ TEST(KeeperOrder, IsTheSameBehindItsText) {
 }
 
 TEST(KeeperOrder, RejectsOtherTexts) {
-    for (const char* text : {"", "-", "- 1 1 1", "- 1 9 0 3", "- 1 0 2 3", "- x 0 0 3"}) {
+    for (const char* text : {"", "-", "1 1 1", "1 9 0 3", "1 0 2 3", "x 0 0 3"}) {
         EXPECT_FALSE(parse_order(text)) << text;
     }
 }
 
 TEST(KeeperOrder, IsForOneProcessAndOnlyOnce) {
-    ::setenv("HOLDFAST_KEEPER", (std::to_string(::getpid()) + " - 0 1 0 3").c_str(), 1);
+    ::setenv("HOLDFAST_KEEPER", (std::to_string(::getpid()) + " 0 1 0 3").c_str(), 1);
     const auto order = take_order();
     ASSERT_TRUE(order);
     EXPECT_EQ(order->max_crashes, 3U);
     EXPECT_FALSE(take_order());
-    ::setenv("HOLDFAST_KEEPER", (std::to_string(::getppid()) + " - 0 1 0 3").c_str(), 1);
+    ::setenv("HOLDFAST_KEEPER", (std::to_string(::getppid()) + " 0 1 0 3").c_str(), 1);
     EXPECT_FALSE(take_order()) << "inherited from another process";
 }
 

@@ -1,11 +1,8 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include <holdfast/result.h>
 
@@ -24,13 +21,13 @@ public:
 
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }
     [[nodiscard]] const Notifier& manager() const noexcept { return manager_; }
-    /// Returns the value of NOTIFY_SOCKET for the worker.
-    [[nodiscard]] const std::string& address() const noexcept { return address_; }
+    /// Returns the descriptor to which a worker sends.
+    [[nodiscard]] int of_worker() const noexcept { return of_worker_.get(); }
 
-    /// Forgets the worker before.
-    void begin() { ready_ = false, turned_at_.reset(); }
-    /// Passes on what has arrived from the process `worker`, and drops what others sent.
-    void receive(pid_t worker, SteadyTime now);
+    /// Forgets the worker before, and what it sent.
+    void begin();
+    /// Passes on what has arrived.
+    void receive(SteadyTime now);
     [[nodiscard]] bool is_ready() const noexcept { return ready_; }
     /// Returns how long the worker has sent no ping, or nullopt if it has sent none yet.
     [[nodiscard]] std::optional<std::chrono::nanoseconds> silence(SteadyTime now) const {
@@ -42,11 +39,12 @@ public:
     }
 
 private:
+    [[nodiscard]] std::optional<std::string> next();
     void take(const std::string& message, SteadyTime now);
 
     Notifier manager_;
     UniqueFd socket_;
-    std::string address_;
+    UniqueFd of_worker_;
     bool ready_ = false;
     std::optional<SteadyTime> turned_at_;
 };

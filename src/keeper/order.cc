@@ -13,7 +13,6 @@ namespace holdfast {
 namespace {
 
 constexpr const char* variable = "HOLDFAST_KEEPER";
-constexpr std::string_view no_user = "-";
 
 }  // namespace
 
@@ -24,11 +23,12 @@ KeeperOrder order_of(const DaemonConfig& config) {
             .max_crashes = config.process.keeper_crashes};
 }
 
+// The user comes last, since its name may contain spaces.
+
 std::string to_text(const KeeperOrder& order) {
     std::ostringstream text;
-    text << (order.user.empty() ? no_user : std::string_view(order.user)) << ' ' << order.binds_low_ports << ' '
-         << static_cast<unsigned>(order.log.level) << ' ' << static_cast<unsigned>(order.log.format) << ' '
-         << order.max_crashes;
+    text << order.binds_low_ports << ' ' << static_cast<unsigned>(order.log.level) << ' '
+         << static_cast<unsigned>(order.log.format) << ' ' << order.max_crashes << ' ' << order.user;
     return text.str();
 }
 
@@ -36,10 +36,11 @@ std::optional<KeeperOrder> parse_order(const std::string& text) {
     std::istringstream fields(text);
     KeeperOrder order;
     unsigned level = 0, format = 0;
-    if (!(fields >> order.user >> order.binds_low_ports >> level >> format >> order.max_crashes)) return std::nullopt;
+    if (!(fields >> order.binds_low_ports >> level >> format >> order.max_crashes)) return std::nullopt;
     if (level > static_cast<unsigned>(LogLevel::error) || format > static_cast<unsigned>(LogFormat::json))
         return std::nullopt;
-    if (order.user == no_user) order.user.clear();
+    fields.ignore();
+    std::getline(fields, order.user, '\0');
     order.log = {.level = static_cast<LogLevel>(level), .format = static_cast<LogFormat>(format)};
     return order;
 }
@@ -62,7 +63,7 @@ std::optional<KeeperOrder> take_order() {
     pid_t process = 0;
     std::string rest;
     fields >> process >> std::ws;
-    std::getline(fields, rest);
+    std::getline(fields, rest, '\0');
     ::unsetenv(variable);
     return process == ::getpid() ? parse_order(rest) : std::nullopt;
 }

@@ -17,12 +17,22 @@ KeeperStep RestartPolicy::after(const WorkerEnd& end, SteadyTime now) {
         return {.action = Action::exit, .pause = {}, .code = end.by_signal ? exit_after_crash : end.code};
     if (!end.by_signal && (end.was_ready || !has_served_))
         return {.action = Action::exit, .pause = {}, .code = end.code};
+    if (end.was_ready) failed_starts_ = 0;
+    if (!end.by_signal) return start_again();
     while (!crashes_.empty() && now - crashes_.front() >= memory) crashes_.pop_front();
     if (crashes_.empty()) given_up_ = 0;
     crashes_.push_back(now);
     if (crashes_.size() >= max_crashes_) return start_over();
     const auto pause = pause_step * static_cast<std::int64_t>(crashes_.size() - 1);
     return {.action = Action::restart, .pause = std::min(pause, longest_pause), .code = 0};
+}
+
+/// Lets the connections wait. The cause lies elsewhere, such as in the configuration, and closing them would not remove
+/// it.
+KeeperStep RestartPolicy::start_again() {
+    constexpr unsigned doublings = 7;
+    const auto pause = pause_step * (1 << std::min(failed_starts_++, doublings));
+    return {.action = KeeperStep::Action::restart, .pause = std::min(pause, longest_pause_to_start), .code = 0};
 }
 
 /// Keeps the latest crash, so that the next minute of crashes lengthens the pause.

@@ -31,7 +31,8 @@ struct KeeperStep {
 };
 
 /// Decides what follows the end of a worker. A worker that ends by itself while it serves, or before any worker served,
-/// had a reason that the next one would have, too. Pure but for its memory; one thread.
+/// had a reason that the next one would have, too. A later one that cannot start is followed by others until one can.
+/// Pure but for its memory; one thread.
 class RestartPolicy {
 public:
     /// `max_crashes`: crashes within `memory` after which the connections are given up, since they may be the cause.
@@ -42,15 +43,18 @@ public:
     static constexpr std::chrono::minutes memory{1};
     static constexpr std::chrono::milliseconds pause_step{50};
     static constexpr std::chrono::milliseconds longest_pause{1'000};
-    static constexpr std::chrono::milliseconds longest_pause_over{30'000};  ///< after connections were given up
+    static constexpr std::chrono::milliseconds longest_pause_to_start{5'000};  ///< after a start that failed
+    static constexpr std::chrono::milliseconds longest_pause_over{30'000};     ///< after connections were given up
 
 private:
+    [[nodiscard]] KeeperStep start_again();
     [[nodiscard]] KeeperStep start_over();
 
     const unsigned max_crashes_;
     bool has_served_ = false;
     std::deque<SteadyTime> crashes_;  // within `memory`
     unsigned given_up_ = 0;           // times in a row
+    unsigned failed_starts_ = 0;      // likewise
 };
 
 }  // namespace holdfast

@@ -29,12 +29,16 @@ TEST(RestartPolicy, AWorkerThatEndsByItselfEndsTheKeeper) {
               (KeeperStep{.action = Action::exit, .pause = 0ms, .code = 1}));
 }
 
-TEST(RestartPolicy, AWorkerThatCannotTakeOverCountsAsACrash) {
-    RestartPolicy policy(3);
+TEST(RestartPolicy, WorkersThatCannotStartLeaveTheConnectionsInPlace) {
+    RestartPolicy policy(2);
     EXPECT_EQ(policy.after(killed, start).action, Action::restart);
     const WorkerEnd cannot{.by_signal = false, .code = 2, .was_ready = false, .stop_requested = false};
     EXPECT_EQ(policy.after(cannot, start + 1s), (KeeperStep{.action = Action::restart, .pause = 50ms, .code = 0}));
-    EXPECT_EQ(policy.after(cannot, start + 2s).action, Action::start_over);
+    EXPECT_EQ(policy.after(cannot, start + 2s), (KeeperStep{.action = Action::restart, .pause = 100ms, .code = 0}));
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(policy.after(cannot, start + 2s).action, Action::restart);
+    EXPECT_EQ(policy.after(cannot, start + 3s).pause, RestartPolicy::longest_pause_to_start);
+    EXPECT_EQ(policy.after(killed, start + 62s).action, Action::restart);
+    EXPECT_EQ(policy.after(cannot, start + 63s).pause, 50ms) << "a worker served in between";
 }
 
 TEST(RestartPolicy, TheFirstRestartComesAtOnceAndLaterOnesWait) {

@@ -332,11 +332,37 @@ def test_too_many_crashes_give_the_connections_up(tmp_path):
         kill_worker(gateway, signal.SIGABRT)
         assert is_open(sock)
         ports = len(gateway.log_lines(" listening "))
-        kill_worker(gateway, signal.SIGSEGV, wait=False)
+        # A sanitizer ends the process in order at SIGSEGV.
+        kill_worker(gateway, signal.SIGABRT if os.environ.get("HOLDFAST_SANITIZED") else signal.SIGSEGV, wait=False)
         gateway.wait_for_log("closing all connections")
         assert is_over(sock)
         assert until(lambda: len(gateway.log_lines(" listening ")) > ports and answers(gateway))
         assert until(lambda: [e["reason"] for e in events_of(gateway, "closed")] == ["gateway_lost"])
+
+
+def test_connections_wait_while_no_worker_can_start(tmp_path):
+    right = config(("none",), crashes=2)
+    with Gateway(config=right) as gateway:
+        sock = device.connect(gateway.address)
+        assert until(lambda: len(registry(gateway)) == 1)
+        conns = {row["conn"] for row in registry(gateway).values()}
+        gateway.configure(right + "mistake = 1\n")  # and no reload
+        kill_worker(gateway, wait=False)
+        assert until(lambda: len(gateway.log_lines("worker could not start")) >= 4), gateway.tail()
+        assert is_open(sock)
+        gateway.configure(right)
+        assert until(lambda: restarts(gateway) and answers(gateway), 20), gateway.tail()
+        assert {row["conn"] for row in registry(gateway).values()} == conns
+        assert is_open(sock)
+
+
+def test_the_keeper_takes_no_notifications_of_strangers(tmp_path):
+    with Gateway(config=config(("none",))) as gateway:
+        worker = worker_of(gateway)
+        lines = pathlib.Path(f"/proc/{worker}/net/unix").read_text(encoding="ascii").splitlines()
+        inodes = {os.readlink(path) for path in pathlib.Path(f"/proc/{worker}/fd").iterdir() if path.is_symlink()}
+        named = [line.split() for line in lines[1:] if f"socket:[{line.split()[6]}]" in inodes and len(line.split()) > 7]
+        assert not named, named
 
 
 def test_a_keeper_that_is_killed_takes_its_worker_with_it(tmp_path):
