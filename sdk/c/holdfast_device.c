@@ -315,6 +315,14 @@ static void on_ack(hf_device *d, uint64_t seq, uint64_t now) {
     settle(d);
 }
 
+/* The gateway has replaced its process (docs/reference/protocol.md): items that no ack covers are lost there. */
+static void on_resume_again(hf_device *d, uint64_t seq, uint64_t now) {
+    on_ack(d, seq, now);
+    if (d->state != HF_ONLINE) return;
+    d->back_to = seq < d->first ? d->first : seq + 1;
+    settle(d);
+}
+
 static void on_gap(hf_device *d, const answer *a, uint64_t now) {
     d->gap_count = a->expected == d->gap_seq ? d->gap_count + 1 : 1;
     d->gap_seq = a->expected;
@@ -351,7 +359,9 @@ static void on_frame(hf_device *d, uint64_t now) {
     const hf_device_io *io = &d->config.io;
     const bool is_answer = a.has_resume || a.has_ack || a.has_nack || a.has_retry;
     if (!is_answer && io->on_message != NULL) io->on_message(io->context, d->in, d->in_size);
+    const bool is_again = d->state == HF_ONLINE;
     if (a.has_resume && d->state == HF_GREETING) on_resume(d, a.resume, now);
+    if (a.has_resume && is_again) on_resume_again(d, a.resume, now);
     if (a.has_ack && d->state == HF_ONLINE) on_ack(d, a.ack, now);
     if (a.has_nack && d->state == HF_ONLINE) on_nack(d, &a, now);
     if (a.has_retry && d->state != HF_OFFLINE) {

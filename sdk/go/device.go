@@ -408,9 +408,13 @@ func (d *Device) take(frame []byte) bool {
 	d.mutex.Lock()
 	good, acked, refused := true, false, false
 	switch {
-	case hasResume && d.next == 0:
+	case hasResume:
+		again := d.next != 0 // the gateway has replaced its process: items that no ack covers are lost there
 		if good = d.release(resume); good {
-			d.next, d.since, acked = d.first, time.Now(), true
+			d.next, acked = d.first, true
+			if !again {
+				d.since = time.Now()
+			}
 		}
 	case hasAck && d.next != 0:
 		good, acked, d.gaps = d.release(ack), true, 0

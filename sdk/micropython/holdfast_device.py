@@ -298,8 +298,11 @@ class Device:
                                               for name in ("resume", "ack", "nack", "expected", "retry_after_ms"))
         if resume is None and ack is None and nack is None and retry is None and self._on_message:
             self._on_message(message)
-        if resume is not None and self._next is None and self._release(resume):
-            self._next, self._since = self.first, now_ms()
+        if resume is not None:
+            again = self._next is not None  # the gateway has replaced its process: items that no ack covers are lost there
+            if self._release(resume):
+                self._next = self.first
+                self._since = self._since if again else now_ms()
         elif ack is not None and self._next is not None and self._release(ack):
             self._gaps = 0
         elif nack is not None and self._next is not None:

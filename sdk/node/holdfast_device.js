@@ -214,7 +214,7 @@ class Device extends EventEmitter {
     const number = (name) => Number.isSafeInteger(message[name]) && message[name] >= 0 ? message[name] : null;
     const [resume, ack, nack, retry] = ['resume', 'ack', 'nack', 'retry_after_ms'].map(number);
     if (resume === null && ack === null && nack === null && retry === null) this.emit('message', message);
-    if (resume !== null && this.next === null) this.resume(resume);
+    if (resume !== null) this.resume(resume);
     else if (ack !== null && this.next !== null && this.release(ack)) this.gaps = 0;
     else if (nack !== null && this.next !== null) this.refuse(nack, message.reason, number('expected'));
     if (retry !== null && this.socket !== null) {
@@ -226,9 +226,11 @@ class Device extends EventEmitter {
   }
 
   resume(seq) {
+    const again = this.next !== null;  // the gateway has replaced its process: items that no ack covers are lost there
     if (!this.release(seq)) return;
-    clearTimeout(this.timer);
     this.next = this.first;
+    if (again) return;
+    clearTimeout(this.timer);
     this.since = performance.now();
   }
 

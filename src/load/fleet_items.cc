@@ -47,9 +47,10 @@ void LoadFleet::take_words(LoadDevice& device, std::size_t arrived) {
 
 /// Continues after the last number that the gateway has: repeats the rest, then sends new items.
 void LoadFleet::resume(LoadDevice& device, std::uint64_t seq) {
-    if (!numbered() || device.resumed) return;
+    if (!numbered()) return;
     if (seq < device.unacked.acked()) ++counts_.uplinks.forgotten;
     acknowledged(device, seq);
+    if (device.resumed) take_back(device);  // the gateway replaced its process
     device.resumed = true;
     const std::uint64_t safe = device.unacked.acked();
     if (safe > device.seq) {  // the gateway acknowledged more than arrived on the previous connection

@@ -74,6 +74,21 @@ static void test_unacknowledged_items_are_sent_again(void) {
     CHECK(sends("{\"n\":3,\"seq\":3}\n"));
 }
 
+static void test_a_further_resume_repeats_what_no_ack_covers(void) {
+    online();
+    add("{\"n\":1}"), add("{\"n\":2}"), add("{\"n\":3}");
+    sent();
+    answer("{\"ack\":1}\n{\"resume\":2}\n");
+    CHECK(sends("{\"n\":3,\"seq\":3}\n") && hf_device_pending(&device) == 1);
+    answer("{\"nack\":4,\"reason\":\"gap\",\"expected\":3}\n");
+    CHECK(sends("{\"n\":3,\"seq\":3}\n"));
+    answer("{\"resume\":1}\n"); /* a forgotten session */
+    CHECK(sends("{\"n\":3,\"seq\":3}\n") && hf_device_state(&device) == HF_ONLINE);
+    answer("{\"resume\":4}\n"); /* never sent */
+    hf_device_poll(&device);
+    CHECK(hf_device_last_end(&device) == HF_END_SESSION);
+}
+
 static void test_answers_are_read_whole_only(void) {
     online();
     add("{}"), add("{}");
@@ -338,6 +353,7 @@ static void test_lengths_frame_both_directions(void) {
 int main(void) {
     test_items_wait_for_the_resume();
     test_unacknowledged_items_are_sent_again();
+    test_a_further_resume_repeats_what_no_ack_covers();
     test_answers_are_read_whole_only();
     test_other_messages_go_to_the_program();
     test_a_gap_goes_back();
