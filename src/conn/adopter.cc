@@ -97,6 +97,7 @@ bool Adopter::judge(Connection& connection, const Heritage& heritage) {
     const bool had_downlink = facts.owes_output;
     facts.owes_output = had_downlink && core_.kept.owed.may_have(number);
     facts.handing_on = core_.kept.handing_on_of(number) != 0;
+    facts.has_device = core_.kept_devices.find(core_.registry.slot_of(connection), number) != nullptr;
     facts.reading = core_.kept.reading == number;
     const auto socket = read_inherited_socket(connection.fd);
     const auto listener = find_listener(connection, socket, heritage);
@@ -122,6 +123,7 @@ void Adopter::take(const Found& found) {
     close_in_child(connection.fd);
     set_up(connection);
     if (found.verdict.adoption == Adoption::end || found.verdict.adoption == Adoption::detach) {
+        static_cast<void>(hand_on(found, true));
         core_.close(connection, CloseReason::gateway_crashed, found.verdict.detail);
     } else {
         keep(found);
@@ -173,13 +175,23 @@ void Adopter::restore_options(Connection& connection, bool had_downlink) {
 void Adopter::resume_stream(const Found& found) {
     Connection& connection = *found.connection;
     const MemoryPressure::Note note(memory_, connection);
-    const std::uint64_t mark = core_.kept.handing_on_of(core_.number_of(connection));
-    const CutStream loss{.lost = found.verdict.adoption == Adoption::resync,
-                         .at_line_end = (mark & KeptReactor::at_line_end) != 0};
-    if (!core_.handler.on_adopt(connection, core_.number_of(connection), loss)) {
+    if (!hand_on(found, false)) {
         core_.close(connection, CloseReason::gateway_crashed,
-                    "the gateway restarted, and lost bytes that its framing cannot skip");
+                    found.verdict.adoption == Adoption::resync
+                        ? "the gateway restarted, and lost bytes that its framing cannot skip"
+                        : "the gateway restarted, and its new configuration has no place for the device");
     }
+}
+
+/// Gives the connection to the handler. Returns whether it can go on.
+bool Adopter::hand_on(const Found& found, bool ends) {
+    const Token number = core_.number_of(*found.connection);
+    const std::uint64_t mark = core_.kept.handing_on_of(number);
+    const LeftStream left{.lost = found.verdict.adoption == Adoption::resync,
+                          .at_line_end = (mark & KeptReactor::at_line_end) != 0,
+                          .ends = ends,
+                          .device = core_.kept_devices.find(core_.registry.slot_of(*found.connection), number)};
+    return core_.handler.on_adopt(*found.connection, number, left);
 }
 
 /// Admits a socket that was accepted, and of which nothing was read.

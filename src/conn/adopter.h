@@ -42,6 +42,7 @@ private:
     void set_up(Connection& connection);
     void restore_options(Connection& connection, bool had_downlink);
     void resume_stream(const Found& found);
+    [[nodiscard]] bool hand_on(const Found& found, bool ends);
     void readmit(int fd);
 
     Core& core_;

@@ -15,7 +15,8 @@ AdoptionVerdict classify_slot(const SlotFacts& facts) {
     if (facts.encrypted) return {Adoption::end, "the gateway restarted, and the TLS session ended with its process"};
     if (facts.parting) return {Adoption::end, "the gateway restarted while it ended the connection"};
     if (facts.owes_output) return {Adoption::end, "the gateway restarted, and lost bytes to the device"};
-    if (facts.identified) return {Adoption::end, "the gateway restarted, and lost the device's session"};
+    if (facts.identified && !facts.has_device)
+        return {Adoption::end, "the gateway restarted, and lost the device's session"};
     // The bytes of a PROXY header are not counted, so that only the mark shows a loss.
     const bool lost_bytes =
         facts.has_preamble ? facts.reading : facts.bytes_read && *facts.bytes_read != facts.bytes_in;

@@ -13,6 +13,7 @@ struct SlotFacts {
     Stage stage{};
     bool encrypted = false;
     bool identified = false;
+    bool has_device = false;  ///< the name of its device is kept
     bool parting = false;
     bool has_unfinished = false;  ///< bytes of a partial item were in the earlier process's memory
     bool owes_output = false;     ///< likewise bytes to the peer, of which some may be sent

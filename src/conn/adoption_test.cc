@@ -66,6 +66,7 @@ TEST(ClassifySlot, TrustsNoDescriptorOfAnother) {
 TEST(ClassifySlot, EndsWhatTheProcessTookWithIt) {
     EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.encrypted = true; }), Adoption::end);
     EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.identified = true; }), Adoption::end);
+    EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.identified = facts.has_device = true; }), Adoption::keep);
     EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.parting = true; }), Adoption::end);
     EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.owes_output = true; }), Adoption::end);
 }

@@ -28,6 +28,7 @@ Core::Core(Reactor& on, StreamHandler& events, Admission& limits, const ShardOpt
       handler(events),
       admission(limits),
       kept(options.kept.record != nullptr ? *options.kept.record : of_this_process),
+      kept_devices(options.kept.devices),
       started(start_of_ticks(kept, on.now())),
       policies(options.policies),
       observations(options.observed),

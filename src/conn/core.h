@@ -13,6 +13,7 @@
 #include "conn/buffer_budget.h"
 #include "conn/counters.h"
 #include "conn/ends_that_wait.h"
+#include "conn/kept_device.h"
 #include "conn/partings.h"
 #include "conn/policy.h"
 #include "conn/policy_table.h"
@@ -45,6 +46,7 @@ struct Core {
 
     KeptReactor of_this_process;  ///< unused if the state is kept elsewhere
     KeptReactor& kept;
+    KeptDevices kept_devices;
     const SteadyTime started;
     const TickLine ticks{started};
     AttendedTime thawed_time;  ///< without absences of longest_busy_turn or more

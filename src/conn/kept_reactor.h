@@ -75,6 +75,7 @@ struct Heritage {
 struct KeptShard {
     KeptReactor* record = nullptr;
     std::byte* slots = nullptr;
+    std::byte* devices = nullptr;        ///< KeptDevice by slot
     const Heritage* heritage = nullptr;  ///< null: there is no earlier process
 
     [[nodiscard]] SlotMemory memory() const noexcept {

@@ -64,6 +64,9 @@ public:
     [[nodiscard]] std::uint32_t size() const noexcept { return table_.size(); }
     [[nodiscard]] std::uint32_t highest_slot() const noexcept { return table_.highest(); }
 
+    [[nodiscard]] static std::uint32_t slot_of(Token number) noexcept {
+        return static_cast<std::uint32_t>(number) & slot_mask;
+    }
     [[nodiscard]] static unsigned reactor_of(Token number) noexcept {
         return static_cast<unsigned>(number >> slot_bits) & ((1U << (32 - slot_bits)) - 1);
     }

@@ -55,6 +55,7 @@ public:
     /// Returns the listening sockets by number of the listener, and -1 for closed ones.
     [[nodiscard]] std::vector<int> listening_sockets();
     [[nodiscard]] Registry& registry() { return core().registry; }
+    [[nodiscard]] KeptDevices& kept_devices() { return core().kept_devices; }
     [[nodiscard]] ShardCounters& counters() { return core().counters; }
     /// Returns the counters by listener number. Before the reactor runs, or on its thread.
     [[nodiscard]] const std::vector<std::shared_ptr<ListenerCounters>>& listener_counters() const {

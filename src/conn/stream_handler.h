@@ -8,6 +8,7 @@
 #include <holdfast/events.h>
 
 #include "base/clock.h"
+#include "conn/kept_device.h"
 #include "reactor/poller.h"
 
 namespace holdfast {
@@ -43,10 +44,12 @@ struct ReadResult {
     bool in_array = false;           ///< the rest begins with a comma within an array: it is kept with '[' in its place
 };
 
-/// Loss that the end of an earlier process caused in the stream of a connection that it left.
-struct CutStream {
+/// State that an earlier process left of a connection.
+struct LeftStream {
     bool lost = false;         ///< bytes were read and not handed on, or only a part of them was
     bool at_line_end = false;  ///< the latest byte that was read is known to be a line feed
+    bool ends = false;         ///< the connection ends, and its device is taken over for its `closed` event only
+    const KeptDevice* device = nullptr;  ///< null: it stated no id
 };
 
 /// The side that ends a connection or one direction of it.
@@ -60,10 +63,10 @@ public:
 
     virtual void on_open(Connection& connection, Token number, const TurnTime& time) = 0;
     /// Takes over a connection that an earlier process reported, or will report if it is `connected_pending`. Returns
-    /// false if its stream cannot go on behind the loss.
-    [[nodiscard]] virtual bool on_adopt(Connection& connection, Token number, const CutStream& loss) {
+    /// false if it cannot go on.
+    [[nodiscard]] virtual bool on_adopt(Connection& connection, Token number, const LeftStream& left) {
         static_cast<void>(connection), static_cast<void>(number);
-        return !loss.lost;
+        return !left.lost;
     }
     /// Reports the id in a valid certificate, just before on_open().
     virtual void on_certified(Connection& connection, Token number, std::string_view id) = 0;

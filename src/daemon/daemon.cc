@@ -235,7 +235,7 @@ std::optional<Error> Daemon::start_sink() {
     KeptConnections kept(seat_, config_);
     const auto lack = [this] { return ended_early_ ? std::nullopt : sink_.lack_of_space(config_.sink); };
     const auto start = [this, &kept] {
-        const auto is_kept = [&kept](const std::string& conn) { return kept.holds(conn); };
+        const auto is_kept = [&kept](const std::string& conn, bool has_id) { return kept.holds(conn, has_id); };
         return sink_.start(config_.sink, config_.server.item.max_bytes, lost_after(), is_kept);
     };
     const auto started = SpaceWait(config_, log_, manager_).run(signals_, {.lack = lack, .start = start});

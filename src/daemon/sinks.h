@@ -23,7 +23,6 @@ namespace holdfast {
 /// The configured sink with all its parts. Owns it. Any thread, after start().
 class Sinks {
 public:
-    using IsKept = std::function<bool(const std::string& conn)>;
     using PauseStart = std::function<bool(std::chrono::milliseconds time)>;
     /// Takes the callbacks. `on_broken`: events cannot be delivered for the rest of the run. `pause_start`: see
     /// SpoolOptions.

@@ -48,9 +48,11 @@ KeptConnections::KeptConnections(const WorkerSeat* seat, const DaemonConfig& con
     state_->each_connection(has_listener, [this](ConnectionId id) { missing_.insert(to_string(id)); });
 }
 
-bool KeptConnections::holds(const std::string& conn) {
+bool KeptConnections::holds(const std::string& conn, bool has_id) {
     const auto found = missing_.extract(conn);
     if (found.empty()) return reported_.contains(conn);
+    const auto id = parse_connection_id(conn);
+    if (!has_id && id) state_->report_again(*id, true);
     reported_.insert(conn);
     return true;
 }

@@ -39,8 +39,9 @@ public:
     /// Reads the connections that a gateway with this configuration takes over; none without a seat.
     KeptConnections(const WorkerSeat* seat, const DaemonConfig& config);
 
-    /// Returns true if the connection lives, and notes that the spool has its `connected` event.
-    [[nodiscard]] bool holds(const std::string& conn);
+    /// Returns true if the connection lives, and notes that the spool has its `connected` event. `has_id`: and the id
+    /// of its device.
+    [[nodiscard]] bool holds(const std::string& conn, bool has_id);
     /// Makes the gateway report the connections again that the spool does not have.
     void report_missing();
 

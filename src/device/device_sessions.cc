@@ -28,12 +28,14 @@ void DeviceSessions::start(DeviceContext around, std::vector<ListenerCounters*>&
 }
 
 void DeviceSessions::certify(Connection& connection, Token number, std::string_view id) {
+    keep(number, {.id = std::string(id), .session = {}, .numbers = {}}, Identity::authenticated);
     static_cast<void>(name(connection, number, std::string(id), Identity::authenticated));
 }
 
 DeviceSessions::Greeted DeviceSessions::greet(Connection& connection, Token number, const Hello& hello, bool acks,
                                               TokenMark token) {
     const bool counts = acks && !hello.session.empty() && around_.durable != nullptr;
+    keep_greeted(connection, number, hello, counts, token);
     if (!connection.is_identified() && !name(connection, number, hello.id, identity_of(token != 0)))
         return Greeted::denied;
     Device& device = devices_[number];

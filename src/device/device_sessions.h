@@ -38,7 +38,8 @@ struct Device {
     bool former_ends = false;  ///< an older connection of the device is ending
     TokenMark token = 0;       ///< the token that authenticated it; 0: none
     Standing standing = Standing::holder;
-    bool given = false;  ///< an event has named the connection's device
+    bool given = false;    ///< an event has named the connection's device
+    bool resyncs = false;  ///< bytes of a numbered session were lost: what has no number until the next one is no item
 
     [[nodiscard]] bool is_pending() const { return standing != Standing::holder && standing != Standing::bystander; }
 
@@ -89,6 +90,14 @@ public:
     void certify(Connection& connection, Token number, std::string_view id);
     /// Takes the connection's hello. `token` is the mark of its valid token, or 0.
     [[nodiscard]] Greeted greet(Connection& connection, Token number, const Hello& hello, bool acks, TokenMark token);
+    /// Identifies a connection of an earlier process. With `ends`, for its `closed` event only. Returns false if the
+    /// connection must end: its claim is denied, or nothing acknowledges its items now.
+    [[nodiscard]] bool adopt(Connection& connection, Token number, const KeptDevice& left, bool ends);
+    /// Goes on with an adopted device: one that numbers its items gets the number to go on from, and is not read until
+    /// then. `lost`: bytes of its stream were lost.
+    void go_on(Connection& connection, Token number, bool lost);
+    /// Records that an event has named the device.
+    void note_given(Token number, Device& device);
     [[nodiscard]] Device* find(Token number);
     /// Decides a waiting claim, since the connection ends, or its peer has sent FIN or RST.
     void end_wait(Connection& connection, Token number, EndedBy by);
@@ -102,6 +111,8 @@ public:
 
     /// Records that the item was passed to the handler, as its `given`th call.
     void take(Token number, Device& device, std::uint64_t given);
+    /// See SequenceTracker::begins_at().
+    [[nodiscard]] bool begins_at(Token number, Device& device, Identity identity, std::uint64_t seq);
     /// Answers a repeated item.
     void repeat(Connection& connection, Token number, Device& device, std::uint64_t seq);
     /// Drops an item with an unexpected number: a gap, or a number that the device's own `from` skipped.
@@ -135,6 +146,8 @@ private:
         std::uint64_t items;
     };
 
+    void keep(Token number, const Device& device, Identity identity);
+    void keep_greeted(const Connection& connection, Token number, const Hello& hello, bool counts, TokenMark token);
     [[nodiscard]] bool name(Connection& connection, Token number, std::string id, Identity identity);
     void refuse(Connection& connection, Token number);
     [[nodiscard]] DeviceIndex::Claim claim(const Connection& connection, Token number, std::string_view id,

@@ -101,7 +101,7 @@ private:
     std::optional<SteadyTime> complete_since_;
     bool bound_ = false;
     bool takes_part_ = false;
-    bool reconcile_ = false;
+    bool reconcile_ = true;  // at first, since the server may have taken connections over
 
     std::atomic<bool> stopping_{false};
     std::atomic<SteadyTime> stop_by_{};

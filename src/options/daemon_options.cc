@@ -179,8 +179,8 @@ constexpr auto daemon_rows = std::to_array<Option>({
      .help = "user of a gateway that root starts; root's rights are dropped", .example = "holdfast"},
     {.section = Section::process, .key = "keeper", .place = at<&D::process, &ProcessConfig::keeper>,
      .reload = OnReload::restart, .help = "keeps plain connections when the gateway's process crashes",
-     .more = "A second, small process starts the gateway as its worker and holds the descriptors. Connections of devices that stated "
-             "an id, connections with TLS, and those that lost bytes in another framing than `ndjson` end as `gateway_crashed`.",
+     .more = "A second, small process starts the gateway as its worker and holds the descriptors. Devices that number their items get a "
+             "further `resume`. Connections with TLS, and those that lost bytes in a framing with lengths, end as `gateway_crashed`.",
      .example = "true"},
     {.section = Section::process, .key = "keeper_crashes", .place = at<&D::process, &ProcessConfig::keeper_crashes>,
      .range = {1, 1'000}, .reload = OnReload::restart,

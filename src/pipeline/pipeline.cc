@@ -356,7 +356,7 @@ Pipeline::Next Pipeline::on_bad_item(Arrival& arrival, BadItem kind) {
 
 void Pipeline::give_connected(Connection& connection, Token number, const TurnTime& time) {
     Device* device = connection.is_identified() ? devices_.find(number) : nullptr;
-    if (device != nullptr) device->given = true;
+    if (device != nullptr) devices_.note_given(number, *device);
     connection.connected_pending = false;
     note_given();
     events_->on_connected({.conn = {run_, number},

@@ -101,7 +101,7 @@ public:
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view message);
 
     void on_open(Connection& connection, Token number, const TurnTime& time) override;
-    [[nodiscard]] bool on_adopt(Connection& connection, Token number, const CutStream& loss) override;
+    [[nodiscard]] bool on_adopt(Connection& connection, Token number, const LeftStream& left) override;
     void on_certified(Connection& connection, Token number, std::string_view id) override;
     [[nodiscard]] ReadResult on_bytes(Connection& connection, Token number, std::span<const char> window,
                                       std::uint64_t scan, const TurnTime& time) override;
@@ -181,6 +181,10 @@ private:
     [[nodiscard]] Next on_whole_item(Arrival& arrival);
     [[nodiscard]] static ItemDecoder::Decoded keyed_by_codec(const Arrival& arrival, ItemDecoder::Decoded decoded);
     void forget_codec(Token number);
+    // pipeline_adoption.cc
+    [[nodiscard]] bool adopt_device(Connection& connection, Token number, const LeftStream& left);
+    [[nodiscard]] bool may_stay_unidentified(const Connection& connection, const LeftStream& left) const;
+    [[nodiscard]] bool resynchronize(Connection& connection, const LeftStream& left);
     [[nodiscard]] Next on_codec_frame(Arrival& arrival, Frame::Kind kind);
     [[nodiscard]] Next on_login(Arrival& arrival);
     [[nodiscard]] ReadResult discard(const Arrival& arrival, std::span<const char> window);

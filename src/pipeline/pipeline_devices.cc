@@ -89,7 +89,7 @@ void Pipeline::give_identity(Connection& connection, Token number, const TurnTim
 void Pipeline::give_identified(Connection& connection, Token number, const TurnTime& time) {
     if (connection.connected_pending) return give_connected(connection, number, time);
     Device& device = *devices_.find(number);
-    device.given = true;
+    devices_.note_given(number, device);
     note_given();
     events_->on_identified({.conn = {run_, number},
                             .listener = listeners_[connection.listener].name,
@@ -185,8 +185,10 @@ Pipeline::Next Pipeline::on_numbered_item(Arrival& arrival, std::string_view tex
     const auto seq = decoder_.seq();
     if (seq) {
         auto verdict = device.numbers.classify(*seq);
-        if (verdict == SequenceTracker::Verdict::gap && device.numbers.begins_at(*seq))
+        if (verdict == SequenceTracker::Verdict::gap &&
+            devices_.begins_at(arrival.number, device, arrival.connection.identity, *seq))
             verdict = device.numbers.classify(*seq);
+        device.resyncs = false;
         if (verdict != SequenceTracker::Verdict::expected) {
             arrival.connection.last_item = arrival.time.tick;
             verdict == SequenceTracker::Verdict::repeated
@@ -204,6 +206,10 @@ Pipeline::Next Pipeline::on_numbered_item(Arrival& arrival, std::string_view tex
 /// Refuses a bad item, which uses up the expected number.
 Pipeline::Next Pipeline::refuse(Arrival& arrival, BadItem kind) {
     Device& device = *arrival.device;
+    if (device.resyncs) {  // the rest of an item whose beginning was lost has no number
+        devices_.drop(arrival.connection);
+        return Next::bad;
+    }
     devices_.send_nack(arrival.connection, device.numbers.next(), to_string(kind));
     ++given_;
     events_->on_refused(

@@ -1,6 +1,3 @@
-#include <bit>
-#include <functional>
-#include <limits>
 #include <utility>
 
 #include "codec/json_scan.h"
@@ -42,25 +39,6 @@ std::string_view behind_empty_frames(std::string_view bytes) {
 }
 
 }  // namespace
-
-/// Goes on behind the next line end, as if the lost bytes were the beginning of a line that is dropped. Without a line
-/// end in sight, a device may have sent a whole line: no deadline runs.
-bool Pipeline::on_adopt(Connection& connection, Token, const CutStream& loss) {
-    const PipelineListener& listener = listeners_[connection.listener];
-    if (listener.authenticates() || listener.acks) return false;
-    if (!loss.lost) return !listener.has_own_codec;
-    const bool has_lines = !listener.has_own_codec && listener.framing == Framing::ndjson && listener.delimiter.empty();
-    if (!has_lines) return false;
-    if (loss.at_line_end) return true;
-    constexpr char placeholder = ' ';
-    if (!append(connection.unfinished, {&placeholder, 1})) return false;
-    FrameScan scan;
-    scan.drops = 1;
-    scan.set_scanned(1);
-    connection.unfinished->scan = std::bit_cast<std::uint64_t>(scan);
-    connection.unfinished->began = Tick{std::numeric_limits<std::uint32_t>::max()};
-    return true;
-}
 
 void Pipeline::note_bad_item(const Arrival& arrival, BadItem kind) {
     const Connection& connection = arrival.connection;

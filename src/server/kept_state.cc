@@ -20,7 +20,7 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::uint64_t magic = 0x6b65'7074'6866'0002;  // "kepthf", and the version of this layout
+constexpr std::uint64_t magic = 0x6b65'7074'6866'0003;  // "kepthf", and the version of this layout
 constexpr std::size_t page = KeeperPage::size;
 constexpr std::size_t max_strays = 960;
 constexpr std::size_t max_kept_listeners = 256;
@@ -44,8 +44,8 @@ constexpr std::uint64_t check_of(const KeptShape& shape) {
 constexpr std::uint64_t layout() {
     std::uint64_t hash = first_hash;
     for (const std::size_t part :
-         {sizeof(Connection), alignof(Connection), sizeof(KeptReactor), sizeof(KeptListener), sizeof(LivenessPlan),
-          sizeof(UnfinishedItemPtr), sizeof(InlineString), std::size_t{Registry::slot_bits},
+         {sizeof(Connection), alignof(Connection), sizeof(KeptReactor), sizeof(KeptDevice), sizeof(KeptListener),
+          sizeof(LivenessPlan), sizeof(UnfinishedItemPtr), sizeof(InlineString), std::size_t{Registry::slot_bits},
           std::size_t{Registry::reactor_bits}, std::size_t{SlotTable<Connection>::spare_slots}, max_kept_listeners}) {
         hash = mix(hash, part);
     }
@@ -69,11 +69,19 @@ struct KeptState::Header {
 
 namespace {
 
-// The file: the keeper's page, the header, the listeners, and for each reactor its record and its slots.
+// The file: the keeper's page, the header, the listeners, and for each reactor its record, its slots and its devices.
 constexpr std::size_t header_at = page;
 constexpr std::size_t listeners_at = 2 * page;
 constexpr std::size_t reactors_at = listeners_at + whole_pages(sizeof(KeptListener) * max_kept_listeners);
 constexpr std::size_t slots_at = whole_pages(sizeof(KeptReactor));  // within a reactor's part
+
+std::size_t devices_at(const KeptShape& shape) {
+    return slots_at + whole_pages(SlotTable<Connection>::bytes_for(shape.capacity));
+}
+std::size_t part_size(const KeptShape& shape) {
+    const std::size_t slots = std::size_t{shape.capacity} + SlotTable<Connection>::spare_slots + 1;
+    return devices_at(shape) + whole_pages(slots * sizeof(KeptDevice));
+}
 
 Connection& connection_at(const KeptShard& shard, std::uint32_t slot) {
     return *std::launder(reinterpret_cast<Connection*>(shard.slots + std::size_t{slot} * sizeof(Connection)));
@@ -130,11 +138,7 @@ std::optional<Error> KeptState::map(std::size_t size) {
 }
 
 std::size_t KeptState::size_of(const KeptShape& shape) noexcept {
-    return reactors_at + shape.reactors * (slots_at + whole_pages(SlotTable<Connection>::bytes_for(shape.capacity)));
-}
-
-std::size_t KeptState::part_size() const noexcept {
-    return slots_at + whole_pages(SlotTable<Connection>::bytes_for(shape_->capacity));
+    return reactors_at + shape.reactors * part_size(shape);
 }
 
 bool KeptState::begin(const KeptShape& shape) {
@@ -157,8 +161,10 @@ SteadyTime KeptState::ended_at(SteadyTime now) const noexcept {
 }
 
 KeptShard KeptState::shard(std::uint32_t reactor) noexcept {
-    std::byte* part = memory_ + reactors_at + reactor * part_size();
-    return {.record = reinterpret_cast<KeptReactor*>(part), .slots = part + slots_at};
+    std::byte* part = memory_ + reactors_at + reactor * part_size(*shape_);
+    return {.record = reinterpret_cast<KeptReactor*>(part),
+            .slots = part + slots_at,
+            .devices = part + devices_at(*shape_)};
 }
 
 std::optional<std::uint8_t> KeptState::find_listener(std::string_view name) const noexcept {
@@ -207,11 +213,13 @@ void KeptState::each_connection(const std::function<bool(std::string_view)>& has
     });
 }
 
-void KeptState::report_again(ConnectionId id) noexcept {
+void KeptState::report_again(ConnectionId id, bool only_device) noexcept {
     const unsigned reactor = Registry::reactor_of(id.number);
-    const auto slot = static_cast<std::uint32_t>(id.number) & Registry::slot_mask;
+    const std::uint32_t slot = Registry::slot_of(id.number);
     if (!shape_ || reactor >= shape_->reactors || slot > shape_->capacity + SlotTable<Connection>::spare_slots) return;
-    connection_at(shard(reactor), slot).connected_pending = true;
+    const KeptShard shard = this->shard(reactor);
+    if (!only_device) connection_at(shard, slot).connected_pending = true;
+    KeptDevices(shard.devices).note_reported(slot, false);
 }
 
 std::vector<int> KeptState::strays() const {

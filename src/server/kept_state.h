@@ -80,8 +80,8 @@ public:
     /// Calls `visit` for each connection that a server with these listeners will take over or close.
     void each_connection(const std::function<bool(std::string_view listener)>& has_listener,
                          const std::function<void(ConnectionId id)>& visit);
-    /// Makes the next server report the connection as connected.
-    void report_again(ConnectionId id) noexcept;
+    /// Makes the next server report the connection as connected, or only its device as identified.
+    void report_again(ConnectionId id, bool only_device = false) noexcept;
 
     /// Closes the descriptors of the earlier process but its connections, its listening sockets, sockets that it had
     /// accepted just before its end, and `others`. Call it before anything is opened, with one thread.
@@ -95,7 +95,6 @@ private:
 
     [[nodiscard]] std::optional<Error> map(std::size_t size);
     [[nodiscard]] static std::size_t size_of(const KeptShape& shape) noexcept;
-    [[nodiscard]] std::size_t part_size() const noexcept;
     [[nodiscard]] std::vector<int> descriptors(const std::vector<int>& others);
     [[nodiscard]] bool is_stray(int descriptor) const;
     void close_closing(const std::vector<int>& kept);

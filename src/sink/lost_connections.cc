@@ -64,15 +64,15 @@ std::string lost_closed_line(const LostConnection& lost, WallTime at) {
     return line;
 }
 
-LostConnections close_lost(Spool& spool, WallTime now, bool in_fleet,
-                           const std::function<bool(const std::string&)>& is_kept) {
+LostConnections close_lost(Spool& spool, WallTime now, bool in_fleet, const IsKept& is_kept) {
     LostConnections done;
     Batches batches(spool);
     spool.visit_lost([&](const LostConnection& lost) {
-        if (is_kept && is_kept(lost.conn)) return;
+        const bool has_id = !lines_of(lost).value(field::id.name).empty();
+        if (is_kept && is_kept(lost.conn, has_id)) return;
         std::string line = lost_closed_line(lost, now);
         const std::string_view listener = unquoted(lines_of(lost).value(field::listener.name));
-        if (in_fleet && !lines_of(lost).value(field::id.name).empty()) {
+        if (in_fleet && has_id) {
             done.former.push_back({lost.conn, std::string(listener), std::move(line)});
             return;
         }

@@ -37,8 +37,8 @@ struct LostConnections {
 
 /// Writes the missing `closed` events of earlier processes into the spool. Must be called before the first append of
 /// this process. In a fleet, the fleet writes those of devices with an id: `former` lists them.
-/// Leaves out those of which `is_kept` returns true: they live.
-[[nodiscard]] LostConnections close_lost(Spool& spool, WallTime now, bool in_fleet,
-                                         const std::function<bool(const std::string& conn)>& is_kept = {});
+/// Leaves out those of which `is_kept` returns true: they live. `has_id`: the spool knows the id of its device.
+using IsKept = std::function<bool(const std::string& conn, bool has_id)>;
+[[nodiscard]] LostConnections close_lost(Spool& spool, WallTime now, bool in_fleet, const IsKept& is_kept = {});
 
 }  // namespace holdfast

@@ -148,15 +148,16 @@ class Device:
 
 class Fleet:
     """Owns the devices and the thread that drives them. finish() stops new items and waits until all are acknowledged.
-    `on_ack` is called on that thread with each number that a session newly receives."""
+    `on_ack` is called on that thread with each number that a session newly receives. With `mishaps`, devices cut their
+    connections at random."""
 
-    def __init__(self, address, count, seed, window=40, on_ack=lambda session, number: None):
-        self.address, self.window, self.finishing = address, window, False
+    def __init__(self, address, count, seed, window=40, on_ack=lambda session, number: None, make=Device, mishaps=True):
+        self.address, self.window, self.finishing, self.mishaps = address, window, False, mishaps
         self._on_ack = on_ack
         self.selector = selectors.DefaultSelector()
         self.violations = []
         self.acks = 0
-        self.devices = [Device(f"device-{n}", seed, self) for n in range(count)]
+        self.devices = [make(f"device-{n}", seed, self) for n in range(count)]
         self._chance = random.Random(f"{seed}/fleet")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -171,6 +172,9 @@ class Fleet:
 
     def sessions(self):
         return [session for device in self.devices for session in device.sessions]
+
+    def is_over(self):
+        return self._stop.is_set()
 
     def finish(self, within=60):
         self.finishing = True
@@ -206,5 +210,5 @@ class Fleet:
         for device in self.devices:
             if device.socket and device.resumed and not device.outbox and not self.finishing:
                 device.ready(0)  # acks have made room
-        if not self.finishing and self._chance.random() < 0.05:
+        if self.mishaps and not self.finishing and self._chance.random() < 0.05:
             self._chance.choice(self.devices).mishap()
