@@ -27,6 +27,13 @@ void end_forced_probe(Connection& connection, const LivenessPlan& plan, millisec
     const std::chrono::seconds idle = keepidle_after_probe(plan, silence);
     set_keepidle(connection.fd, idle);
     connection.keepidle_moved = idle != plan.idle;
+    if (connection.keepidle_moved && !connection.suspect) connection.under_watch = true;
+}
+
+void restore_keepidle(Connection& connection, const LivenessPlan& plan) {
+    if (!connection.keepidle_moved || connection.probe_forced) return;
+    set_keepidle(connection.fd, plan.idle);
+    connection.keepidle_moved = false;
 }
 
 milliseconds suspect_probe_pause(const LivenessPlan& plan, milliseconds suspect_for) {

@@ -16,8 +16,12 @@ namespace holdfast {
 
 /// Forces a probe. TCP_KEEPIDLE stays lowered until end_forced_probe(); a change of the plan leaves it alone.
 void force_probe(Connection& connection);
-/// Ends a forced probe of `connection` after `silence`, so that the kernel continues as planned.
+/// Ends a forced probe of `connection` after `silence`, so that the kernel continues as planned. If the kernel's next
+/// probe is thus put off, the sweep watches the connection and takes that back at the answer.
 void end_forced_probe(Connection& connection, const LivenessPlan& plan, std::chrono::milliseconds silence);
+/// Sets TCP_KEEPIDLE to the plan's value again. Call it after an answer of the peer: before, the kernel would probe at
+/// once and count its intervals from there.
+void restore_keepidle(Connection& connection, const LivenessPlan& plan);
 
 /// Returns the pause between two forced probes of a connection that has been suspect for `suspect_for`. The pause is a
 /// quarter of that time, from 1 s up to the plan's interval.

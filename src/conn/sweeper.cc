@@ -171,8 +171,8 @@ void Sweeper::check_watched(Connection& connection) {
     relieve_kernel(connection, view);
     switch (classify_watch(view, policy)) {
         case WatchVerdict::well:
-            if (connection.keepidle_moved) end_forced_probe(connection, policy.plan, facts->evidence.last_heard);
-            connection.under_watch = false;
+            restore_keepidle(connection, policy.plan);
+            connection.under_watch = connection.keepidle_moved;
             connection.downlink.reset();
             break;
         case WatchVerdict::waiting:
