@@ -93,6 +93,9 @@ endfunction()
 
 function(holdfast_module name)
   cmake_parse_arguments(ARG "HOT;COLD;SIMULATES" "WITH" "ALONE;DEPENDS;LIBRARIES;TESTED_WITH" ${ARGN})
+  if(HOLDFAST_SANITIZE STREQUAL "thread")
+    set(ARG_SIMULATES OFF)  # those tests do not run under TSan
+  endif()
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
