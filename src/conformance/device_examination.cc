@@ -54,8 +54,9 @@ void DeviceExamination::run() {
           &DeviceExamination::supersede, &DeviceExamination::lose_ack, &DeviceExamination::cover_some,
           &DeviceExamination::send_stale_ack, &DeviceExamination::split_answers, &DeviceExamination::join_answers,
           &DeviceExamination::send_unknown_fields, &DeviceExamination::send_other_messages,
-          &DeviceExamination::halve_answer, &DeviceExamination::report_gap, &DeviceExamination::refuse_item,
-          &DeviceExamination::forget_session, &DeviceExamination::send_retry_after, &DeviceExamination::refuse_often}) {
+          &DeviceExamination::halve_answer, &DeviceExamination::report_gap, &DeviceExamination::resume_again,
+          &DeviceExamination::refuse_item, &DeviceExamination::forget_session, &DeviceExamination::send_retry_after,
+          &DeviceExamination::refuse_often}) {
         if (!(this->*scenario)()) return;
     }
     findings_.expect(Rule::one_connection, !link_.had_two(), "one connection at a time",
@@ -278,15 +279,30 @@ bool DeviceExamination::report_gap() {
     const std::uint64_t lost = judge_.next();
     (void)take_items(3, Rule::gap);
     link_.say(number_answer("nack", lost + 1, ",\"reason\":\"gap\",\"expected\":" + std::to_string(lost)));
-    if (skip_until(lost, Rule::gap)) {
-        judge_.expect_first(lost + 1, Rule::gap);
-        judge_.judge_order_by(Rule::gap);
-        (void)take_items(3, Rule::gap);
-        findings_.pass(Rule::gap);
+    see_return(lost, Rule::gap);
+    return true;
+}
+
+bool DeviceExamination::resume_again() {
+    watch(settle_);
+    cover_all();
+    const std::uint64_t lost = judge_.next();
+    (void)take_items(3, Rule::further_resume);
+    link_.say(number_answer("resume", lost - 1));
+    see_return(lost, Rule::further_resume);
+    return true;
+}
+
+/// Expects the device to go back to `seq`, and on from there in order. Acknowledges all.
+void DeviceExamination::see_return(std::uint64_t seq, Rule rule) {
+    if (skip_until(seq, rule)) {
+        judge_.expect_first(seq + 1, rule);
+        judge_.judge_order_by(rule);
+        (void)take_items(3, rule);
+        findings_.pass(rule);
     }
     cover_all();
     judge_.judge_order_by(Rule::order);
-    return true;
 }
 
 bool DeviceExamination::refuse_item() {

@@ -48,6 +48,7 @@ private:
     bool send_other_messages();
     bool halve_answer();
     bool report_gap();
+    bool resume_again();
     bool refuse_item();
     bool forget_session();
     bool send_retry_after();
@@ -63,6 +64,7 @@ private:
     void say_ack(std::uint64_t seq, std::chrono::milliseconds pause = {});
     void cover_all();
     bool skip_until(std::uint64_t seq, Rule rule);
+    void see_return(std::uint64_t seq, Rule rule);
     [[nodiscard]] std::uint64_t last() const { return judge_.next() - 1; }
     [[nodiscard]] SteadyTime step_end() const { return std::chrono::steady_clock::now() + timeout_; }
 

@@ -26,6 +26,7 @@ constexpr auto rows = std::to_array<RuleRow>({
     {Rule::takeover, "takeover", "Which connection speaks for a device", "after an end by the gateway, items without ack come again"},
     {Rule::resume, "resume", "Numbered items", "the first item has the larger of resume + 1 and from"},
     {Rule::forgotten, "forgotten", "Forgotten sessions", "a resume below an earlier ack brings no released item back"},
+    {Rule::further_resume, "further_resume", "A further resume", "at a further resume, the device goes back to the number behind it"},
     {Rule::split_answer, "split_answer", "Messages", "an answer that arrives byte by byte counts"},
     {Rule::joined_answers, "joined_answers", "Messages", "answers that arrive together count"},
     {Rule::half_answer, "half_answer", "Messages", "an answer without its end does not count"},

@@ -29,6 +29,7 @@ enum class Rule : std::uint8_t {
     takeover,
     resume,
     forgotten,
+    further_resume,
     split_answer,
     joined_answers,
     half_answer,

@@ -119,6 +119,8 @@ class Device:
             self.ended = True
 
     def take_resume(self, seq, connection):
+        if has("further_resume") and self.next is not None:
+            return
         if has("forgotten"):
             self.safe = seq
         elif not has("resume"):
