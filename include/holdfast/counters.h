@@ -56,6 +56,7 @@ struct ListenerFigures {
     Count accepted{};
     Count kept{};            ///< taken over from an earlier process: see ServerConfig::kept_state
     Count resynchronized{};  ///< of these, those whose stream lost bytes
+    Count lost_output{};     ///< of these, those that lost queued messages, each as a whole
     Count accept_paused{};   ///< reactors that do not accept now
     Count accept_waiting{};  ///< connections that wait for accept_rate; not in `connections`
     Count accept_delays{};

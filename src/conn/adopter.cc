@@ -22,9 +22,18 @@ namespace {
 SlotFacts without_heap(Connection& connection) {
     SlotFacts facts;
     facts.has_unfinished = connection.unfinished.release() != nullptr;
-    facts.owes_output = connection.downlink.release() != nullptr;
+    facts.had_downlink = connection.downlink.release() != nullptr;
     connection.key.disown();
     return facts;
+}
+
+/// Returns what a connection lost whose process ended while it sent. The kernel knows how much it has taken.
+LostOutput lost_while_sending(const Connection& connection, std::uint64_t size, LostOutput noted) {
+    const auto written = read_bytes_written(connection.fd);
+    if (!written) return LostOutput::cut;
+    const std::uint64_t uncounted = (*written - connection.bytes_out) & Connection::max_bytes;
+    if (uncounted == 0) return noted;
+    return uncounted == size ? LostOutput::none : LostOutput::cut;
 }
 
 void add_slot(SlotFacts& facts, const Connection& connection) {
@@ -63,7 +72,7 @@ AdoptionCounts Adopter::adopt(const Heritage& heritage) {
     core_.kept.owed = {};
     for (const Found& found : found_) take(found);
     core_.kept.handing_on = {};
-    core_.kept.reading = 0;
+    core_.kept.reading = core_.kept.sending = 0;
     for (const int fd : heritage.strays) readmit(fd);
     for (const int fd : readmitted_) readmit(fd);
     return counts_;
@@ -94,8 +103,9 @@ bool Adopter::judge(Connection& connection, const Heritage& heritage) {
     SlotFacts facts = without_heap(connection);
     add_slot(facts, connection);
     const Token number = core_.number_of(connection);
-    const bool had_downlink = facts.owes_output;
-    facts.owes_output = had_downlink && core_.kept.owed.may_have(number);
+    if (facts.had_downlink) facts.lost_output = core_.kept.owed.of(number);
+    if (core_.kept.sending == number)
+        facts.lost_output = lost_while_sending(connection, core_.kept.sending_size, facts.lost_output);
     facts.handing_on = core_.kept.handing_on_of(number) != 0;
     facts.has_device = core_.kept_devices.find(core_.registry.slot_of(connection), number) != nullptr;
     facts.reading = core_.kept.reading == number;
@@ -113,7 +123,7 @@ bool Adopter::judge(Connection& connection, const Heritage& heritage) {
     const bool drops_socket = verdict.adoption == Adoption::drop && facts.stage != Stage::closing;
     if (drops_socket && facts.is_socket) kernel::close(connection.fd);
     const bool stays = verdict.adoption != Adoption::readmit && verdict.adoption != Adoption::drop;
-    if (stays) found_.push_back({&connection, verdict, had_downlink});
+    if (stays) found_.push_back({&connection, verdict, facts.had_downlink, facts.lost_output});
     return stays;
 }
 
@@ -140,9 +150,11 @@ void Adopter::keep(const Found& found) {
     if (const int error = core_.reactor.poller().add(connection.fd, awaited_events, number); error != 0)
         return core_.close_by_kernel(connection, error, IoPhase::register_);
     core_.counters_of(connection).kept.increment();
+    if (found.lost_output == LostOutput::whole) core_.counters_of(connection).lost_output.increment();
     if (found.verdict.adoption != Adoption::resync) return;
     core_.counters_of(connection).resynchronized.increment();
     ++counts_.resynchronized;
+    if (counts_.cut.size() < AdoptionCounts::max_cut) counts_.cut.push_back(number);
 }
 
 void Adopter::set_up(Connection& connection) {

@@ -31,6 +31,7 @@ private:
         Connection* connection;
         AdoptionVerdict verdict;
         bool had_downlink;
+        LostOutput lost_output;
     };
     void learn_ports();
     [[nodiscard]] std::optional<std::uint8_t> find_listener(const Connection& connection,

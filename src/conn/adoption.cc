@@ -14,7 +14,8 @@ AdoptionVerdict classify_slot(const SlotFacts& facts) {
     if (!is_own) return {Adoption::detach, "the gateway restarted, and the descriptor was not the connection's"};
     if (facts.encrypted) return {Adoption::end, "the gateway restarted, and the TLS session ended with its process"};
     if (facts.parting) return {Adoption::end, "the gateway restarted while it ended the connection"};
-    if (facts.owes_output) return {Adoption::end, "the gateway restarted, and lost bytes to the device"};
+    if (facts.lost_output == LostOutput::cut)
+        return {Adoption::end, "the gateway restarted, and lost bytes to the device"};
     if (facts.identified && !facts.has_device)
         return {Adoption::end, "the gateway restarted, and lost the device's session"};
     // The bytes of a PROXY header are not counted, so that only the mark shows a loss.

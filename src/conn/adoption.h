@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "conn/connection.h"
+#include "conn/kept_reactor.h"
 
 namespace holdfast {
 
@@ -16,7 +18,8 @@ struct SlotFacts {
     bool has_device = false;  ///< the name of its device is kept
     bool parting = false;
     bool has_unfinished = false;  ///< bytes of a partial item were in the earlier process's memory
-    bool owes_output = false;     ///< likewise bytes to the peer, of which some may be sent
+    bool had_downlink = false;    ///< output was queued or unacknowledged
+    LostOutput lost_output{};     ///< likewise bytes to the peer
     bool handing_on = false;      ///< the process ended while bytes of it were handed on
     bool reading = false;         ///< likewise in recv(2), or before its bytes were counted
     bool listener_known = false;  ///< the configuration has its listener
@@ -46,6 +49,9 @@ struct AdoptionCounts {
     std::uint64_t kept = 0;
     std::uint64_t closed = 0;          ///< as `gateway_crashed`
     std::uint64_t resynchronized = 0;  ///< of those kept
+    std::vector<Token> cut;            ///< the first of those resynchronized
+
+    static constexpr std::size_t max_cut = 16;
 };
 
 struct AdoptionVerdict {

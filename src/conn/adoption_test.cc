@@ -68,7 +68,8 @@ TEST(ClassifySlot, EndsWhatTheProcessTookWithIt) {
     EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.identified = true; }), Adoption::end);
     EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.identified = facts.has_device = true; }), Adoption::keep);
     EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.parting = true; }), Adoption::end);
-    EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.owes_output = true; }), Adoption::end);
+    EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.lost_output = LostOutput::cut; }), Adoption::end);
+    EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.lost_output = LostOutput::whole; }), Adoption::keep);
 }
 
 TEST(ClassifySlot, DropsWhatHasBeenReportedOrHasNoListener) {

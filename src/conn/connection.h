@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/slot_table.h"
+#include "conn/message_bounds.h"
 #include "model/identity.h"
 
 namespace holdfast {
@@ -79,6 +80,7 @@ using UnfinishedItemPtr = std::unique_ptr<UnfinishedItem, FreeUnfinishedItem>;
 struct Downlink {
     std::string queue;                         ///< framed bytes that did not fit into the send buffer
     std::size_t sent = 0;                      ///< bytes at the queue's front that were sent
+    MessageBounds bounds;                      ///< of the queue, if it is kept for another process
     std::uint64_t acked = 0;                   ///< bytes that the peer had acknowledged at the latest check
     Tick progress_at;                          ///< latest growth of `acked` while bytes were outstanding; 0: none are
     Tick held_up_at;                           ///< latest check that found the bytes held up by the peer's window
@@ -89,6 +91,16 @@ struct Downlink {
     bool rto_uncapped = false;         ///< TCP_RTO_MAX_MS has the kernel's default
 
     [[nodiscard]] std::size_t waiting() const noexcept { return queue.size() - sent; }
+    /// Appends to the queue. Removes what was sent once it is half of the queue, which a slow peer may never empty.
+    void append(std::string_view framed) {
+        if (sent > queue.size() / 2) queue.erase(0, std::exchange(sent, 0));
+        queue.append(framed);
+    }
+    void drop_queue() noexcept {
+        queue = std::string();
+        sent = 0;
+        bounds = {};
+    }
     void forget_progress() noexcept { progress_at = held_up_at = in_flight_at = Tick{}; }
 };
 
@@ -199,7 +211,8 @@ struct AcceptTime {
 /// Returns the bytes on the heap that a connection holds in buffers.
 [[nodiscard]] inline std::size_t buffered(const Connection& connection) noexcept {
     const std::size_t unfinished = connection.unfinished ? connection.unfinished->capacity : 0;
-    return unfinished + (connection.downlink ? connection.downlink->queue.size() : 0);
+    if (!connection.downlink) return unfinished;
+    return unfinished + connection.downlink->queue.size() + connection.downlink->bounds.memory();
 }
 
 // An idle connection takes at most 120 bytes of user memory in all. The slot is nearly all of it; page rounding and

@@ -28,15 +28,16 @@ Core::Core(Reactor& on, StreamHandler& events, Admission& limits, const ShardOpt
       handler(events),
       admission(limits),
       kept(options.kept.record != nullptr ? *options.kept.record : of_this_process),
+      is_kept(options.kept.record != nullptr),
       kept_devices(options.kept.devices),
       started(start_of_ticks(kept, on.now())),
       policies(options.policies),
+      counters(options.kept.counters != nullptr ? *options.kept.counters : counters_of_this_process),
       observations(options.observed),
       registry(options.reactor, options.max_connections, options.kept.memory()),
       buffer(options.max_unfinished) {
     admission.add_reactor();
-    for (std::size_t i = 0; i < policies.listeners(); ++i)
-        listener_counters.push_back(std::make_shared<ListenerCounters>());
+    for (std::size_t i = 0; i < policies.listeners(); ++i) listener_counters.push_back(options.kept.counters_of(i));
 }
 
 void Core::close(Connection& connection, CloseReason reason, std::string_view detail) {

@@ -46,6 +46,7 @@ struct Core {
 
     KeptReactor of_this_process;  ///< unused if the state is kept elsewhere
     KeptReactor& kept;
+    const bool is_kept;  ///< the state outlives the process
     KeptDevices kept_devices;
     const SteadyTime started;
     const TickLine ticks{started};
@@ -54,7 +55,8 @@ struct Core {
 
     PolicyTable policies;
     std::vector<std::shared_ptr<ListenerCounters>> listener_counters;  ///< by listener number
-    ShardCounters counters;
+    ShardCounters counters_of_this_process;                            ///< likewise
+    ShardCounters& counters;
     ObservationLog observations;
 
     Registry registry;  ///< in the kept memory, if there is any

@@ -21,6 +21,8 @@ public:
     void increment() noexcept { add(1); }
     void decrement() noexcept { add(~std::uint64_t{0}); }
     [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+    /// Takes the value of another one, before any thread uses this one.
+    void assign(const Counter& other) noexcept { value_.store(other.get(), std::memory_order_relaxed); }
 
 private:
     std::atomic<std::uint64_t> value_{0};
@@ -30,6 +32,11 @@ class HistogramCounter {
 public:
     void observe(std::chrono::milliseconds value) noexcept;
     void add_to(DurationHistogram& sum) const noexcept;
+    /// As Counter::assign().
+    void assign(const HistogramCounter& other) noexcept {
+        for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i].assign(other.counts_[i]);
+        sum_ms_.assign(other.sum_ms_);
+    }
 
 private:
     std::array<Counter, duration_bounds_s.size() + 1> counts_;

@@ -62,8 +62,7 @@ void Drainer::part(Connection& connection, const CloseInfo& end, SteadyTime dead
     if (connection.downlink) {
         const MemoryPressure::Note note(memory_, connection);
         if (connection.downlink->waiting() > 0) core_.kept.owed.remove(core_.number_of(connection));
-        connection.downlink->queue = std::string();  // nothing is sent after FIN
-        connection.downlink->sent = 0;
+        connection.downlink->drop_queue();  // nothing is sent after FIN
     }
     const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - core_.reactor.attended());
     connection.parting = true;

@@ -5,38 +5,66 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/slot_table.h"
 #include "conn/connection.h"
+#include "conn/counters.h"
 #include "reactor/poller.h"
 
 namespace holdfast {
 
-/// Connections with queued output, of which a part may be sent: their stream is cut when the process ends. Lists the
-/// first ones, and counts the rest. All zero at first.
-struct OwedOutput {
+/// Output of a connection that is lost when the process ends.
+enum class LostOutput : std::uint8_t {
+    none,
+    whole,  ///< whole messages
+    cut,    ///< a part of one was sent, or may have been: the stream is cut
+};
+
+/// Connections with queued output. Lists the first ones, and counts the rest. All zero at first.
+class OwedOutput {
+public:
     static constexpr std::size_t max_listed = 256;
 
-    std::array<std::uint64_t, max_listed> listed{};
-    std::uint64_t unlisted = 0;
-
-    void add(Token number) noexcept {
-        const auto place = std::find(listed.begin(), listed.end(), 0U);
-        place != listed.end() ? static_cast<void>(*place = number) : static_cast<void>(++unlisted);
+    void add(Token number, bool is_cut) noexcept {
+        const auto place = std::find(listed_.begin(), listed_.end(), 0U);
+        place != listed_.end() ? static_cast<void>(*place = entry(number, is_cut)) : static_cast<void>(++unlisted_);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+    void change(Token number, bool is_cut) noexcept {
+        if (const auto place = find(number); place != listed_.end()) *place = entry(number, is_cut);
         std::atomic_signal_fence(std::memory_order_seq_cst);
     }
     void remove(Token number) noexcept {
         std::atomic_signal_fence(std::memory_order_seq_cst);
-        const auto place = std::find(listed.begin(), listed.end(), number);
-        place != listed.end() ? static_cast<void>(*place = 0) : static_cast<void>(--unlisted);
+        const auto place = find(number);
+        place != listed_.end() ? static_cast<void>(*place = 0) : static_cast<void>(--unlisted_);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
     }
-    /// Returns true if the connection may be one of them. Ask only if it has a Downlink.
-    [[nodiscard]] bool may_have(Token number) const noexcept {
-        return unlisted != 0 || std::find(listed.begin(), listed.end(), number) != listed.end();
+    /// Returns what the connection lost. Ask only if it has a Downlink.
+    [[nodiscard]] LostOutput of(Token number) noexcept {
+        const auto place = find(number);
+        if (place == listed_.end()) return unlisted_ != 0 ? LostOutput::cut : LostOutput::none;
+        return (*place & cut_mark) != 0 ? LostOutput::cut : LostOutput::whole;
     }
+
+private:
+    static constexpr std::uint64_t cut_mark = std::uint64_t{1} << 63;  // no number has this bit
+    using Listed = std::array<std::uint64_t, max_listed>;
+
+    [[nodiscard]] static std::uint64_t entry(Token number, bool is_cut) noexcept {
+        return number | (is_cut ? cut_mark : 0);
+    }
+    [[nodiscard]] Listed::iterator find(Token number) noexcept {
+        return std::find_if(listed_.begin(), listed_.end(),
+                            [number](std::uint64_t each) { return (each & ~cut_mark) == number; });
+    }
+
+    Listed listed_{};
+    std::uint64_t unlisted_ = 0;
 };
 
 /// State of one reactor beside its connections, in memory that may outlive the process. The process may end at any
@@ -50,6 +78,9 @@ struct KeptReactor {
     /// Number of the connection that recv(2) may have read, while its bytes are not counted yet, or 0.
     std::uint64_t reading = 0;
     OwedOutput owed;
+    /// Number of the connection to which whole messages of `sending_size` bytes are being sent, or 0.
+    std::uint64_t sending = 0;
+    std::uint64_t sending_size = 0;
 
     static constexpr std::uint64_t at_line_end = std::uint64_t{1} << 63;  ///< no number has this bit
     /// Returns the mark of the connection in `handing_on`, or 0.
@@ -75,9 +106,16 @@ struct Heritage {
 struct KeptShard {
     KeptReactor* record = nullptr;
     std::byte* slots = nullptr;
-    std::byte* devices = nullptr;        ///< KeptDevice by slot
-    const Heritage* heritage = nullptr;  ///< null: there is no earlier process
+    std::byte* devices = nullptr;  ///< KeptDevice by slot
+    ShardCounters* counters = nullptr;
+    ListenerCounters* of_listeners = nullptr;  ///< by number of the listener
+    const Heritage* heritage = nullptr;        ///< null: there is no earlier process
 
+    /// Returns the counters of a listener; they outlive the shard.
+    [[nodiscard]] std::shared_ptr<ListenerCounters> counters_of(std::size_t listener) const {
+        if (of_listeners == nullptr) return std::make_shared<ListenerCounters>();
+        return {std::shared_ptr<void>(), of_listeners + listener};
+    }
     [[nodiscard]] SlotMemory memory() const noexcept {
         return record == nullptr ? SlotMemory{} : SlotMemory{slots, &record->table};
     }
@@ -101,6 +139,13 @@ private:
     std::uint64_t& mark_;
     const std::uint64_t outer_;
 };
+
+/// Returns a mark that whole messages, of which `bytes` are left, are being sent to the connection.
+[[nodiscard]] inline KeptMark mark_sending(KeptReactor& kept, Token number, std::size_t bytes) noexcept {
+    kept.sending_size = bytes;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    return {kept.sending, number};
+}
 
 /// Returns a mark that these bytes of the connection are handed on.
 [[nodiscard]] inline KeptMark mark_handing_on(KeptReactor& kept, Token number, std::span<const char> bytes) noexcept {

@@ -20,9 +20,11 @@ SendOutcome Sender::send(Connection& connection, std::string_view framed) {
         if (connection.downlink->waiting() + framed.size() > core_.policy_of(connection).downlink_queue)
             return SendOutcome::queue_full;
         const MemoryPressure::Note note(memory_, connection);
-        connection.downlink->queue.append(framed);
+        connection.downlink->append(framed);
+        if (core_.is_kept) connection.downlink->bounds.add(framed.size(), false);
         return SendOutcome::queued;
     }
+    const KeptMark mark = mark_sending(core_.kept, core_.number_of(connection), framed.size());
     const ssize_t sent = put(connection, framed);
     if (sent < 0 && errno != EAGAIN) {
         fail(connection, errno);
@@ -32,21 +34,22 @@ SendOutcome Sender::send(Connection& connection, std::string_view framed) {
     // TLS has encrypted the bytes into a record and cannot return them.
     const bool is_begun = taken > 0 || connection.encrypted;
     if (!is_begun && framed.size() > core_.policy_of(connection).downlink_queue) return SendOutcome::queue_full;
+    // Before the bytes are counted: they show to the next process whether this is done.
+    if (taken < framed.size()) core_.kept.owed.add(core_.number_of(connection), taken > 0);
     connection.quiet = false;
     connection.count_bytes_out(taken);
     core_.counters_of(connection).bytes_out.add(taken);
     connection.under_watch = true;
-    if (taken < framed.size()) enqueue(connection, framed.substr(taken));
+    if (taken < framed.size()) enqueue(connection, framed.substr(taken), taken > 0);
     return SendOutcome::queued;
 }
 
-void Sender::enqueue(Connection& connection, std::string_view framed) {
+void Sender::enqueue(Connection& connection, std::string_view framed, bool is_begun) {
     const MemoryPressure::Note note(memory_, connection);
     if (!connection.downlink) connection.downlink = std::make_unique<Downlink>();
     Downlink& downlink = *connection.downlink;
-    core_.kept.owed.add(core_.number_of(connection));
-    downlink.queue.erase(0, std::exchange(downlink.sent, 0));
-    downlink.queue.append(framed);
+    downlink.append(framed);
+    if (core_.is_kept) downlink.bounds.add(framed.size(), is_begun);
     if (!std::exchange(downlink.watches_write, true)) notify_when_writable(connection);
 }
 
@@ -58,18 +61,22 @@ void Sender::flush(Connection& connection) {
 }
 
 void Sender::flush_queue(Connection& connection, Downlink& downlink) {
+    const Token number = core_.number_of(connection);
     while (downlink.waiting() > 0) {
+        const KeptMark mark = mark_sending(core_.kept, number, downlink.waiting());
         const ssize_t sent = put(connection, std::string_view(downlink.queue).substr(downlink.sent));
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && errno == EAGAIN) return;
         if (sent < 0) return fail(connection, errno);
         downlink.sent += static_cast<std::size_t>(sent);
+        downlink.bounds.take(static_cast<std::size_t>(sent));
+        downlink.waiting() > 0 ? core_.kept.owed.change(number, downlink.bounds.is_cut())
+                               : core_.kept.owed.remove(number);
         connection.count_bytes_out(static_cast<std::size_t>(sent));
         core_.counters_of(connection).bytes_out.add(static_cast<std::uint64_t>(sent));
     }
     downlink.queue = std::string();  // an idle connection holds no buffer
     downlink.sent = 0;
-    core_.kept.owed.remove(core_.number_of(connection));
 }
 
 /// Keeps the first errno, which is the peer's. This errno decides the reason once the last bytes of the connection were

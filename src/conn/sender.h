@@ -25,7 +25,7 @@ public:
     void notify_when_writable(Connection& connection);
 
 private:
-    void enqueue(Connection& connection, std::string_view framed);
+    void enqueue(Connection& connection, std::string_view framed, bool is_begun);
     void flush_queue(Connection& connection, Downlink& downlink);
     void fail(Connection& connection, int error);
     [[nodiscard]] ssize_t put(Connection& connection, std::string_view bytes);

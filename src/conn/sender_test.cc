@@ -40,6 +40,21 @@ TEST(Sender, RefusesBeyondTheQueueOfTheListener) {
     EXPECT_EQ(rig.find(fd)->downlink->waiting(), 3'000U);
 }
 
+TEST(Sender, AQueueThatIsNeverEmptyStaysSmall) {
+    ShardRig rig;
+    const int fd = rig.connect();
+    rig.kernel.set_room(fd, 0);
+    const std::string item(1'000, 'x');
+    EXPECT_EQ(rig.shard.send(*rig.find(fd), item), SendOutcome::queued);
+    for (int i = 0; i < 100; ++i) {
+        ASSERT_EQ(rig.shard.send(*rig.find(fd), item), SendOutcome::queued);
+        rig.kernel.set_room(fd, 1'000);
+        rig.turn();
+        ASSERT_EQ(rig.find(fd)->downlink->waiting(), 1'000U);
+        ASSERT_LE(rig.admission.buffers().used(), 4'000U);
+    }
+}
+
 TEST(Sender, AFailedSendClosesOnlyOnceTheLastBytesHaveBeenRead) {
     ShardRig rig;
     const int fd = rig.connect();

@@ -93,6 +93,8 @@ inline constexpr std::tuple listener_rows{
             "Total number of connections taken over from a worker that ended."),
     counter(&F::resynchronized, "holdfast_connections_resynchronized_total", "resynchronized",
             "Total number of connections taken over that lost a part of an item."),
+    counter(&F::lost_output, "holdfast_connections_lost_output_total", "lost_output",
+            "Total number of connections taken over that lost messages which waited to be sent."),
     gauge(&F::opening, "holdfast_connections_opening", "opening",
           "Current number of connections before the end of their PROXY header or TLS handshake."),
     counter(&F::health_checks, "holdfast_health_checks_total", "health_checks",
@@ -210,6 +212,30 @@ void add_figures(ListenerSum& sum, const ListenerFigures<Count, Histogram>& more
 template <typename Count>
 void add_figures(ReactorSum& sum, const ReactorFigures<Count>& more) noexcept {
     add_rows(sum, reactor_rows<ReactorSum>, more, reactor_rows<ReactorFigures<Count>>);
+}
+
+template <typename Figure>
+void assign(Figure& to, const Figure& from) noexcept {
+    to.assign(from);
+}
+template <typename Figure, std::size_t size>
+void assign(std::array<Figure, size>& to, const std::array<Figure, size>& from) noexcept {
+    for (std::size_t i = 0; i < size; ++i) to[i].assign(from[i]);
+}
+
+/// Copies all figures of one thread.
+template <typename F, typename Rows>
+void assign_figures(F& to, const F& from, const Rows& rows) noexcept {
+    std::apply([&to, &from](const auto&... row) { (assign(to.*row.get, from.*row.get), ...); }, rows);
+}
+
+/// Copies the totals of figures of one thread. Gauges, such as connections, stay as they are.
+template <typename F, typename Rows>
+void assign_totals(F& to, const F& from, const Rows& rows) noexcept {
+    const auto assign_row = [&to, &from](const auto& row) {
+        if (row.type != MetricType::gauge && row.type != MetricType::flag) assign(to.*row.get, from.*row.get);
+    };
+    std::apply([&assign_row](const auto&... row) { (assign_row(row), ...); }, rows);
 }
 
 /// Returns the bytes of all members of F that have a row.

@@ -25,6 +25,7 @@ std::vector<Heritage> heritage_of(KeptState& kept, const Running& running, Stead
         common.listener_of[*former] = listener.number;
         common.has_other_plan[listener.number] = kept.listener(*former).plan != listener.plan;
     }
+    kept.carry_totals(common.listener_of, running.listeners.size());
     std::vector<Heritage> by_reactor(kept.shape()->reactors, common);
     by_reactor.front().strays = kept.strays();
     return by_reactor;

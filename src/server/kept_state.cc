@@ -20,7 +20,7 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::uint64_t magic = 0x6b65'7074'6866'0003;  // "kepthf", and the version of this layout
+constexpr std::uint64_t magic = 0x6b65'7074'6866'0004;  // "kepthf", and the version of this layout
 constexpr std::size_t page = KeeperPage::size;
 constexpr std::size_t max_strays = 960;
 constexpr std::size_t max_kept_listeners = 256;
@@ -44,9 +44,10 @@ constexpr std::uint64_t check_of(const KeptShape& shape) {
 constexpr std::uint64_t layout() {
     std::uint64_t hash = first_hash;
     for (const std::size_t part :
-         {sizeof(Connection), alignof(Connection), sizeof(KeptReactor), sizeof(KeptDevice), sizeof(KeptListener),
-          sizeof(LivenessPlan), sizeof(UnfinishedItemPtr), sizeof(InlineString), std::size_t{Registry::slot_bits},
-          std::size_t{Registry::reactor_bits}, std::size_t{SlotTable<Connection>::spare_slots}, max_kept_listeners}) {
+         {sizeof(Connection), alignof(Connection), sizeof(KeptReactor), sizeof(KeptDevice), sizeof(ListenerCounters),
+          sizeof(ShardCounters), sizeof(KeptListener), sizeof(LivenessPlan), sizeof(UnfinishedItemPtr),
+          sizeof(InlineString), std::size_t{Registry::slot_bits}, std::size_t{Registry::reactor_bits},
+          std::size_t{SlotTable<Connection>::spare_slots}, max_kept_listeners}) {
         hash = mix(hash, part);
     }
     return hash;
@@ -69,7 +70,8 @@ struct KeptState::Header {
 
 namespace {
 
-// The file: the keeper's page, the header, the listeners, and for each reactor its record, its slots and its devices.
+// The file: the keeper's page, the header, the listeners, and for each reactor its record, its slots, its devices
+// and its counters.
 constexpr std::size_t header_at = page;
 constexpr std::size_t listeners_at = 2 * page;
 constexpr std::size_t reactors_at = listeners_at + whole_pages(sizeof(KeptListener) * max_kept_listeners);
@@ -78,9 +80,13 @@ constexpr std::size_t slots_at = whole_pages(sizeof(KeptReactor));  // within a 
 std::size_t devices_at(const KeptShape& shape) {
     return slots_at + whole_pages(SlotTable<Connection>::bytes_for(shape.capacity));
 }
-std::size_t part_size(const KeptShape& shape) {
+std::size_t counters_at(const KeptShape& shape) {
     const std::size_t slots = std::size_t{shape.capacity} + SlotTable<Connection>::spare_slots + 1;
     return devices_at(shape) + whole_pages(slots * sizeof(KeptDevice));
+}
+constexpr std::size_t listener_counters_at = whole_pages(sizeof(ShardCounters));  // behind the former
+std::size_t part_size(const KeptShape& shape) {
+    return counters_at(shape) + listener_counters_at + whole_pages(sizeof(ListenerCounters) * max_kept_listeners);
 }
 
 Connection& connection_at(const KeptShard& shard, std::uint32_t slot) {
@@ -160,11 +166,17 @@ SteadyTime KeptState::ended_at(SteadyTime now) const noexcept {
     return keeper.worker_ended_ns > 0 && ended < now ? ended : now;
 }
 
+std::uint64_t KeptState::processes() const noexcept {
+    return memory_ == nullptr ? 0 : reinterpret_cast<const KeeperPage*>(memory_)->workers;
+}
+
 KeptShard KeptState::shard(std::uint32_t reactor) noexcept {
     std::byte* part = memory_ + reactors_at + reactor * part_size(*shape_);
     return {.record = reinterpret_cast<KeptReactor*>(part),
             .slots = part + slots_at,
-            .devices = part + devices_at(*shape_)};
+            .devices = part + devices_at(*shape_),
+            .counters = reinterpret_cast<ShardCounters*>(part + counters_at(*shape_)),
+            .of_listeners = reinterpret_cast<ListenerCounters*>(part + counters_at(*shape_) + listener_counters_at)};
 }
 
 std::optional<std::uint8_t> KeptState::find_listener(std::string_view name) const noexcept {

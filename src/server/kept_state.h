@@ -63,6 +63,9 @@ public:
     /// Returns the end of the earlier process, or `now` if it is not known.
     [[nodiscard]] SteadyTime ended_at(SteadyTime now) const noexcept;
 
+    /// Returns the number of processes that the keeper has seen end.
+    [[nodiscard]] std::uint64_t processes() const noexcept;
+
     [[nodiscard]] KeptShard shard(std::uint32_t reactor) noexcept;
     [[nodiscard]] KeptListener& listener(std::uint8_t number) noexcept { return listeners_[number]; }
     [[nodiscard]] const KeptListener& listener(std::uint8_t number) const noexcept { return listeners_[number]; }
@@ -76,6 +79,12 @@ public:
         listeners_[number].sockets[reactor] = socket;
     }
     void forget_listener(std::uint8_t number) noexcept { listeners_[number].check = 0; }
+
+    /// Returns fresh counters of a listener on a reactor. They live as long as this object.
+    [[nodiscard]] std::shared_ptr<ListenerCounters> new_counters(std::uint8_t number, std::uint32_t reactor);
+    /// Goes on with the totals of the earlier process. `listener_of`: a listener's present number, of `listeners`, by
+    /// its former one.
+    void carry_totals(const std::array<std::int16_t, 256>& listener_of, std::size_t listeners);
 
     /// Calls `visit` for each connection that a server with these listeners will take over or close.
     void each_connection(const std::function<bool(std::string_view listener)>& has_listener,

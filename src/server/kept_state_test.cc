@@ -116,6 +116,39 @@ TEST(KeptState, TheKeeperTellsWhenTheProcessEnded) {
     }
 }
 
+TEST(KeptState, TotalsFollowTheirListenerAndGaugesBeginAgain) {
+    const UniqueFd file = memory_file();
+    auto state = with_two_connections(file.get());
+    for (std::uint32_t reactor = 0; reactor < 2; ++reactor) {
+        const auto counters = state->new_counters(3, reactor);
+        counters->accepted.add(10 + reactor);
+        counters->connections.add(4);
+        counters->closed[1].add(6);
+        counters->duration.observe(1'500ms);
+        state->new_counters(0, reactor)->accepted.add(99);
+        state->shard(reactor).counters->probes_alive.add(7);
+        state->shard(reactor).counters->reading_paused.increment();
+    }
+    state = KeptState::open(file.get()).value();
+    std::array<std::int16_t, 256> listener_of{};
+    listener_of.fill(Heritage::unknown);
+    listener_of[3] = 0;
+    state->carry_totals(listener_of, 2);
+    for (std::uint32_t reactor = 0; reactor < 2; ++reactor) {
+        const KeptShard shard = state->shard(reactor);
+        const ListenerCounters& counters = *shard.counters_of(0);
+        EXPECT_EQ(counters.accepted.get(), 10U + reactor);
+        EXPECT_EQ(counters.closed[1].get(), 6U);
+        EXPECT_EQ(counters.connections.get(), 0U);
+        DurationHistogram duration;
+        counters.duration.add_to(duration);
+        EXPECT_DOUBLE_EQ(duration.sum_s, 1.5);
+        EXPECT_EQ(shard.counters_of(1)->accepted.get(), 0U);
+        EXPECT_EQ(shard.counters->probes_alive.get(), 7U);
+        EXPECT_EQ(shard.counters->reading_paused.get(), 0U);
+    }
+}
+
 TEST(KeptState, FlippedBitsAreNeverReadOutOfBounds) {
     std::mt19937_64 random(test_seed());
     for (int round = 0; round < 300; ++round) {

@@ -190,7 +190,9 @@ std::optional<Error> Reconfiguration::prepare_new(const ListenerConfig& config) 
     if (!codecs) return codecs.error();
     next.codecs = std::move(codecs).value();
     for (std::size_t i = 0; i < to_reactors_.size(); ++i) {
-        next.counters.push_back(std::make_shared<ListenerCounters>());
+        next.counters.push_back(parts_.kept != nullptr
+                                    ? parts_.kept->new_counters(next.number, static_cast<std::uint32_t>(i))
+                                    : std::make_shared<ListenerCounters>());
     }
     return open(std::move(next));
 }

@@ -17,6 +17,7 @@ namespace {
 constexpr unsigned established = 1, time_wait = 6, closed = 7, close_wait = 8, last_ack = 9, listening = 10,
                    closing = 11;
 constexpr int attempts = 4;
+constexpr std::uint64_t as_in_connection = (std::uint64_t{1} << 52) - 1;
 
 std::optional<int> int_option(int fd, int level, int option) noexcept {
     int value = 0;
@@ -43,7 +44,6 @@ std::optional<std::uint64_t> bytes_read(int fd, tcp_info& info) noexcept {
         const std::uint64_t fin = has_fin(info.tcpi_state) ? 1 : 0;
         const std::uint64_t not_read = static_cast<std::uint64_t>(before) + fin;
         if (info.tcpi_bytes_received < not_read) return std::nullopt;
-        constexpr std::uint64_t as_in_connection = (std::uint64_t{1} << 52) - 1;
         return (info.tcpi_bytes_received - not_read) & as_in_connection;
     }
     return std::nullopt;
@@ -55,6 +55,20 @@ bool is_tcp_socket(int fd) noexcept {
     const auto domain = int_option(fd, SOL_SOCKET, SO_DOMAIN);
     return domain && (*domain == AF_INET || *domain == AF_INET6) &&
            int_option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
+}
+
+/// Adds what is acknowledged and what is not. An acknowledgement may arrive between the two system calls.
+std::optional<std::uint64_t> read_bytes_written(int fd) noexcept {
+    for (int attempt = 0; attempt < attempts; ++attempt) {
+        int before = 0, after = 0;
+        tcp_info info{};
+        socklen_t length = sizeof info;
+        if (kernel::ioctl(fd, SIOCOUTQ, &before) != 0) return std::nullopt;
+        if (kernel::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return std::nullopt;
+        if (kernel::ioctl(fd, SIOCOUTQ, &after) != 0 || before < 0) return std::nullopt;
+        if (before == after) return (info.tcpi_bytes_acked + static_cast<std::uint64_t>(before)) & as_in_connection;
+    }
+    return std::nullopt;
 }
 
 std::optional<InheritedSocket> read_inherited_socket(int fd) noexcept {

@@ -20,6 +20,10 @@ struct InheritedSocket {
 /// Returns true if the descriptor is open, and a TCP socket.
 [[nodiscard]] bool is_tcp_socket(int fd) noexcept;
 
+/// Returns the bytes that the kernel took for the peer, modulo 2^52; nullopt if it does not show them. For a socket
+/// that was accepted and whose own direction is open.
+[[nodiscard]] std::optional<std::uint64_t> read_bytes_written(int fd) noexcept;
+
 /// Returns nullopt if the descriptor is no TCP socket, or is not open.
 [[nodiscard]] std::optional<InheritedSocket> read_inherited_socket(int fd) noexcept;
 

@@ -177,7 +177,7 @@ def test_slow_clients_do_not_starve_a_health_check(gateway):
 LABEL = r'[a-z_]+="(?:[^"\\\n]|\\["\\n])*"'
 SAMPLE = re.compile(r"((?:holdfast|process)_[a-z0-9_]+)(\{%s(?:,%s)*\})? (\S+)" % (LABEL, LABEL))
 METRICS = {"connections": "gauge", "connections_accepted_total": "counter", "connections_kept_total": "counter",
-           "connections_resynchronized_total": "counter", "connections_refused_total": "counter",
+           "connections_resynchronized_total": "counter", "connections_lost_output_total": "counter", "connections_refused_total": "counter",
            "connections_opening": "gauge", "health_checks_total": "counter", "health_checks_open": "gauge",
            "tls_handshakes": "gauge", "tls_handshakes_total": "counter", "tls_handshake_seconds": "histogram",
            "tls_certificate_expiry_timestamp_seconds": "gauge",
