@@ -26,14 +26,6 @@
 namespace holdfast {
 inline namespace HOLDFAST_ABI HOLDFAST_PUBLIC {
 
-/// Connections that a server took over at its start: see ServerConfig::kept_state.
-struct Takeover {
-    std::uint64_t kept = 0;
-    std::uint64_t closed = 0;              ///< closed as `gateway_crashed`
-    std::uint64_t resynchronized = 0;      ///< of those kept: a part of an item was lost
-    std::chrono::milliseconds downtime{};  ///< from the end of the earlier process to the first turn, if it is known
-};
-
 /// The gateway: reactors that hold connections, and queries about them. Functions that query reactors block until they
 /// have answered (a turn or two; a probe up to its timeout). On a reactor's thread, thus in an EventHandler, they throw
 /// Misuse: use the ReactorContext there. Any other thread may call every function.
@@ -61,7 +53,7 @@ public:
     void stop_now();
 
     /// Returns what start() took over from an earlier process, or nullopt if there was none. Waits for the reactors'
-    /// first turn.
+    /// first turn. From then on, ServerStatus::takeover has it.
     [[nodiscard]] std::optional<Takeover> takeover() const;
 
     [[nodiscard]] ServerStatus status() const;

@@ -169,6 +169,16 @@ struct DuplicateDevice {
     std::uint64_t takeovers = 0;  ///< since the first claim of the id
 };
 
+/// Connections that a server took over at its start: see ServerConfig::kept_state.
+struct Takeover {
+    std::uint64_t processes = 0;  ///< that have ended, the keeper's workers
+    std::uint64_t kept = 0;
+    std::uint64_t closed = 0;              ///< closed as `gateway_crashed`
+    std::uint64_t resynchronized = 0;      ///< of those kept: a part of an item was lost
+    std::vector<ConnectionId> cut = {};    ///< the first of those, at most 16 of each reactor
+    std::chrono::milliseconds downtime{};  ///< from the end of the earlier process to the first turn, if it is known
+};
+
 struct ServerStatus : ReactorFigures<std::uint64_t> {
     std::chrono::milliseconds uptime{};
     EventTime started_at = {};
@@ -181,6 +191,7 @@ struct ServerStatus : ReactorFigures<std::uint64_t> {
     bool draining = false;               ///< it stops
     bool out_of_service = false;  ///< all of it was drained, and that was not cancelled: balancers look elsewhere
     std::optional<DrainStatus> drain = {};         ///< the latest, if there was one
+    std::optional<Takeover> takeover = {};         ///< nullopt: no earlier process left its state, or it is not done
     std::uint64_t events = 0;                      ///< given to handlers
     std::vector<DuplicateDevice> duplicates = {};  ///< of the last minute, the latest first; at most max_duplicates
     std::vector<TurnStatus> turns = {};            ///< by reactor

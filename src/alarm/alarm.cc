@@ -11,7 +11,7 @@ constexpr std::array<std::string_view, alarm_kind_count> kind_words{
     "keepalive_ineffective", "registry_drift",     "buffer_pressure", "peers_silent",     "link_down",
     "duplicate_device",      "session_budget",     "stream_loss",     "twin_gateway",     "dead_letter",
     "fleet_cut_off",         "fleet_gateway_lost", "presence_budget", "spool_unreadable", "spool_damaged",
-    "idle_timeout"};
+    "idle_timeout",          "worker_restarted"};
 static_assert(!kind_words.back().empty());
 
 }  // namespace

@@ -41,8 +41,9 @@ enum class AlarmKind : std::uint8_t {
     spool_unreadable,       ///< events in the spool cannot be read at present
     spool_damaged,          ///< events in the spool are damaged
     idle_timeout,           ///< connections end again and again after the same silence
+    worker_restarted,       ///< the gateway's worker crashed, and its keeper started another one
 };
-inline constexpr std::size_t alarm_kind_count = static_cast<std::size_t>(AlarmKind::idle_timeout) + 1;
+inline constexpr std::size_t alarm_kind_count = static_cast<std::size_t>(AlarmKind::worker_restarted) + 1;
 [[nodiscard]] std::string_view to_string(AlarmKind kind) noexcept;
 /// Returns nullopt for another word.
 [[nodiscard]] std::optional<AlarmKind> parse_alarm_kind(std::string_view word) noexcept;

@@ -72,6 +72,8 @@ Commands of_kind(const Alarm& alarm) {
             return of_silence(alarm);
         case AlarmKind::bad_items:
             return {"holdfast bad"};
+        case AlarmKind::worker_restarted:
+            return {closed_command(CloseReason::gateway_crashed), "holdfast status"};
         case AlarmKind::duplicate_device:
             return {closed_command(CloseReason::superseded)};
         case AlarmKind::buffer_pressure:
@@ -104,6 +106,7 @@ std::string_view severity_of(AlarmKind kind) noexcept {
         case AlarmKind::fleet_gateway_lost:
         case AlarmKind::spool_unreadable:
         case AlarmKind::spool_damaged:
+        case AlarmKind::worker_restarted:
             return "critical";
         default:
             return "warning";

@@ -50,6 +50,7 @@ private:
     SessionWatch sessions_;
     ForwardingWatch forwarding_;
     SpoolWatch spool_;
+    RestartWatch restarts_;
     std::optional<std::chrono::steady_clock::time_point> minute_started_;
 };
 
@@ -119,6 +120,7 @@ std::vector<Alarm> AlarmEngine::Impl::evaluate(const AlarmInput& input) {
     sessions_.evaluate(book_, input);
     forwarding_.evaluate(book_, input);
     spool_.evaluate(book_, input);
+    restarts_.evaluate(book_, input);
     return book_.take_news();
 }
 

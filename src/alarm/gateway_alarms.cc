@@ -238,4 +238,28 @@ void DuplicateWatch::explain(Alarm& alarm, const std::vector<DuplicateDevice>& d
         "takeovers of such an id are delayed by up to 10 s.";
 }
 
+void RestartWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
+    if (!input.status.takeover) return;
+    if (!std::exchange(was_raised_, true)) {
+        Alarm alarm = alarm_of(AlarmKind::worker_restarted, input);
+        explain(alarm, *input.status.takeover);
+        episode_.raise(book, std::move(alarm));
+    }
+    if (!episode_.active()) return;
+    episode_.alarm(book).population_now = population_of(input.status);
+    episode_.see(book, input.now, true, lasts);
+}
+
+void RestartWatch::explain(Alarm& alarm, const Takeover& takeover) {
+    alarm.count = takeover.closed;
+    alarm.took = takeover.downtime;
+    alarm.summary = takeover_text(takeover);
+    alarm.cause =
+        "The gateway's worker process ended unexpectedly: the keeper's line \"worker crashed\" in the log says by "
+        "what.";
+    alarm.advice =
+        "Report a defect with the log, and with the core if there is one. A worker that the kernel ended for memory "
+        "needs lower limits or more memory. Too many crashes in a minute close all connections.";
+}
+
 }  // namespace holdfast

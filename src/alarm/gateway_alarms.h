@@ -87,4 +87,18 @@ private:
     Episode episode_;
 };
 
+/// worker_restarted: the server took over from a process that crashed (ServerStatus::takeover).
+class RestartWatch {
+public:
+    static constexpr std::chrono::minutes lasts{10};  ///< then the alarm is cleared
+
+    void evaluate(AlarmBook& book, const AlarmInput& input);
+
+private:
+    static void explain(Alarm& alarm, const Takeover& takeover);
+
+    bool was_raised_ = false;
+    Episode episode_;
+};
+
 }  // namespace holdfast

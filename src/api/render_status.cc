@@ -52,6 +52,12 @@ void write_sink(JsonWriter& json, const SinkStatus* sink) {
     json.end_object();
 }
 
+void write_takeover(JsonWriter& json, const Takeover& takeover) {
+    json.begin_object().field("processes", takeover.processes).field("kept", takeover.kept);
+    json.field("closed", takeover.closed).field("resynchronized", takeover.resynchronized);
+    json.field("downtime_ms", takeover.downtime.count()).end_object();
+}
+
 }  // namespace
 
 std::string render_status(const ServerStatus& status, const SinkStatus* sink, int pid, const WatchStatus* watch) {
@@ -78,6 +84,8 @@ std::string render_status(const ServerStatus& status, const SinkStatus* sink, in
     for (const ListenerStatus& listener : status.listeners) write_listener(json, listener);
     json.end_array().field("out_of_service", status.out_of_service).key("drain");
     status.drain ? write_drain(json, *status.drain) : void(json.null());
+    json.key("takeover");
+    status.takeover ? write_takeover(json, *status.takeover) : void(json.null());
     return json.end_object().take();
 }
 

@@ -151,6 +151,18 @@ std::string warnings(const AnswerView& status) {
     return out;
 }
 
+/// Returns the line of the latest takeover, or nothing.
+std::string takeover_line(const AnswerView& status) {
+    if (!status.has("/takeover/kept")) return "";
+    const std::uint64_t processes = status.count("/takeover/processes");
+    return line("keeper", takeover_text({.processes = processes,
+                                         .kept = status.count("/takeover/kept"),
+                                         .closed = status.count("/takeover/closed"),
+                                         .downtime = std::chrono::milliseconds(std::min<std::uint64_t>(
+                                             status.count("/takeover/downtime_ms"), 1'000'000'000'000))}) +
+                              (processes > 1 ? "; " + human_count(processes) + " crashes in all" : ""));
+}
+
 std::string listeners_text(const AnswerView& status) {
     Table table({{"LISTENER"},
                  {"ADDRESS"},
@@ -261,6 +273,7 @@ std::string status_text(const AnswerView& status) {
                       human_seconds(status.real("/uptime_s")) + " since " + printable(status.text("/started_at")) +
                       ", " + status.text("/reactors") + " reactors\n";
     out += warnings(status);
+    out += takeover_line(status);
     out += line("connections", human_count(status.count("/connections")) + " of at most " +
                                    human_count(status.count("/max_connections")));
     out += line("accepted", human_count(status.count("/accepted")) + ", refused " + broken_down(status, "/refused"));

@@ -1,11 +1,13 @@
 #include "daemon/worker_seat.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include <holdfast/events.h>
 
+#include "base/keeper_page.h"
 #include "daemon/signals.h"
 #include "text/units.h"
 
@@ -17,6 +19,8 @@ void take_seat(WorkerSeat& seat) {
     sigemptyset(&of_keeper);
     sigaddset(&of_keeper, SIGCHLD);
     ::pthread_sigmask(SIG_UNBLOCK, &of_keeper, nullptr);
+    KeeperPage page;
+    seat.follows_crash = ::pread(seat.state, &page, sizeof page, 0) == sizeof page && page.workers > 0;
     auto state = KeptState::open(seat.state);
     if (!state) {
         seat.discarded = state.error().message;
@@ -34,6 +38,8 @@ void report_takeover(const WorkerSeat& seat, const Server& server, Log& log) {
                                   {"connections_closed", std::to_string(takeover->closed)},
                                   {"resynchronized", std::to_string(takeover->resynchronized)},
                                   {"downtime", format_duration(takeover->downtime)}});
+    for (const ConnectionId& id : takeover->cut)
+        log.warn("lost a part of an item, and goes on behind it", {{"connection", to_string(id)}});
 }
 
 KeptConnections::KeptConnections(const WorkerSeat* seat, const DaemonConfig& config) {

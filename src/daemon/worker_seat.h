@@ -22,8 +22,9 @@ struct WorkerSeat {
     int state = -1;          ///< memory file of the connections: see ServerConfig::kept_state
     int notifications = -1;  ///< socket that takes what the worker has to say to the service manager
     pid_t keeper = 0;
-    std::vector<int> others;  ///< descriptors of the keeper, or older than it
-    std::string discarded;    ///< why the state of the worker before could not be used; set by take_seat()
+    std::vector<int> others;     ///< descriptors of the keeper, or older than it
+    bool follows_crash = false;  ///< a worker before it has ended; set by take_seat()
+    std::string discarded;       ///< why the state of the worker before could not be used; set by take_seat()
 };
 
 /// Makes this process a worker that ends with its keeper. Closes what the worker before left open, except for its

@@ -161,6 +161,7 @@ void Keeper::be_worker() {
                     .notifications = relay_->of_worker(),
                     .keeper = keeper_,
                     .others = others_,
+                    .follows_crash = false,
                     .discarded = {}};
     ::unsetenv("NOTIFY_SOCKET");
     ::setenv("WATCHDOG_USEC", std::to_string(watchdog_.count()).c_str(), 1);

@@ -144,6 +144,7 @@ ServerStatus Server::Impl::status() const {
     }
     status.duplicates = directory_.duplicates(clock_.steady());
     drains_.add_to(status);
+    status.takeover = takeover_.get();
     status.listeners = status_of(*running_.get(), clock_.steady());
     return status;
 }
@@ -306,15 +307,19 @@ std::vector<IpAddress> Server::sample_peers(std::size_t max) const {
 
 std::optional<Takeover> Server::takeover() const {
     const Impl& server = impl();
-    if (server.heritage_.empty()) return std::nullopt;
-    Takeover sum;
+    const std::uint64_t processes = server.kept_ ? server.kept_->processes() : 0;
+    if (server.heritage_.empty() && processes == 0) return std::nullopt;
+    Takeover sum{.processes = processes};
     for (const AdoptionCounts& each : query_all<AdoptionCounts>(
              server.threads_, [](Shard&shard, Reply<AdoptionCounts> reply) { reply(shard.adopted()); })) {
         sum.kept += each.kept;
         sum.closed += each.closed;
         sum.resynchronized += each.resynchronized;
+        for (const Token number : each.cut) sum.cut.push_back({server.run_, number});
     }
-    sum.downtime = std::chrono::ceil<milliseconds>(server.clock_.steady() - server.heritage_.front().died_at);
+    if (!server.heritage_.empty())
+        sum.downtime = std::chrono::ceil<milliseconds>(server.clock_.steady() - server.heritage_.front().died_at);
+    server.takeover_.set(sum);
     return sum;
 }
 

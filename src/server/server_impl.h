@@ -23,6 +23,24 @@
 
 namespace holdfast {
 
+/// The takeover of a start, once it is known. Any thread.
+class TakeoverNote {
+public:
+    /// Keeps the first one.
+    void set(const Takeover& takeover) {
+        const std::lock_guard lock(mutex_);
+        if (!takeover_) takeover_ = takeover;
+    }
+    [[nodiscard]] std::optional<Takeover> get() const {
+        const std::lock_guard lock(mutex_);
+        return takeover_;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::optional<Takeover> takeover_;  // guarded by mutex_
+};
+
 /// Owns the parts in the order of their dependencies, and destroys them in reverse.
 class HOLDFAST_INTERNAL Server::Impl {
 public:
@@ -99,6 +117,7 @@ public:
     const SystemClock clock_;
     std::unique_ptr<KeptState> kept_;  // null: nothing outlives the process
     std::vector<Heritage> heritage_;   // by reactor; empty: there is no earlier process
+    mutable TakeoverNote takeover_;
     const std::uint32_t run_;
     const SteadyTime started_ = clock_.steady();
     const WallTime started_at_ = clock_.wall();

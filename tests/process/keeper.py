@@ -104,3 +104,19 @@ def is_over(sock):
 
 def events_of(gateway, kind):
     return [event for _, event in read_all(gateway)[0] if event["event"] == kind]
+
+
+def milliseconds(text):
+    return int(text.removesuffix("ms")) if text.endswith("ms") else int(1000 * float(text.removesuffix("s")))
+
+
+def takeover_ms(gateway, line):
+    """Returns the time from the end of the worker to the first turn of the next one, without the keeper's pause."""
+    crashed = gateway.log_lines("error worker crashed")[-1]
+    return milliseconds(field(line, "downtime")) - milliseconds(field(crashed, "restart_in"))
+
+
+def spread(times):
+    """Returns the median, the 99th percentile and the longest of some times in milliseconds, for people."""
+    ranked = sorted(times)
+    return f"median {ranked[len(ranked) // 2]} ms, p99 {ranked[min(len(ranked) - 1, len(ranked) * 99 // 100)]} ms, longest {ranked[-1]} ms"

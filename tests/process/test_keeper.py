@@ -7,13 +7,14 @@ import pathlib
 import random
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
-from gateway import Gateway, gone, listener, until
-from keeper import answers, config, events_of, field, is_open, is_over, kill_worker, opened_at, registry, restarts, stop_worker, worker_of
+from gateway import BINARY, Gateway, gone, listener, until
+from keeper import answers, config, events_of, field, is_open, is_over, kill_worker, opened_at, registry, restarts, spread, stop_worker, takeover_ms, worker_of
 from lab import device
 from service_manager import ServiceManager
 from spool_files import read_all
@@ -107,13 +108,15 @@ def test_kills_of_the_worker_lose_no_connection(tmp_path):
         with Devices(gateway, CONNECTIONS, randoms) as devices:
             assert until(lambda: len(registry(gateway)) == CONNECTIONS)
             before = registry(gateway)
-            downtimes = []
+            takeovers = []
             for _ in range(KILLS):
                 time.sleep(randoms.uniform(0, 0.5))
                 line = kill_worker(gateway)
                 assert field(line, "connections_closed") == "0", line
                 assert int(field(line, "connections_kept")) == CONNECTIONS, line
-                downtimes.append(field(line, "downtime"))
+                takeovers.append(takeover_ms(gateway, line))
+                reconciled = gateway.ask("POST", "/v1/reconciliation")
+                assert reconciled["ghosts"] == reconciled["orphans"] == 0, reconciled
             devices.pause()
             after = registry(gateway)
             assert {peer: row["conn"] for peer, row in after.items()} == {peer: row["conn"] for peer, row in before.items()}
@@ -129,10 +132,84 @@ def test_kills_of_the_worker_lose_no_connection(tmp_path):
             kept = {row["conn"] for row in after.values()}
             bad = sum(gateway.status()["listeners"][0]["bad_items"].values())
             assert bad == 0, gateway.status()["listeners"][0]
-            print(f"{CONNECTIONS} connections, {KILLS} kills, downtimes {' '.join(downtimes)}")
+            print(f"{CONNECTIONS} connections, {KILLS} kills, takeover: {spread(takeovers)}")
         assert until(lambda: not registry(gateway))
         check_events(read_all(gateway)[0], devices, kept)
         gateway.events.violations.clear()
+
+
+def totals(gateway):
+    """Returns the counters of /metrics by name and labels."""
+    lines = gateway.ask("GET", "/metrics").splitlines()
+    kinds = {line.split()[2]: line.split()[3] for line in lines if line.startswith("# TYPE ")}
+    samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in samples.items()
+            if kinds.get(name.split("{")[0]) == "counter" and "listener=" in name}
+
+
+def test_totals_do_not_fall(tmp_path):
+    first, second = listener("first"), listener("second", framing="length")
+    with Gateway(config=config(("spool", tmp_path / "spool"), first, second)) as gateway:
+        sock, gone = (device.connect(gateway.ports["first"]) for _ in range(2))
+        sock.sendall(device.item("10.0.0.1") + b"nonsense\n")
+        gone.close()
+        assert until(lambda: len(events_of(gateway, "closed")) == 1)
+        assert until(lambda: [e["key"] for e in events_of(gateway, "item")] == ["10.0.0.1"])
+        before = until(lambda: (now := totals(gateway))['holdfast_items_total{listener="first"}'] == 1 and now)
+        gateway.configure(config(("spool", tmp_path / "spool"), second, first))  # other numbers
+        kill_worker(gateway)
+        after = totals(gateway)
+        assert all(after[name] >= value for name, value in before.items()), {n: (v, after[n]) for n, v in before.items() if after[n] < v}
+        assert after['holdfast_connections_accepted_total{listener="first"}'] == 2
+        assert after['holdfast_bad_items_total{listener="first",kind="not_json"}'] == 1
+        assert after['holdfast_connections_closed_total{listener="first",reason="peer_closed"}'] == 1
+        assert gateway.status()["connections"] == 1
+        sock.sendall(device.item("10.0.0.1"))
+        assert until(lambda: totals(gateway)['holdfast_items_total{listener="first"}'] == 2)
+
+
+def test_a_restart_is_told_by_an_alarm_and_by_the_status(tmp_path):
+    with Gateway(config=config(("none",))) as gateway:
+        assert gateway.status()["takeover"] is None
+        sock = device.connect(gateway.address)
+        assert until(lambda: len(registry(gateway)) == 1)
+        kill_worker(gateway)
+        takeover = until(lambda: gateway.status()["takeover"])
+        assert (takeover["processes"], takeover["kept"], takeover["closed"]) == (1, 1, 0), takeover
+        summary = f"worker restarted, 1 connection kept, {takeover['downtime_ms']}ms"
+        active = until(lambda: gateway.ask("GET", "/v1/alarms")["active"])
+        assert [(alarm["alarm"], alarm["summary"]) for alarm in active] == [("worker_restarted", summary)]
+        shown = subprocess.run([BINARY, "status", "--admin", gateway.admin_flag()], capture_output=True, text=True, timeout=30, check=True)
+        assert f"keeper         {summary}\n" in shown.stdout, shown.stdout
+        assert is_open(sock)
+
+
+def test_queued_messages_are_lost_and_the_connection_stays(tmp_path):
+    with Gateway(config=config(("spool", tmp_path / "spool"))) as gateway:
+        sock = device.connect(gateway.address)
+        assert until(lambda: len(registry(gateway)) == 1)
+        row = next(iter(registry(gateway).values()))
+        number = 0
+        while gateway.ask("GET", f"/v1/connections/{row['conn']}")["downlink_queue_bytes"] == 0:
+            for _ in range(500):
+                number += 1
+                gateway.ask("POST", f"/v1/connections/{row['conn']}/messages", 202,
+                            {"number": number, "text": "x" * 2000})
+        line = kill_worker(gateway)
+        sock.settimeout(2)
+        data = b""
+        try:
+            while more := sock.recv(1 << 20):
+                data += more
+        except TimeoutError:
+            pass
+        whole = data.endswith(b"\n")
+        kept = (field(line, "connections_kept"), field(line, "connections_closed"))
+        assert kept == (("1", "0") if whole else ("0", "1")), (kept, data[-100:])
+        assert [json.loads(each)["number"] for each in data.split(b"\n")[:-1]] == list(range(1, data.count(b"\n") + 1))
+        assert data.count(b"\n") < number
+        if whole:
+            assert gateway.status()["listeners"][0]["lost_output"] == 1
 
 
 def test_two_kills_in_a_row_and_one_at_the_start(tmp_path):
@@ -187,6 +264,8 @@ def test_an_item_that_is_cut_by_the_crash_is_skipped(tmp_path):
         assert until(lambda: events_of(gateway, "item"))
         line = kill_worker(gateway)
         assert field(line, "resynchronized") == "1", line
+        conn = next(iter(registry(gateway).values()))["conn"]
+        assert len(gateway.log_lines("lost a part of an item", f"connection={conn}")) == 1, gateway.tail()
         sock.sendall(b'0.2"}\n' + device.item("10.0.0.3"))
         assert until(lambda: [row["items"] for row in registry(gateway).values()] == [2])
         assert until(lambda: [e for e in events_of(gateway, "item") if e["key"] == "10.0.0.3"]), read_all(gateway)
@@ -350,11 +429,11 @@ def test_flipped_bits_in_the_tables_are_not_trusted(tmp_path, flips):
             assert until(lambda: len(registry(gateway)) >= 30)
             worker = stop_worker(gateway)
             flip_bits(memory_file(gateway), flips, randoms)
-            listening, crashes = len(gateway.log_lines(" listening ")), len(gateway.log_lines("worker crashed"))
+            listening, crashes = len(gateway.log_lines(" listening ")), len(gateway.log_lines("error worker crashed"))
             os.kill(worker, signal.SIGKILL)
             assert until(lambda: len(gateway.log_lines(" listening ")) > listening), gateway.tail()
             assert until(lambda: answers(gateway)), gateway.tail()
-            assert len(gateway.log_lines("worker crashed")) == crashes + 1, f"the next worker crashed, too{gateway.tail()}"
+            assert len(gateway.log_lines("error worker crashed")) == crashes + 1, f"the next worker crashed, too{gateway.tail()}"
             open_here = {device.name_of(sock) for sock in sockets if is_open(sock)}
             assert until(lambda: {peer for peer in registry(gateway)} >= open_here), gateway.tail()
             reconciled = gateway.ask("POST", "/v1/reconciliation")

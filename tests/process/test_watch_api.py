@@ -198,7 +198,7 @@ def test_metrics_of_the_watch_and_of_the_process(gateway, devices):
                  "keepalive_ineffective", "registry_drift", "buffer_pressure", "peers_silent", "link_down",
                  "duplicate_device", "session_budget", "stream_loss", "twin_gateway", "dead_letter",
                  "fleet_cut_off", "fleet_gateway_lost", "presence_budget", "spool_unreadable", "spool_damaged",
-                 "idle_timeout"):
+                 "idle_timeout", "worker_restarted"):
         assert values[f'holdfast_alarm_active{{alarm="{kind}"}}'] == "0"
     assert values["holdfast_registry_drift"] == "0"
     assert {"holdfast_suspicions_total", 'holdfast_suspicion_probes_total{outcome="alive"}',
