@@ -233,6 +233,7 @@ std::optional<Error> Daemon::restrict_itself() {
 /// Starts the sink. While the disk is full, the gateway serves the admin API, opens no listener and retries.
 std::optional<Error> Daemon::start_sink() {
     KeptConnections kept(seat_, config_);
+    if (seat_ != nullptr && seat_->follows_crash) sink_.follow_crash();
     const auto lack = [this] { return ended_early_ ? std::nullopt : sink_.lack_of_space(config_.sink); };
     const auto start = [this, &kept] {
         const auto is_kept = [&kept](const std::string& conn, bool has_id) { return kept.holds(conn, has_id); };

@@ -47,6 +47,7 @@ std::optional<Error> Sinks::start_stream(const SinkConfig& config) {
     StreamSink::Options options;
     options.path = config.type == SinkType::file ? config.path : std::string();
     options.descriptor = STDOUT_FILENO;
+    options.follows_crash = follows_crash_;
     options.queue_bytes = config.queue_bytes;
     options.bad_items = config.bad_items;
     if (options.path.empty() && ::isatty(STDOUT_FILENO) == 1) options.rewrite = printable_json;

@@ -29,6 +29,8 @@ public:
     Sinks(Log& log, std::function<void(const std::string&)> on_broken, PauseStart pause_start)
         : log_(log), on_broken_(std::move(on_broken)), pause_start_(std::move(pause_start)) {}
 
+    /// States that a worker before this process crashed; before start().
+    void follow_crash() { follows_crash_ = true; }
     /// Starts the configured sink. `lost_after` is the fleet's, if this gateway is in a fleet. A fleet that missed this
     /// gateway for so long has reported the ends of the connections that earlier processes left open.
     /// `is_kept` returns true for a connection that lives on: see close_lost().
@@ -69,6 +71,7 @@ private:
     std::unique_ptr<Sink> sink_ = std::make_unique<DiscardingSink>();
     std::unique_ptr<NatsOutput> nats_;
     SpoolInheritance inherited_;
+    bool follows_crash_ = false;
     std::uint64_t lost_closed_ = 0;  // connections of earlier processes, at the start
 };
 

@@ -126,7 +126,7 @@ StreamSink::StreamSink(Options options, UniqueFd file)
       file_(std::move(file)),
       fd_(file_.valid() ? file_.get() : options_.descriptor),
       regular_file_(is_regular(fd_)),
-      torn_(ends_in_torn_line(fd_)),
+      torn_((options_.follows_crash && !regular_file_) || ends_in_torn_line(fd_)),
       queue_bytes_(options_.queue_bytes) {
     writer_ = start_thread("sink", [this] { write_until_stopped(); });
 }

@@ -28,6 +28,8 @@ public:
     struct Options {
         std::string path;     ///< of the file; empty: writes to `descriptor`
         int descriptor = -1;  ///< not owned
+        /// A process before this one ended in the same pipe, perhaps within a line: an empty line comes first.
+        bool follows_crash = false;
         std::size_t queue_bytes = 0;
         bool bad_items = false;  ///< writes an event for each of them
         /// Returns the lines to write, on the writer's thread. Empty: they stay as they are.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
@@ -119,6 +120,26 @@ TEST(StandardOutput, BeginsANewLineInAFileToo) {
     auto sink = StreamSink::start(std::move(options)).value();
     EXPECT_EQ(begin_behind(path, *sink), "torn\n{");
     std::filesystem::remove(path);
+}
+
+TEST(StandardOutput, BeginsANewLineInAPipeBehindACrash) {
+    for (const bool follows_crash : {false, true}) {
+        std::array<int, 2> ends{};
+        ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+        const UniqueFd reader(ends[0]), writer(ends[1]);
+        StreamSink::Options options;
+        options.descriptor = writer.get();
+        options.queue_bytes = 1 << 20;
+        options.follows_crash = follows_crash;
+        auto sink = StreamSink::start(std::move(options)).value();
+        const auto handler = sink->make_handler();
+        handler->on_item(item(1, "{}"));
+        handler->on_turn_end();
+        EXPECT_EQ(sink->stop(10s), 0U);
+        std::array<char, 2> text{};
+        ASSERT_EQ(::read(reader.get(), text.data(), text.size()), 2);
+        EXPECT_EQ(std::string_view(text.data(), text.size()), follows_crash ? "\n{" : "{\"");
+    }
 }
 
 TEST_F(FileSink, AppendsToWhatIsThere) {
