@@ -64,6 +64,7 @@ bool SimulatedTcp::passes(Link& link, bool up, const Segment& segment) {
 }
 
 void SimulatedTcp::transmit(Link& link, bool from_gateway, Segment segment) {
+    if (!from_gateway) link.gateway.leave_calm();  // the packet may be the device's last one, and be lost
     if ((!from_gateway && !link.is_up) || !passes(link, !from_gateway, segment)) return;
     SteadyTime& until = from_gateway ? link.down_until : link.up_until;
     until = std::max(until, now() + link.path.delay);
