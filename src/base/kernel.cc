@@ -35,6 +35,14 @@ HOLDFAST_REPLACEABLE int getsockopt(int fd, int level, int option, void* value, 
     return ::getsockopt(fd, level, option, value, length);
 }
 
+HOLDFAST_REPLACEABLE int getsockname(int fd, sockaddr* name, socklen_t* length) noexcept {
+    return ::getsockname(fd, name, length);
+}
+
+HOLDFAST_REPLACEABLE int getpeername(int fd, sockaddr* peer, socklen_t* length) noexcept {
+    return ::getpeername(fd, peer, length);
+}
+
 HOLDFAST_REPLACEABLE int setsockopt(int fd, int level, int option, const void* value, socklen_t length) noexcept {
     return ::setsockopt(fd, level, option, value, length);
 }

@@ -21,6 +21,8 @@ namespace holdfast::kernel {
 [[nodiscard]] int shutdown(int fd, int how) noexcept;
 int close(int fd) noexcept;
 [[nodiscard]] int getsockopt(int fd, int level, int option, void* value, socklen_t* length) noexcept;
+[[nodiscard]] int getsockname(int fd, sockaddr* name, socklen_t* length) noexcept;
+[[nodiscard]] int getpeername(int fd, sockaddr* peer, socklen_t* length) noexcept;
 int setsockopt(int fd, int level, int option, const void* value, socklen_t length) noexcept;
 [[nodiscard]] int ioctl(int fd, unsigned long request, int* value) noexcept;
 [[nodiscard]] int poll(pollfd* entries, nfds_t count, int timeout_ms) noexcept;

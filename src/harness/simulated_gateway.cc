@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/inspection.h"
+#include "server/kept_listeners.h"
 #include "server/listeners.h"
 #include "server/reconfiguration.h"
 #include "server/validate.h"
@@ -56,7 +57,8 @@ Result<std::unique_ptr<SimulatedGateway::Impl>> SimulatedGateway::Impl::make(con
 
 Result<std::unique_ptr<SimulatedGateway::Impl>> SimulatedGateway::Impl::make(const ServerConfig& config,
                                                                              std::unique_ptr<EventHandler> handler,
-                                                                             std::shared_ptr<SimulatedWorld> world) {
+                                                                             std::shared_ptr<SimulatedWorld> world,
+                                                                             std::unique_ptr<KeptState> kept) {
     if (handler == nullptr)
         return Error{"cannot start the simulated gateway: it has no handler; pass one", ErrorCode::handler_failed};
     if (const auto errors = validate(config); !errors.empty()) return errors.front();
@@ -68,14 +70,16 @@ Result<std::unique_ptr<SimulatedGateway::Impl>> SimulatedGateway::Impl::make(con
     }
     auto running = first_running(config, made, 1);
     if (!running) return running.error();
-    auto impl = std::make_unique<Impl>(running.value(), std::move(world));
+    auto impl = std::make_unique<Impl>(running.value(), std::move(world), std::move(kept));
     if (auto error = impl->begin(std::move(handler))) return *error;
     return impl;
 }
 
-SimulatedGateway::Impl::Impl(const Running& running, std::shared_ptr<SimulatedWorld> world)
+SimulatedGateway::Impl::Impl(const Running& running, std::shared_ptr<SimulatedWorld> world,
+                             std::unique_ptr<KeptState> kept)
     : world_(std::move(world)),
-      run_(0x51'00'00'01 + world_->gateways++),
+      kept_(std::move(kept)),
+      run_(kept_ && kept_->shape() ? kept_->shape()->run : 0x51'00'00'01 + world_->gateways++),
       network_(std::make_unique<SimulatedNetwork::Impl>(*world_)),
       active_(running),
       admission_(effective_max_connections(running.config.limits)),
@@ -83,6 +87,7 @@ SimulatedGateway::Impl::Impl(const Running& running, std::shared_ptr<SimulatedWo
       notices_(running.config.on_notice) {
     admission_.set(running.config.limits, effective_max_connections(running.config.limits));
     world_->tcp.take_calls();
+    world_->tcp.set_process(true);
 }
 
 SimulatedGateway::Impl::~Impl() {
@@ -91,7 +96,9 @@ SimulatedGateway::Impl::~Impl() {
         if (!reactor.is_stopping()) shard().drain({.deadline = SteadyTime{}});
         reactor.run(shard());
     }
-    for (const Listener& listener : listeners_) world_->tcp.close_listener(listener.fd);
+    for (const Listener& listener : listeners_) {
+        if (world_->tcp.has_process()) world_->tcp.close_listener(listener.fd);
+    }
     world_->tcp.retire();
 }
 
@@ -103,23 +110,55 @@ std::optional<Error> SimulatedGateway::Impl::begin(std::unique_ptr<EventHandler>
         policies.push_back(listener.policy(running->config.limits));
         listeners.push_back(listener.pipeline(0));
     }
+    begin_keeping(*running);
     auto pipeline = std::make_unique<Pipeline>(
         Pipeline::Options{
             .run = run_, .listeners = std::move(listeners), .item = running->config.item, .clock = &world_->clock},
         std::move(handler), Pipeline::Shared{history_, bad_items_, notices_});
     if (auto error = cannot_acknowledge(running->config, *pipeline)) return error;
-    threads_.push_back(std::make_unique<ReactorThread>(
-        world_->clock, admission_, shard_options(0, running->config, policies), std::move(pipeline)));
+    threads_.push_back(std::make_unique<ReactorThread>(world_->clock, admission_, shard_options_of(*running, policies),
+                                                       std::move(pipeline)));
     listen();
     introduce();
     thread().begin_here();
     return std::nullopt;
 }
 
+/// Prepares the kept state as the start of a Server does.
+void SimulatedGateway::Impl::begin_keeping(const Running& running) {
+    if (!kept_) return;
+    if (kept_->shape()) {
+        kept_->close_others(world_->tcp.accepted_descriptors(), {});
+        heritage_ = heritage_of(*kept_, running, now());
+    } else if (!kept_->begin({run_, 1, std::min(kept_connections, table_capacity(running.config.limits))})) {
+        throw std::bad_alloc();
+    }
+    note_listeners(*kept_, running);
+}
+
+ShardOptions SimulatedGateway::Impl::shard_options_of(const Running& running,
+                                                      const std::vector<ListenerPolicy>& policies) {
+    ShardOptions options = shard_options(0, running.config, policies);
+    if (!kept_) return options;
+    options.max_connections = kept_->shape()->capacity;
+    options.kept = kept_->shard(0);
+    options.kept.heritage = heritage_.empty() ? nullptr : &heritage_.front();
+    return options;
+}
+
+/// Returns a listening socket: that of an earlier process, or a new one.
+int SimulatedGateway::Impl::socket_of(const RunningListener& listener) {
+    const auto former = heritage_.empty() ? std::nullopt : kept_->find_listener(listener.config.name);
+    if (former) return kept_->listener(*former).sockets.front();
+    const int fd = world_->tcp.listen(listener.bound);
+    if (kept_) kept_->set_socket(listener.number, 0, fd);
+    return fd;
+}
+
 void SimulatedGateway::Impl::listen() {
     const ActiveConfig::Snapshot running = active_.get();
     for (const RunningListener& listener : running->listeners) {
-        const int fd = world_->tcp.listen();
+        const int fd = socket_of(listener);
         static_cast<void>(apply_plan(fd, listener.plan));
         listeners_.push_back({.name = listener.config.name, .fd = fd});
         shard().add_listener(UniqueFd(fd));

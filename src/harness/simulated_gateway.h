@@ -17,6 +17,7 @@
 #include "device/device_index.h"
 #include "pipeline/pipeline.h"
 #include "server/active_config.h"
+#include "server/kept_state.h"
 #include "server/reactor_thread.h"
 #include "simulation/simulated_clock.h"
 #include "simulation/simulated_peer.h"
@@ -86,11 +87,13 @@ public:
     /// See SimulatedGateway::start().
     [[nodiscard]] static Result<std::unique_ptr<Impl>> make(const ServerConfig& config,
                                                             std::unique_ptr<EventHandler> handler, std::uint64_t seed);
-    /// Starts a gateway in the place of one that was destroyed, whose devices and network go on.
+    /// Starts a gateway in the place of one that was destroyed, whose devices and network go on. Keeps its connections
+    /// in `kept`, if it is given, and takes over those that are there.
     [[nodiscard]] static Result<std::unique_ptr<Impl>> make(const ServerConfig& config,
                                                             std::unique_ptr<EventHandler> handler,
-                                                            std::shared_ptr<SimulatedWorld> world);
-    Impl(const Running& running, std::shared_ptr<SimulatedWorld> world);
+                                                            std::shared_ptr<SimulatedWorld> world,
+                                                            std::unique_ptr<KeptState> kept = nullptr);
+    Impl(const Running& running, std::shared_ptr<SimulatedWorld> world, std::unique_ptr<KeptState> kept);
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
     ~Impl();
@@ -121,7 +124,10 @@ public:
 
 private:
     [[nodiscard]] std::optional<Error> begin(std::unique_ptr<EventHandler> handler);
+    [[nodiscard]] ShardOptions shard_options_of(const Running& running, const std::vector<ListenerPolicy>& policies);
+    void begin_keeping(const Running& running);
     void listen();
+    [[nodiscard]] int socket_of(const RunningListener& listener);
     void introduce();
     bool post(ConnectionId id, ReactorContext::Work work);
     void send_many(std::span<const ConnectionId> ids, std::string_view bytes);
@@ -129,7 +135,11 @@ private:
     void run_turns();
     void turn();
 
+    static constexpr std::uint32_t kept_connections = 4'096;
+
     const std::shared_ptr<SimulatedWorld> world_;
+    const std::unique_ptr<KeptState> kept_;  // null: nothing outlives the gateway
+    std::vector<Heritage> heritage_;
     const std::uint32_t run_;
     SimulatedNetwork network_;
     ActiveConfig active_;

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/keeper_page.h"
+#include "base/kernel.h"
 #include "tcp/inherited_socket.h"
 
 namespace holdfast {
@@ -283,30 +284,40 @@ void KeptState::close_closing(const std::vector<int>& kept) {
     each_slot([&kept](std::uint32_t, std::uint32_t, Connection& connection) {
         if (!connection.is_closing() || std::binary_search(kept.begin(), kept.end(), connection.fd)) return;
         const auto socket = read_inherited_socket(connection.fd);
-        if (socket && !socket->listens && socket->peer == connection.peer) ::close(connection.fd);
+        if (socket && !socket->listens && socket->peer == connection.peer) kernel::close(connection.fd);
     });
 }
 
 void KeptState::close_others(std::vector<int> others) {
+    std::sort(others.begin(), others.end());
+    int highest = others.empty() ? 0 : others.back();
+    if (shape_) {
+        const std::vector<int> kept = descriptors(others);
+        if (!kept.empty()) highest = std::max(highest, kept.back());
+    }
+    std::vector<int> open;
+    for (int fd = 0; fd < highest + numbers_above; ++fd) {
+        if (::fcntl(fd, F_GETFD) >= 0) open.push_back(fd);
+    }
+    close_others(open, std::move(others));
+    ::close_range(static_cast<unsigned>(highest + numbers_above), ~0U, 0);
+}
+
+void KeptState::close_others(const std::vector<int>& open, std::vector<int> others) {
     std::sort(others.begin(), others.end());
     std::vector<int> kept = shape_ ? descriptors(others) : std::vector<int>();
     kept.insert(kept.end(), others.begin(), others.end());
     std::sort(kept.begin(), kept.end());
     if (shape_) close_closing(kept);
     if (header_ != nullptr) header_->stray_count = 0;
-    const int end = (kept.empty() ? 0 : kept.back()) + numbers_above;
-    auto next = std::lower_bound(kept.begin(), kept.end(), 0);
-    for (int fd = 0; fd < end; ++fd) {
-        while (next != kept.end() && *next < fd) ++next;
-        if (next != kept.end() && *next == fd) continue;
-        if (::fcntl(fd, F_GETFD) < 0) continue;
+    for (const int fd : open) {
+        if (std::binary_search(kept.begin(), kept.end(), fd)) continue;
         if (shape_ && header_->stray_count < max_strays && is_stray(fd)) {
             header_->strays[header_->stray_count++] = fd;
         } else {
-            ::close(fd);
+            kernel::close(fd);
         }
     }
-    ::close_range(static_cast<unsigned>(end), ~0U, 0);
 }
 
 }  // namespace holdfast

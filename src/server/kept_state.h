@@ -95,6 +95,8 @@ public:
     /// Closes the descriptors of the earlier process but its connections, its listening sockets, sockets that it had
     /// accepted just before its end, and `others`. Call it before anything is opened, with one thread.
     void close_others(std::vector<int> others);
+    /// Does so with `open`, the descriptors of the earlier process.
+    void close_others(const std::vector<int>& open, std::vector<int> others);
     /// Returns the sockets that were accepted just before.
     [[nodiscard]] std::vector<int> strays() const;
 

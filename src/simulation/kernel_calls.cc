@@ -36,6 +36,9 @@ SimulatedTcp::Listening* listener_of(int fd) {
     return tcp == nullptr ? nullptr : tcp->find_listener(fd);
 }
 
+/// Returns true if the process that calls has ended in the simulation: its calls about sockets change nothing.
+bool is_gone() { return SimulatedTcp::current() != nullptr && !SimulatedTcp::current()->has_process(); }
+
 int fail(int error) {
     errno = error;
     return -1;
@@ -68,6 +71,7 @@ int tcp_info_of(TcpEnd& end, void* value, socklen_t* length) {
     info.tcpi_last_data_recv = since(facts.last_data);
     info.tcpi_last_ack_recv = since(facts.last_ack);
     info.tcpi_bytes_sent = facts.bytes_sent;
+    info.tcpi_bytes_received = facts.bytes_received;
     info.tcpi_bytes_acked = facts.bytes_acked;
     info.tcpi_notsent_bytes = static_cast<std::uint32_t>(facts.not_sent);
     info.tcpi_unacked = facts.segments_out;
@@ -78,8 +82,26 @@ int tcp_info_of(TcpEnd& end, void* value, socklen_t* length) {
     return 0;
 }
 
+int put_address(const Endpoint& endpoint, sockaddr* into, socklen_t* length) {
+    const SocketAddress address = to_socket_address(endpoint);
+    std::memcpy(into, address.get(), address.length);
+    *length = address.length;
+    return 0;
+}
+
+int info_of_listener(void* value, socklen_t* length) {
+    constexpr std::uint8_t listening = 10;
+    tcp_info info{};
+    info.tcpi_state = listening;
+    *length = std::min<socklen_t>(*length, sizeof info);
+    std::memcpy(value, &info, *length);
+    return 0;
+}
+
 /// Returns an option's value, or nullopt if the simulation lacks it.
 std::optional<int> option_of(const TcpOptions& options, int level, int option) {
+    if (level == SOL_SOCKET && option == SO_DOMAIN) return AF_INET6;
+    if (level == SOL_SOCKET && option == SO_PROTOCOL) return IPPROTO_TCP;
     if (level != IPPROTO_TCP) return option == SO_KEEPALIVE ? std::optional(options.keepalive ? 1 : 0) : std::nullopt;
     switch (option) {
         case TCP_KEEPIDLE:
@@ -121,18 +143,18 @@ namespace kernel {
 int accept4(int fd, sockaddr* peer, socklen_t* length, int flags) noexcept {
     SimulatedTcp::Listening* listener = listener_of(fd);
     if (listener == nullptr) return ::accept4(fd, peer, length, flags);
+    if (is_gone()) return fail(EAGAIN);
     Endpoint from;
     const int accepted = SimulatedTcp::current()->accept(*listener, from);
     if (accepted < 0 || peer == nullptr) return accepted;
-    const SocketAddress name = to_socket_address(from);
-    std::memcpy(peer, name.get(), name.length);
-    *length = name.length;
+    static_cast<void>(put_address(from, peer, length));
     return accepted;
 }
 
 ssize_t recv(int fd, void* into, std::size_t size, int flags) noexcept {
     SimulatedTcp::Link* link = link_of(fd);
     if (link == nullptr) return ::recv(fd, into, size, flags);
+    if (is_gone()) return fail(EAGAIN);
     TcpEnd& end = link->gateway;
     if (end.unread().empty()) {
         if (const int error = end.take_error(); error != 0) return fail(error);
@@ -147,6 +169,7 @@ ssize_t recv(int fd, void* into, std::size_t size, int flags) noexcept {
 ssize_t send(int fd, const void* bytes, std::size_t size, int flags) noexcept {
     SimulatedTcp::Link* link = link_of(fd);
     if (link == nullptr) return ::send(fd, bytes, size, flags);
+    if (is_gone()) return fail(EAGAIN);
     TcpEnd& end = link->gateway;
     if (const int error = end.take_error(); error != 0) return fail(error);
     if (end.is_dead() || end.has_sent_fin()) return fail(EPIPE);
@@ -157,6 +180,7 @@ ssize_t send(int fd, const void* bytes, std::size_t size, int flags) noexcept {
 int shutdown(int fd, int how) noexcept {
     SimulatedTcp::Link* link = link_of(fd);
     if (link == nullptr) return ::shutdown(fd, how);
+    if (is_gone()) return 0;
     if (link->gateway.is_dead()) return fail(ENOTCONN);
     link->gateway.shut_down();
     return 0;
@@ -165,6 +189,7 @@ int shutdown(int fd, int how) noexcept {
 int close(int fd) noexcept {
     SimulatedTcp::Link* link = link_of(fd);
     if (link == nullptr) return ::close(fd);
+    if (is_gone()) return 0;
     SimulatedTcp::current()->close_link(*link);
     return 0;
 }
@@ -173,8 +198,10 @@ int getsockopt(int fd, int level, int option, void* value, socklen_t* length) no
     SimulatedTcp::Link* link = link_of(fd);
     SimulatedTcp::Listening* listener = listener_of(fd);
     if (link == nullptr && listener == nullptr) return ::getsockopt(fd, level, option, value, length);
-    if (link != nullptr && level == IPPROTO_TCP && option == TCP_INFO) return tcp_info_of(link->gateway, value, length);
+    if (level == IPPROTO_TCP && option == TCP_INFO)
+        return link != nullptr ? tcp_info_of(link->gateway, value, length) : info_of_listener(value, length);
     const bool is_error = level == SOL_SOCKET && option == SO_ERROR;
+    if (is_error && is_gone()) return fail(EBADF);  // reading it would take it away
     const TcpOptions& options = link != nullptr ? link->gateway.options() : listener->options;
     const auto answer = is_error ? std::optional(link != nullptr ? link->gateway.take_any_error() : 0)
                                  : option_of(options, level, option);
@@ -184,10 +211,23 @@ int getsockopt(int fd, int level, int option, void* value, socklen_t* length) no
     return 0;
 }
 
+int getsockname(int fd, sockaddr* name, socklen_t* length) noexcept {
+    const SimulatedTcp::Link* link = link_of(fd);
+    const SimulatedTcp::Listening* listener = link != nullptr ? listener_of(link->listener) : listener_of(fd);
+    return listener != nullptr ? put_address(listener->address, name, length) : ::getsockname(fd, name, length);
+}
+
+int getpeername(int fd, sockaddr* peer, socklen_t* length) noexcept {
+    const SimulatedTcp::Link* link = link_of(fd);
+    if (link == nullptr) return ::getpeername(fd, peer, length);
+    return link->gateway.is_dead() ? fail(ENOTCONN) : put_address(link->peer, peer, length);
+}
+
 int setsockopt(int fd, int level, int option, const void* value, socklen_t length) noexcept {
     SimulatedTcp::Link* link = link_of(fd);
     SimulatedTcp::Listening* listener = listener_of(fd);
     if (link == nullptr && listener == nullptr) return ::setsockopt(fd, level, option, value, length);
+    if (is_gone()) return 0;
     if (level == SOL_SOCKET && option == SO_LINGER) {
         if (link != nullptr) link->discards = true;
         return 0;
@@ -221,11 +261,13 @@ int poll(pollfd* entries, nfds_t count, int timeout_ms) noexcept {
 }
 
 int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
-    if (SimulatedTcp::Link* link = link_of(fd)) {
+    SimulatedTcp::Link* link = link_of(fd);
+    SimulatedTcp::Listening* listener = listener_of(fd);
+    if ((link != nullptr || listener != nullptr) && is_gone()) return 0;
+    if (link != nullptr) {
         SimulatedTcp::current()->watch(*link, operation, event);
         return 0;
     }
-    SimulatedTcp::Listening* listener = listener_of(fd);
     if (listener == nullptr) return ::epoll_ctl(epoll, operation, fd, event);
     listener->is_watched = operation != EPOLL_CTL_DEL;
     listener->token = event->data.u64;

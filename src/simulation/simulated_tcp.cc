@@ -13,8 +13,8 @@ constexpr std::uint32_t always_reported = EPOLLERR | EPOLLHUP;
 
 }  // namespace
 
-int SimulatedTcp::listen() {
-    listeners_.emplace_back();
+int SimulatedTcp::listen(const Endpoint& address) {
+    listeners_.push_back({.address = address});
     return first_fd + static_cast<int>(listeners_.size()) - 1;
 }
 
@@ -76,6 +76,7 @@ void SimulatedTcp::close_link(Link& link) {
 }
 
 bool SimulatedTcp::has_events() const {
+    if (!has_process_) return false;
     return !ready_.empty() || std::any_of(listeners_.begin(), listeners_.end(), [](const Listening& listener) {
         return listener.is_watched && (!listener.backlog.empty() || listener.accept_error != 0);
     });
@@ -83,6 +84,7 @@ bool SimulatedTcp::has_events() const {
 
 /// Reports listeners level-triggered and connections edge-triggered.
 int SimulatedTcp::collect(std::span<epoll_event> events) {
+    if (!has_process_) return 0;
     std::size_t count = 0;
     for (Listening& listener : listeners_) {
         const bool is_ready = !listener.backlog.empty() || listener.accept_error != 0;
@@ -101,6 +103,24 @@ int SimulatedTcp::collect(std::span<epoll_event> events) {
         events[count++].data.u64 = link.token;
     }
     return static_cast<int>(count);
+}
+
+void SimulatedTcp::set_process(bool runs) {
+    has_process_ = runs;
+    if (runs) return;
+    for (Listening& listener : listeners_) listener.is_watched = false;  // its epoll is gone
+    for (const auto& link : links_) {
+        link->is_watched = false;
+        link->edges = 0;
+    }
+}
+
+std::vector<int> SimulatedTcp::accepted_descriptors() const {
+    std::vector<int> all;
+    for (const auto& link : links_) {
+        if (link->is_accepted) all.push_back(first_fd + max_listeners + static_cast<int>(link->slot));
+    }
+    return all;
 }
 
 void SimulatedTcp::set_power(bool on) {

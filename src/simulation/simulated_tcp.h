@@ -112,6 +112,7 @@ public:
     ~SimulatedTcp();
 
     struct Listening {
+        Endpoint address = {};
         TcpOptions options = {};
         std::deque<std::uint32_t> backlog = {};  ///< slots
         bool is_open = true;
@@ -121,7 +122,7 @@ public:
     };
 
     // The gateway's host.
-    [[nodiscard]] int listen();
+    [[nodiscard]] int listen(const Endpoint& address = {});
     /// Refuses connections from now on, and resets those that were not accepted.
     void close_listener(int fd);
     [[nodiscard]] Listening* find_listener(int fd);
@@ -138,6 +139,13 @@ public:
     [[nodiscard]] std::size_t accepted_sockets() const { return accepted_; }
     /// Returns true if collect() would return events.
     [[nodiscard]] bool has_events() const;
+
+    /// Ends the gateway's process, or starts the next one. Without one, its calls about sockets change nothing, and its
+    /// sockets stay as they are: a keeper holds them.
+    void set_process(bool runs);
+    [[nodiscard]] bool has_process() const { return has_process_; }
+    /// Returns the descriptors that were accepted and not closed.
+    [[nodiscard]] std::vector<int> accepted_descriptors() const;
 
     /// Takes the power of the gateway's host away, or gives it back. Its connections are gone then, and no packet of
     /// theirs is answered until the power is back.
@@ -225,6 +233,7 @@ private:
     std::size_t accepted_ = 0;
     bool asks_kernel_ = true;
     bool has_power_ = true;
+    bool has_process_ = true;
     std::unordered_map<std::uint64_t, std::function<void()>> calls_;  // by order
     std::function<SimulatedPath(const Endpoint&)> rule_;
     std::vector<std::uint32_t> over_;  // slots that free_over() frees, if they are over

@@ -307,6 +307,7 @@ TcpEnd::Facts TcpEnd::facts() {
             .last_ack = ack_at_,
             .bytes_sent = data_sent - first,
             .bytes_acked = std::min(una_, end_of_stream()) - first,
+            .bytes_received = rcv_nxt_ - first,
             .not_sent = end_of_stream() - data_sent,
             .segments_out = static_cast<std::uint32_t>((out + max_segment - 1) / max_segment),
             .peer_window = window_end_ > una_ ? window_end_ - una_ : 0,

@@ -132,6 +132,7 @@ public:
         SteadyTime last_ack;
         std::uint64_t bytes_sent = 0;
         std::uint64_t bytes_acked = 0;
+        std::uint64_t bytes_received = 0;  ///< and one for FIN
         std::uint64_t not_sent = 0;
         std::uint32_t segments_out = 0;
         std::uint64_t peer_window = 0;

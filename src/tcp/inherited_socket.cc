@@ -79,10 +79,10 @@ std::optional<InheritedSocket> read_inherited_socket(int fd) noexcept {
     InheritedSocket socket{
         .listens = info.tcpi_state == listening, .ended = {}, .peer = {}, .local = {}, .bytes_read = {}};
     SocketAddress address;
-    if (::getsockname(fd, address.get(), &address.length) == 0) socket.local = to_endpoint(address);
+    if (kernel::getsockname(fd, address.get(), &address.length) == 0) socket.local = to_endpoint(address);
     if (socket.listens) return socket;
     SocketAddress peer;
-    socket.ended = info.tcpi_state == closed || ::getpeername(fd, peer.get(), &peer.length) != 0;
+    socket.ended = info.tcpi_state == closed || kernel::getpeername(fd, peer.get(), &peer.length) != 0;
     if (socket.ended) return socket;
     socket.peer = to_endpoint(peer);
     if (info.tcpi_state == established || has_fin(info.tcpi_state)) socket.bytes_read = bytes_read(fd, info);

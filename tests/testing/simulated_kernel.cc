@@ -254,6 +254,10 @@ int getsockopt(int fd, int level, int option, void* value, socklen_t* length) no
     return 0;
 }
 
+int getsockname(int fd, sockaddr* name, socklen_t* length) noexcept { return ::getsockname(fd, name, length); }
+
+int getpeername(int fd, sockaddr* peer, socklen_t* length) noexcept { return ::getpeername(fd, peer, length); }
+
 int setsockopt(int fd, int level, int option, const void* value, socklen_t length) noexcept {
     SimulatedKernel::Socket* socket = simulated(fd);
     if (socket == nullptr) return ::setsockopt(fd, level, option, value, length);
