@@ -169,18 +169,26 @@ void Adopter::set_up(Connection& connection) {
     sweeper_.add(connection);
 }
 
-/// Returns the socket's options to the plan, where the earlier process had moved them.
+/// Returns the socket's options to the plan, where the earlier process had moved them, or had not completed a change.
+/// While bytes are outstanding, the sweep keeps their limits: the kernel would count the time before, too.
 void Adopter::restore_options(Connection& connection, bool had_downlink) {
     const LivenessPlan& plan = core_.policy_of(connection).plan;
-    if (connection.probe_forced || connection.keepidle_moved) {
+    const bool is_as_planned = !had_downlink && has_user_timeout(connection.fd, plan.user_timeout);
+    if (!is_as_planned) {
+        PlanExceptions exceptions{.keep_idle = true, .user_timeout = {}, .rto_uncapped = false};
+        const auto facts = read_tcp_facts(connection.fd);
+        if (facts && facts->evidence.unacked_bytes + facts->evidence.unsent_bytes > 0) {
+            connection.downlink = std::make_unique<Downlink>();
+            connection.downlink->user_timeout_raised = true;
+            exceptions.user_timeout = ListenerPolicy::raised_user_timeout;
+        }
+        static_cast<void>(change_plan(connection.fd, plan, exceptions));
+    }
+    if (!has_keepidle(connection.fd, plan.idle)) {
         const auto facts = read_tcp_facts(connection.fd);
         if (facts) end_forced_probe(connection, plan, facts->evidence.last_heard);
     }
     connection.probe_forced = false;
-    if (had_downlink && plan.rto_max > std::chrono::seconds(0)) set_rto_max(connection.fd, plan.rto_max);
-    // A raised timeout, or a change of plan that the earlier process had not completed. The timeout follows from the
-    // other values.
-    if (!has_user_timeout(connection.fd, plan.user_timeout)) static_cast<void>(change_plan(connection.fd, plan));
     connection.under_watch = true;  // data may be unacknowledged
 }
 

@@ -20,10 +20,12 @@ bool has_same_deadlines(const ListenerPolicy& a, const ListenerPolicy& b) {
 void Shard::adopt(const Heritage& heritage) {
     adopted_ = Adopter(core(), parts_.listeners, parts_.memory, parts_.sweeper).adopt(heritage);
     for (std::size_t number = 0; number < parts_.listeners.size(); ++number) {
-        if (!heritage.has_other_plan[number]) continue;
         ListenerPolicy policy = core().policies.of_listener(number);
-        policy.plan_since = time().tick;
+        // The pauses of the earlier process are not known, such as the one that led to its end.
+        policy.deadlines_since = time().tick;
+        if (heritage.has_other_plan[number]) policy.plan_since = time().tick;
         core().policies.change(static_cast<std::uint8_t>(number), std::move(policy));
+        if (!heritage.has_other_plan[number]) continue;
         parts_.walks.change_plan_of(static_cast<std::uint8_t>(number), [](const PlanTally&) {});
     }
 }

@@ -111,7 +111,8 @@ std::optional<Sweeper::Overdue> Sweeper::find_overdue(const Connection& connecti
     const Tick from = std::max(policy.deadlines_since, core_.resumed_reads.since(core_.number_of(connection)));
     const Tick item = planted("deadline_from_accept") ? connection.opened : std::max(connection.last_item, from);
     if (policy.authenticates && !connection.is_identified() &&
-        core_.read_since(connection.last_item) > times * ListenerPolicy::name_deadline) {
+        core_.read_since(std::max(connection.last_item, policy.deadlines_since)) >
+            times * ListenerPolicy::name_deadline) {
         return Overdue{CloseReason::unauthenticated, "no hello that proves the id arrived within 10 s"};
     }
     DeadlineView view{.since_item = core_.time().tick.since(item), .item_age = {}, .times = times};

@@ -263,6 +263,10 @@ bool has_user_timeout(int fd, milliseconds timeout) noexcept {
     return get_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == to_milliseconds(timeout);
 }
 
+bool has_keepidle(int fd, std::chrono::seconds idle) noexcept {
+    return get_int(fd, IPPROTO_TCP, TCP_KEEPIDLE) == static_cast<int>(idle.count());
+}
+
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept {
     set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, to_milliseconds(timeout));
 }

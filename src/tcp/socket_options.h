@@ -70,6 +70,8 @@ void discard_on_close(int fd) noexcept;
 
 /// Returns whether TCP_USER_TIMEOUT of the socket is `timeout`.
 [[nodiscard]] bool has_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept;
+/// Returns whether TCP_KEEPIDLE of the socket is `idle`.
+[[nodiscard]] bool has_keepidle(int fd, std::chrono::seconds idle) noexcept;
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept;
 
 /// Sets the longest interval between retransmissions; 0 restores the kernel's default. Does nothing before Linux 6.15.
