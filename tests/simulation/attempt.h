@@ -49,11 +49,15 @@ struct Attempt {
     Reasons allowed;                   ///< to end with
     std::uint64_t sent = 0;            ///< complete items, written while connected
     std::uint64_t received = 0;        ///< of those, by the handler
+    std::uint64_t last = 0;            ///< number of the latest one, if they have no `seq`
     bool is_orderly = false;           ///< closed by the device, and reachable: all items must arrive
     bool has_left = false;             ///< the device sends nothing more
     bool has_stalled = false;
     bool has_ended = false;  ///< its `closed` event has come
     bool has_vanished = false;
+    bool has_outlived = false;              ///< a crash of the gateway
+    bool is_in_doubt = false;               ///< bytes of it may have been lost in one
+    std::uint64_t uncounted = 0;            ///< items amid which the gateway crashed
     SteadyTime cut_at = SteadyTime::max();  ///< since then no packet of the device arrives
     SteadyTime must_end_by = SteadyTime::max();
     std::chrono::nanoseconds stopped_before{};  ///< World::stopped() when must_end_by was set

@@ -107,17 +107,18 @@ void World::probe_one() {
     if (!attempt.conn || attempt.has_ended || !is_sure || plan_.pauses || is_paused()) return;
     const bool was_cut = attempt.cut_at < now();
     const bool is_gone = attempt.has_vanished && attempt.cut_at + 2s + 2 * site.delay < now();
-    gateway_->thread().context().probe(*attempt.conn, timeout,
-                                       [this, from = attempt.from, was_cut, is_gone](const ProbeAnswer& answer) {
-                                           const Attempt* const probed = find(from);
-                                           if (probed == nullptr || probed->has_ended || probed->cut_at < now()) {
-                                               if (is_gone && answer.alive) violate("P3: a vanished device is alive");
-                                               return;
-                                           }
-                                           const bool is_connected = probed->peer->state() == LinkState::connected;
-                                           if (!was_cut && is_connected && !probed->has_stalled && !answer.alive)
-                                               violate("P3: " + name_of(*probed) + " is reachable, and did not answer");
-                                       });
+    gateway_->thread().context().probe(
+        *attempt.conn, timeout, [this, from = attempt.from, was_cut, is_gone, life = life_](const ProbeAnswer& answer) {
+            if (life != life_) return;  // of a process that has ended
+            const Attempt* const probed = find(from);
+            if (probed == nullptr || probed->has_ended || probed->cut_at < now()) {
+                if (is_gone && answer.alive) violate("P3: a vanished device is alive");
+                return;
+            }
+            const bool is_connected = probed->peer->state() == LinkState::connected;
+            if (!was_cut && is_connected && !probed->has_stalled && !answer.alive)
+                violate("P3: " + name_of(*probed) + " is reachable, and did not answer");
+        });
 }
 
 /// Compares the registry with the sockets (P4).

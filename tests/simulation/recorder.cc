@@ -20,7 +20,7 @@ Recorder::Recorder(World& world, std::unique_ptr<EventHandler> spooled) : world_
 }
 
 void Recorder::on_connected(const ConnectedEvent& event) {
-    if (world_.is_down()) return;
+    if (world_.is_down() || world_.crash_here(event.peer)) return;
     ++count_;
     is_dirty_ = true;
     if (spooled_) spooled_->on_connected(event);
@@ -30,6 +30,7 @@ void Recorder::on_connected(const ConnectedEvent& event) {
         return world_.violate("P2: connected " + to_string(event.peer) + ", which no device opened");
     if (attempt->conn) world_.violate("P2: a second `connected` for one connection");
     attempt->conn = event.conn;
+    static_cast<void>(world_.crash_here(event.peer));
 }
 
 void Recorder::on_identified(const IdentifiedEvent& event) {
@@ -40,7 +41,7 @@ void Recorder::on_identified(const IdentifiedEvent& event) {
 }
 
 void Recorder::on_item(const ItemEvent& event) {
-    if (world_.is_down()) return;
+    if (world_.is_down() || world_.crash_here(event.peer)) return;
     ++count_;
     is_dirty_ = true;
     if (spooled_) spooled_->on_item(event);
@@ -48,10 +49,21 @@ void Recorder::on_item(const ItemEvent& event) {
     Attempt* const attempt = world_.find(event.peer);
     if (attempt == nullptr || attempt->conn != event.conn) return world_.violate("P2: an item without `connected`");
     if (attempt->has_ended) return world_.violate("P2: an item behind `closed`");
-    const std::uint64_t number = ++attempt->received;
-    if (event.seq > 0) return take_number(event.device, event.seq);
-    if (event.key != std::to_string(number))
-        world_.violate("P6: item " + std::string(event.key) + " came in the place of " + std::to_string(number));
+    ++attempt->received;
+    event.seq > 0 ? take_number(event.device, event.seq) : take_next(*attempt, event);
+    static_cast<void>(world_.crash_here(event.peer));
+}
+
+/// Checks that the item follows the one before. Behind a crash, items may be lost that it had read.
+void Recorder::take_next(Attempt& attempt, const ItemEvent& event) {
+    const std::uint64_t number = std::stoull(std::string(event.key));
+    const bool fits = attempt.is_in_doubt ? number > attempt.last : number == attempt.last + 1;
+    if (!fits) {
+        world_.violate("P6: item " + std::string(event.key) + " came in the place of " +
+                       std::to_string(attempt.last + 1));
+    }
+    attempt.last = number;
+    attempt.is_in_doubt = false;
 }
 
 void Recorder::on_refused(const RefusedItem& item) {
@@ -73,7 +85,7 @@ void Recorder::take_number(const DeviceName& device, std::uint64_t seq) {
 }
 
 void Recorder::on_closed(const ClosedEvent& event) {
-    if (world_.is_down()) return;
+    if (world_.is_down() || world_.crash_here(event.peer)) return;
     ++count_;
     is_dirty_ = true;
     if (spooled_) spooled_->on_closed(event);
@@ -81,6 +93,7 @@ void Recorder::on_closed(const ClosedEvent& event) {
     if (attempt == nullptr || attempt->conn != event.conn) return world_.violate("P2: `closed` without `connected`");
     if (attempt->has_ended) return world_.violate("P2: a second `closed`");
     world_.check_end(*attempt, event);
+    static_cast<void>(world_.crash_here(event.peer));
 }
 
 bool Recorder::ready() { return world_.is_sink_ready(); }

@@ -17,6 +17,7 @@
 
 namespace holdfast {
 
+struct Attempt;
 class World;
 
 /// The numbered items that a sink has received, by id of the device. Outlives the gateway's process.
@@ -63,6 +64,7 @@ private:
         std::function<void(std::uint64_t)> answer;
     };
 
+    void take_next(Attempt& attempt, const ItemEvent& event);
     void take_number(const DeviceName& device, std::uint64_t seq);
     void wait_for_spool();
     [[nodiscard]] std::vector<std::optional<std::uint64_t>> take_answers();

@@ -12,6 +12,7 @@
 #include "attempt.h"
 #include "harness/simulated_gateway.h"
 #include "recorder.h"
+#include "server/kept_state.h"
 #include "spool_disk.h"
 #include "world_plan.h"
 
@@ -27,7 +28,7 @@ struct WorldResult {
     std::optional<std::string> violation;  ///< the first: the promise, the time and the connection
 };
 
-/// Runs one world and checks the promises P0 to P7 in it. One thread.
+/// Runs one world and checks the promises P0 to P8 in it. One thread.
 class World {
 public:
     /// Draws nothing yet. If `disk` is given, the gateway's sink is a spool on it.
@@ -50,6 +51,9 @@ public:
     /// Returns true if the gateway has crashed, or the world is over: what it still does counts no more.
     [[nodiscard]] bool is_down() const { return is_down_; }
     [[nodiscard]] Ledger& ledger() { return ledger_; }
+    /// Lets the gateway's process end here if a crash is due, amid what it does about `peer`'s connection. Returns true
+    /// if it has ended.
+    bool crash_here(const Endpoint& peer);
     [[nodiscard]] SpoolDisk* disk() { return disk_; }
     [[nodiscard]] SteadyTime now() const { return simulation_->clock.steady(); }
 
@@ -66,7 +70,7 @@ private:
     };
 
     void at(SteadyTime when, std::function<void()> work);
-    void start_gateway(std::shared_ptr<SimulatedWorld> simulation);
+    void start_gateway(std::shared_ptr<SimulatedWorld> simulation, std::unique_ptr<KeptState> kept = nullptr);
     void plan_act(ScriptedDevice& device, std::chrono::milliseconds pause);
     void run_until(SteadyTime end);
     void advance(SteadyTime to);
@@ -99,6 +103,13 @@ private:
     void limit(Attempt& attempt, SteadyTime cut_at);
     void end_all();
     void drain_all();
+
+    // kept.cc
+    void plan_kept_crash();
+    void die(const Endpoint* peer);
+    void note_death(const Endpoint* peer);
+    void restart_kept();
+    [[nodiscard]] std::unique_ptr<KeptState> open_kept();
 
     // crashes.cc
     void plan_crash();
@@ -133,6 +144,8 @@ private:
     std::uint64_t order_ = 0;
     std::uint64_t life_ = 0;  // of the gateway's process
     bool is_down_ = false;
+    bool crash_is_due_ = false;
+    UniqueFd kept_;             // the state that outlives the gateway; none: nothing does
     bool is_reloaded_ = false;  // the other configuration is active
     std::vector<bool> cut_;     // by site
     SteadyTime sink_back_at_;

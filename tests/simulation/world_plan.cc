@@ -137,6 +137,7 @@ WorldPlan draw_world(std::uint64_t seed, WorldClass wanted) {
     };
     WorldPlan world = draw();
     world.seed = seed;
+    world.keeper = wanted != WorldClass::spool && dice.chance(0.3);
     return world;
 }
 
@@ -166,7 +167,7 @@ std::string WorldPlan::text() const {
                        (config.canaries ? ", canaries" : "") + (pauses ? ", pauses" : "") +
                        (runs_short ? ", short of memory" : "") + (sink_stops ? ", sink stops" : "") +
                        (other ? ", reloads with " + seconds(other->listeners[0].detect_within) : "") +
-                       (crashes ? ", crashes" : "") + "; sites:";
+                       (crashes ? ", crashes" : "") + (keeper ? ", crashes under a keeper" : "") + "; sites:";
     for (const Site& site : sites) text += std::string(" ") + names[static_cast<std::size_t>(site.regime)];
     return text;
 }

@@ -85,6 +85,7 @@ struct WorldPlan {
     bool sink_stops = false;
     std::optional<ServerConfig> other;  ///< configuration of reloads, with a shorter detect_within
     bool crashes = false;               ///< of the process, and of the power
+    bool keeper = false;                ///< crashes of the process, which its connections outlive
 
     [[nodiscard]] Kind draw_kind(Dice& dice) const;
     [[nodiscard]] std::string text() const;
