@@ -110,7 +110,7 @@ std::optional<Error> SimulatedGateway::Impl::begin(std::unique_ptr<EventHandler>
         policies.push_back(listener.policy(running->config.limits));
         listeners.push_back(listener.pipeline(0));
     }
-    begin_keeping(*running);
+    if (auto error = begin_keeping(*running)) return error;
     auto pipeline = std::make_unique<Pipeline>(
         Pipeline::Options{
             .run = run_, .listeners = std::move(listeners), .item = running->config.item, .clock = &world_->clock},
@@ -125,15 +125,16 @@ std::optional<Error> SimulatedGateway::Impl::begin(std::unique_ptr<EventHandler>
 }
 
 /// Prepares the kept state as the start of a Server does.
-void SimulatedGateway::Impl::begin_keeping(const Running& running) {
-    if (!kept_) return;
+std::optional<Error> SimulatedGateway::Impl::begin_keeping(const Running& running) {
+    if (!kept_) return std::nullopt;
     if (kept_->shape()) {
         kept_->close_others(world_->tcp.accepted_descriptors(), {});
         heritage_ = heritage_of(*kept_, running, now());
     } else if (!kept_->begin({run_, 1, std::min(kept_connections, table_capacity(running.config.limits))})) {
-        throw std::bad_alloc();
+        return Error{"cannot keep the connections: no memory", ErrorCode::out_of_resources};
     }
     note_listeners(*kept_, running);
+    return std::nullopt;
 }
 
 ShardOptions SimulatedGateway::Impl::shard_options_of(const Running& running,

@@ -125,7 +125,7 @@ public:
 private:
     [[nodiscard]] std::optional<Error> begin(std::unique_ptr<EventHandler> handler);
     [[nodiscard]] ShardOptions shard_options_of(const Running& running, const std::vector<ListenerPolicy>& policies);
-    void begin_keeping(const Running& running);
+    [[nodiscard]] std::optional<Error> begin_keeping(const Running& running);
     void listen();
     [[nodiscard]] int socket_of(const RunningListener& listener);
     void introduce();
