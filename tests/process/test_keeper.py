@@ -189,12 +189,15 @@ def test_queued_messages_are_lost_and_the_connection_stays(tmp_path):
         sock = device.connect(gateway.address)
         assert until(lambda: len(registry(gateway)) == 1)
         row = next(iter(registry(gateway).values()))
-        number = 0
-        while gateway.ask("GET", f"/v1/connections/{row['conn']}")["downlink_queue_bytes"] == 0:
+        number, is_full = 0, False
+        while not is_full and gateway.ask("GET", f"/v1/connections/{row['conn']}")["downlink_queue_bytes"] == 0:
             for _ in range(500):
+                message = {"number": number + 1, "text": "x" * 2000}
+                answer = gateway.ask("POST", f"/v1/connections/{row['conn']}/messages", (202, 429), message)
+                is_full = "error" in answer
+                if is_full:
+                    break
                 number += 1
-                gateway.ask("POST", f"/v1/connections/{row['conn']}/messages", 202,
-                            {"number": number, "text": "x" * 2000})
         line = kill_worker(gateway)
         sock.settimeout(2)
         data = b""

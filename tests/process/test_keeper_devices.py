@@ -170,6 +170,9 @@ def test_kills_of_the_worker_lose_no_acknowledged_item(tmp_path, seed, record_pr
         takeovers = []
         for _ in range(KILLS):
             time.sleep(chance.uniform(0, 0.5))
+            if chance.random() < 0.4:  # and again, in the start, the adoption or the first turns
+                kill_worker(gateway, wait=False)
+                time.sleep(chance.uniform(0, 0.15))
             line = kill_worker(gateway)
             assert (field(line, "connections_kept"), field(line, "connections_closed")) == (str(DEVICES), "0"), line
             takeovers.append(takeover_ms(gateway, line))
