@@ -1,6 +1,7 @@
 #include "conn/adopter.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <utility>
 
@@ -18,13 +19,11 @@ namespace holdfast {
 
 namespace {
 
-/// Drops what the slot owned in the memory of the earlier process. Returns the facts that the pointers showed.
-SlotFacts without_heap(Connection& connection) {
-    SlotFacts facts;
-    facts.has_unfinished = connection.unfinished.release() != nullptr;
-    facts.had_downlink = connection.downlink.release() != nullptr;
+/// Drops what the slot owned in the memory of the earlier process.
+void drop_heap(Connection& connection) {
+    static_cast<void>(connection.unfinished.release());
+    static_cast<void>(connection.downlink.release());
     connection.key.disown();
-    return facts;
 }
 
 /// Returns what a connection lost whose process ended while it sent. The kernel knows how much it has taken.
@@ -38,6 +37,8 @@ LostOutput lost_while_sending(const Connection& connection, std::uint64_t size, 
 
 void add_slot(SlotFacts& facts, const Connection& connection) {
     facts.stage = connection.stage;
+    facts.has_unfinished = connection.unfinished != nullptr;
+    facts.had_downlink = connection.downlink != nullptr;
     facts.encrypted = connection.encrypted;
     facts.identified = connection.is_identified();
     facts.parting = connection.parting;
@@ -50,6 +51,26 @@ void add_socket(SlotFacts& facts, const InheritedSocket& socket) {
     facts.ended = socket.ended;
     facts.kernel_peer = socket.peer;
     facts.bytes_read = socket.bytes_read;
+}
+
+/// Adds what an earlier adoption, which ended early, had taken out of the slot.
+void add_mark(SlotFacts& facts, std::uint8_t mark) {
+    facts.has_unfinished |= (mark & AdoptionMark::lost_input) != 0;
+    facts.encrypted |= (mark & AdoptionMark::encrypted) != 0;
+    facts.parting |= (mark & AdoptionMark::parting) != 0;
+    facts.had_downlink |= (mark & (AdoptionMark::lost_output | AdoptionMark::cut_output)) != 0;
+    if ((mark & AdoptionMark::lost_output) != 0) facts.lost_output = LostOutput::whole;
+    if ((mark & AdoptionMark::cut_output) != 0) facts.lost_output = LostOutput::cut;
+}
+
+std::uint8_t to_mark(const SlotFacts& facts) {
+    unsigned mark = 0;
+    if (facts.has_unfinished || facts.reading) mark |= AdoptionMark::lost_input;
+    if (facts.encrypted) mark |= AdoptionMark::encrypted;
+    if (facts.parting) mark |= AdoptionMark::parting;
+    if (facts.lost_output == LostOutput::whole) mark |= AdoptionMark::lost_output;
+    if (facts.lost_output == LostOutput::cut) mark |= AdoptionMark::cut_output;
+    return static_cast<std::uint8_t>(mark);
 }
 
 /// Clears what described the earlier process's work on the connection.
@@ -88,19 +109,19 @@ void Adopter::learn_ports() {
 }
 
 /// Returns the listener of the socket's local port, which only it has, or the one that the slot names. The numbers of
-/// listeners may have changed since the slot was written.
+/// listeners may have changed. nullopt: the name is gone, and its connections end, as by a reload.
 std::optional<std::uint8_t> Adopter::find_listener(const Connection& connection,
                                                    const std::optional<InheritedSocket>& socket,
                                                    const Heritage& heritage) const {
+    if (heritage.listener_of[connection.listener] == Heritage::unknown) return std::nullopt;
     const auto by_port = socket ? listener_at_.find(socket->local.port) : listener_at_.end();
     if (by_port != listener_at_.end() && by_port->second) return by_port->second;
-    const std::int16_t number = heritage.listener_of[connection.listener];
-    return number == Heritage::unknown ? std::nullopt : std::optional(static_cast<std::uint8_t>(number));
+    return static_cast<std::uint8_t>(heritage.listener_of[connection.listener]);
 }
 
-/// Decides about one slot. Returns whether it stays in use.
-bool Adopter::judge(Connection& connection, const Heritage& heritage) {
-    SlotFacts facts = without_heap(connection);
+/// Returns the facts about one slot, and takes what the earlier process owned out of it.
+SlotFacts Adopter::take_facts(Connection& connection) {
+    SlotFacts facts;
     add_slot(facts, connection);
     const Token number = core_.number_of(connection);
     if (facts.had_downlink) facts.lost_output = core_.kept.owed.of(number);
@@ -109,6 +130,17 @@ bool Adopter::judge(Connection& connection, const Heritage& heritage) {
     facts.handing_on = core_.kept.handing_on_of(number) != 0;
     facts.has_device = core_.kept_devices.find(core_.registry.slot_of(connection), number) != nullptr;
     facts.reading = core_.kept.reading == number;
+    std::uint8_t& mark = mark_of(connection);
+    add_mark(facts, mark);
+    mark = to_mark(facts);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    drop_heap(connection);
+    return facts;
+}
+
+/// Decides about one slot. Returns whether it stays in use.
+bool Adopter::judge(Connection& connection, const Heritage& heritage) {
+    SlotFacts facts = take_facts(connection);
     const auto socket = read_inherited_socket(connection.fd);
     const auto listener = find_listener(connection, socket, heritage);
     facts.listener_known = listener.has_value();
@@ -123,7 +155,8 @@ bool Adopter::judge(Connection& connection, const Heritage& heritage) {
     const bool drops_socket = verdict.adoption == Adoption::drop && facts.stage != Stage::closing;
     if (drops_socket && facts.is_socket) kernel::close(connection.fd);
     const bool stays = verdict.adoption != Adoption::readmit && verdict.adoption != Adoption::drop;
-    if (stays) found_.push_back({&connection, verdict, facts.had_downlink, facts.lost_output});
+    if (stays) found_.push_back({&connection, verdict, facts.had_downlink, facts.lost_output, facts.counted()});
+    if (!stays) mark_of(connection) = 0;
     return stays;
 }
 
@@ -138,6 +171,8 @@ void Adopter::take(const Found& found) {
     } else {
         keep(found);
     }
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    mark_of(connection) = 0;
     ++(connection.is_closing() ? counts_.closed : counts_.kept);
 }
 
@@ -146,6 +181,8 @@ void Adopter::keep(const Found& found) {
     restore_options(connection, found.had_downlink);
     resume_stream(found);
     if (connection.is_closing()) return;
+    if (found.bytes_read)
+        connection.bytes_in = *found.bytes_read & Connection::max_bytes;  // otherwise they would be lost again
     const Token number = core_.number_of(connection);
     if (const int error = core_.reactor.poller().add(connection.fd, awaited_events, number); error != 0)
         return core_.close_by_kernel(connection, error, IoPhase::register_);

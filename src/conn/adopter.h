@@ -32,11 +32,16 @@ private:
         AdoptionVerdict verdict;
         bool had_downlink;
         LostOutput lost_output;
+        std::optional<std::uint64_t> bytes_read;  ///< for Connection::bytes_in
     };
     void learn_ports();
     [[nodiscard]] std::optional<std::uint8_t> find_listener(const Connection& connection,
                                                             const std::optional<InheritedSocket>& socket,
                                                             const Heritage& heritage) const;
+    [[nodiscard]] SlotFacts take_facts(Connection& connection);
+    [[nodiscard]] std::uint8_t& mark_of(const Connection& connection) {
+        return core_.adoption_marks[core_.registry.slot_of(connection)];
+    }
     [[nodiscard]] bool judge(Connection& connection, const Heritage& heritage);
     void take(const Found& found);
     void keep(const Found& found);

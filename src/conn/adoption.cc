@@ -5,7 +5,8 @@ namespace holdfast {
 AdoptionVerdict classify_slot(const SlotFacts& facts) {
     if (facts.stage == Stage::closing) return {Adoption::drop};
     if (facts.stage == Stage::preamble) {
-        const bool is_untouched = facts.is_socket && facts.listener_known && !facts.has_preamble && !facts.encrypted;
+        const bool is_read = facts.encrypted || (facts.has_preamble && facts.bytes_read != 0U);
+        const bool is_untouched = facts.is_socket && facts.listener_known && !is_read;
         return {is_untouched ? Adoption::readmit : Adoption::drop};
     }
     if (!facts.listener_known) return {Adoption::drop};

@@ -32,6 +32,9 @@ struct SlotFacts {
     bool ended = false;      ///< the kernel has no peer for it any more
     Endpoint kernel_peer;
     std::optional<std::uint64_t> bytes_read;
+
+    /// Returns the bytes of the kernel's count that Connection::bytes_in counts, too.
+    [[nodiscard]] std::optional<std::uint64_t> counted() const { return has_preamble ? std::nullopt : bytes_read; }
 };
 
 /// Treatment of such a connection.

@@ -58,6 +58,21 @@ TEST(ClassifySlot, ASocketWithoutAPeerShowsItsOwnReason) {
               Adoption::keep);
 }
 
+TEST(ClassifySlot, AdmitsAgainWhatWaitedForItsPreamble) {
+    EXPECT_EQ(verdict_with([](SlotFacts& facts) {
+                  facts.stage = Stage::preamble;
+                  facts.has_preamble = true;
+                  facts.bytes_read = facts.bytes_in = 0;
+              }),
+              Adoption::readmit);
+    EXPECT_EQ(verdict_with([](SlotFacts& facts) {
+                  facts.stage = Stage::preamble;
+                  facts.has_preamble = true;
+              }),
+              Adoption::drop)
+        << "a part of the header, or of the handshake, is lost";
+}
+
 TEST(ClassifySlot, TrustsNoDescriptorOfAnother) {
     EXPECT_EQ(verdict_with([](SlotFacts& facts) { facts.is_socket = false; }), Adoption::detach);
     EXPECT_EQ(verdict_with([](SlotFacts& facts) { ++facts.kernel_peer.port; }), Adoption::detach);

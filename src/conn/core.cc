@@ -30,6 +30,7 @@ Core::Core(Reactor& on, StreamHandler& events, Admission& limits, const ShardOpt
       kept(options.kept.record != nullptr ? *options.kept.record : of_this_process),
       is_kept(options.kept.record != nullptr),
       kept_devices(options.kept.devices),
+      adoption_marks(options.kept.marks),
       started(start_of_ticks(kept, on.now())),
       policies(options.policies),
       counters(options.kept.counters != nullptr ? *options.kept.counters : counters_of_this_process),
@@ -50,6 +51,11 @@ void Core::close(Connection& connection, const CloseInfo& info) {
     if (connection.is_closing()) return;
     closed.push_back({&connection, info, connection.stage});
     connection.stage = Stage::closing;
+}
+
+void Core::drop_downlink(Connection& connection) {
+    if (connection.downlink && connection.downlink->waiting() > 0) kept.owed.remove(number_of(connection));
+    connection.downlink.reset();
 }
 
 CloseInfo Core::info_by_kernel(const Connection& connection, int error, IoPhase phase, std::string_view detail) const {

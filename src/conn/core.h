@@ -48,6 +48,7 @@ struct Core {
     KeptReactor& kept;
     const bool is_kept;  ///< the state outlives the process
     KeptDevices kept_devices;
+    std::uint8_t* const adoption_marks;  ///< AdoptionMark by slot; null: nothing is kept
     const SteadyTime started;
     const TickLine ticks{started};
     AttendedTime thawed_time;  ///< without absences of longest_busy_turn or more
@@ -118,6 +119,8 @@ struct Core {
     /// Returns the wall-clock time of an earlier moment by the present clock: a step does not falsify the age.
     [[nodiscard]] WallTime wall_of(SteadyTime at) const;
     [[nodiscard]] WallTime wall_of(Tick tick) const { return wall_of(steady_of(tick)); }
+    /// Frees the queued output of a connection.
+    void drop_downlink(Connection& connection);
     /// Records an absence of the reactor of `length` that ended at `until`.
     void miss(SteadyTime until, std::chrono::nanoseconds length);
     /// Returns the part of the latest `span` outside long absences. The kernel's evidence stays valid during a busy

@@ -101,9 +101,9 @@ bool Finalizer::was_found_late(const Connection& connection, const CloseInfo& in
 
 void Finalizer::free(Connection& connection, const CloseInfo& info) {
     const Token number = core_.number_of(connection);
-    if (connection.downlink && connection.downlink->waiting() > 0) core_.kept.owed.remove(number);
     if (connection.parting) core_.partings.remove(number);
     if (!planted("leaked_bytes")) memory_.forget(connection);
+    core_.drop_downlink(connection);
     if (connection.encrypted) {
         const ReasonKind kind = kind_of(info.reason);
         const bool listens = kind != ReasonKind::peer && kind != ReasonKind::network;

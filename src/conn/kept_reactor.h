@@ -44,6 +44,9 @@ public:
         place != listed_.end() ? static_cast<void>(*place = 0) : static_cast<void>(--unlisted_);
         std::atomic_signal_fence(std::memory_order_seq_cst);
     }
+    [[nodiscard]] bool is_empty() const noexcept {
+        return unlisted_ == 0 && std::all_of(listed_.begin(), listed_.end(), [](auto each) { return each == 0; });
+    }
     /// Returns what the connection lost. Ask only if it has a Downlink.
     [[nodiscard]] LostOutput of(Token number) noexcept {
         const auto place = find(number);
@@ -91,6 +94,11 @@ struct KeptReactor {
     }
 };
 
+/// Facts about a slot that its adoption takes out of the slot, for the case that the adoption itself ends early. Bits.
+struct AdoptionMark {
+    static constexpr std::uint8_t lost_input = 1, lost_output = 2, cut_output = 4, encrypted = 8, parting = 16;
+};
+
 /// Facts about an earlier process whose connections a shard takes over.
 struct Heritage {
     /// Present number of a listener by its former one, or `unknown`.
@@ -106,7 +114,8 @@ struct Heritage {
 struct KeptShard {
     KeptReactor* record = nullptr;
     std::byte* slots = nullptr;
-    std::byte* devices = nullptr;  ///< KeptDevice by slot
+    std::byte* devices = nullptr;   ///< KeptDevice by slot
+    std::uint8_t* marks = nullptr;  ///< AdoptionMark by slot
     ShardCounters* counters = nullptr;
     ListenerCounters* of_listeners = nullptr;  ///< by number of the listener
     const Heritage* heritage = nullptr;        ///< null: there is no earlier process

@@ -260,7 +260,7 @@ std::size_t MemoryPressure::shed(const VictimOrder::Holder& victim) {
     core_.close(*connection, CloseReason::shed, "all buffers together came near limits.buffer_budget");
     const Note note(*this, *connection);  // no read or write follows, so free the buffers before finalization
     connection->unfinished.reset();
-    connection->downlink.reset();
+    core_.drop_downlink(*connection);
     return held.bytes;
 }
 

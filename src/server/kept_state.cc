@@ -71,8 +71,8 @@ struct KeptState::Header {
 
 namespace {
 
-// The file: the keeper's page, the header, the listeners, and for each reactor its record, its slots, its devices
-// and its counters.
+// The file: the keeper's page, the header, the listeners, and a part for each reactor. Its order is the record, the
+// slots, their devices, their marks of an adoption, and the counters.
 constexpr std::size_t header_at = page;
 constexpr std::size_t listeners_at = 2 * page;
 constexpr std::size_t reactors_at = listeners_at + whole_pages(sizeof(KeptListener) * max_kept_listeners);
@@ -81,10 +81,13 @@ constexpr std::size_t slots_at = whole_pages(sizeof(KeptReactor));  // within a 
 std::size_t devices_at(const KeptShape& shape) {
     return slots_at + whole_pages(SlotTable<Connection>::bytes_for(shape.capacity));
 }
-std::size_t counters_at(const KeptShape& shape) {
-    const std::size_t slots = std::size_t{shape.capacity} + SlotTable<Connection>::spare_slots + 1;
-    return devices_at(shape) + whole_pages(slots * sizeof(KeptDevice));
+std::size_t slots_of(const KeptShape& shape) {
+    return std::size_t{shape.capacity} + SlotTable<Connection>::spare_slots + 1;
 }
+std::size_t marks_at(const KeptShape& shape) {
+    return devices_at(shape) + whole_pages(slots_of(shape) * sizeof(KeptDevice));
+}
+std::size_t counters_at(const KeptShape& shape) { return marks_at(shape) + whole_pages(slots_of(shape)); }
 constexpr std::size_t listener_counters_at = whole_pages(sizeof(ShardCounters));  // behind the former
 std::size_t part_size(const KeptShape& shape) {
     return counters_at(shape) + listener_counters_at + whole_pages(sizeof(ListenerCounters) * max_kept_listeners);
@@ -128,6 +131,7 @@ std::optional<Error> KeptState::map(std::size_t size) {
     if (size < reactors_at) return std::nullopt;  // nothing is kept yet
     void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor_, 0);
     if (memory == MAP_FAILED) return unusable(std::string("mmap: ") + std::strerror(errno));
+    static_cast<void>(::madvise(memory, size, MADV_DONTDUMP));  // a dump would give every page of the tables memory
     memory_ = static_cast<std::byte*>(memory);
     size_ = size;
     header_ = reinterpret_cast<Header*>(memory_ + header_at);
@@ -176,6 +180,7 @@ KeptShard KeptState::shard(std::uint32_t reactor) noexcept {
     return {.record = reinterpret_cast<KeptReactor*>(part),
             .slots = part + slots_at,
             .devices = part + devices_at(*shape_),
+            .marks = reinterpret_cast<std::uint8_t*>(part + marks_at(*shape_)),
             .counters = reinterpret_cast<ShardCounters*>(part + counters_at(*shape_)),
             .of_listeners = reinterpret_cast<ListenerCounters*>(part + counters_at(*shape_) + listener_counters_at)};
 }

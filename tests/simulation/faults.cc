@@ -178,6 +178,8 @@ void World::check_idle() {
     }
     if (const std::size_t bytes = gateway_->admission().buffers().used(); bytes > 0)
         violate("P7: " + std::to_string(bytes) + " bytes are held for no connection");
+    const auto kept = open_kept();
+    if (kept && !kept->shard(0).record->owed.is_empty()) violate("P8: queued output is listed without its connection");
     if (gateway_->shard().reactor().next_timer() != SteadyTime::max()) violate("P7: an idle gateway wakes");
     if (result_.ends != result_.connections)
         violate("P2: " + std::to_string(result_.connections) + " `connected`, " + std::to_string(result_.ends) +

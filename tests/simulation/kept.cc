@@ -38,7 +38,8 @@ UniqueFd copy_of(int state, SteadyTime now) {
 // Crashes of the gateway's process under a keeper, at any event: its connections live on.
 
 void World::plan_kept_crash() {
-    at(now() + dice_.between(10s, 5min), [this, life = life_] {
+    const milliseconds pause = dice_.chance(0.2) ? dice_.between(0ms, 2s) : dice_.between(10s, 5min);
+    at(now() + pause, [this, life = life_] {
         crash_is_due_ = !is_over_;
         at(now() + dice_.between(0s, 30s), [this, life] {
             if (!crash_is_due_ || life != life_ || is_over_) return;
