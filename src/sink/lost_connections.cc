@@ -67,18 +67,19 @@ std::string lost_closed_line(const LostConnection& lost, WallTime at) {
 LostConnections close_lost(Spool& spool, WallTime now, bool in_fleet, const IsKept& is_kept) {
     LostConnections done;
     Batches batches(spool);
-    spool.visit_lost([&](const LostConnection& lost) {
-        const bool has_id = !lines_of(lost).value(field::id.name).empty();
-        if (is_kept && is_kept(lost.conn, has_id)) return;
+    const auto has_id = [](const LostConnection& lost) { return !lines_of(lost).value(field::id.name).empty(); };
+    const auto close_one = [&](const LostConnection& lost) {
         std::string line = lost_closed_line(lost, now);
         const std::string_view listener = unquoted(lines_of(lost).value(field::listener.name));
-        if (in_fleet && has_id) {
+        if (in_fleet && has_id(lost)) {
             done.former.push_back({lost.conn, std::string(listener), std::move(line)});
             return;
         }
         batches.add(listener, line);
         ++done.closed;
-    });
+    };
+    spool.visit_lost(close_one,
+                     [&](const LostConnection& lost) { return is_kept && is_kept(lost.conn, has_id(lost)); });
     batches.flush();
     batches.wait_for(0);  // so that is_open() includes them
     return done;

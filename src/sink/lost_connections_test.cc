@@ -7,6 +7,8 @@
 #include <map>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -264,6 +266,28 @@ TEST(LostClosedLine, WhatIsNotKnownIsNull) {
               R"("detail":"the gateway ended without closing it","evidence":null,"items":null,"bytes_in":null,)"
               R"("bytes_out":null,"duration_s":null,"connected_at":null,"last_event_at":null,)"
               "\"at\":\"2026-11-22T08:01:40.000Z\"}\n");
+}
+
+TEST_F(LostConnectionsTest, ConnectionsThatLiveOnAreLeftOutAndNotSearchedFor) {
+    {
+        const auto spool = open();
+        write(*spool, connected(1) + connected(2) + identified(2) + connected(3) + item(1, 1) + item(3, 7));
+        crash();
+    }
+    const auto spool = open();
+    std::vector<std::pair<std::string, bool>> asked;
+    const auto is_kept = [&asked](const std::string& conn, bool has_id) {
+        asked.emplace_back(conn, has_id);
+        return conn != "1-3";
+    };
+    EXPECT_EQ(close_lost(*spool, later, false, is_kept).closed, 1U);
+    settle(*spool);
+    EXPECT_THAT(asked,
+                testing::IsSupersetOf({std::pair<std::string, bool>("1-1", false), {"1-2", true}, {"1-3", false}}));
+    const auto found = closed(*spool);
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found.begin()->first, "1-3");
+    EXPECT_THAT(found.begin()->second, HasSubstr("\"items\":7"));
 }
 
 }  // namespace

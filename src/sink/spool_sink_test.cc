@@ -35,7 +35,8 @@ public:
         return std::nullopt;
     }
     [[nodiscard]] std::optional<Error> remove_group(const std::string&) override { return std::nullopt; }
-    void visit_lost(const std::function<void(const LostConnection&)>&) override {}
+    void visit_lost(const std::function<void(const LostConnection&)>&,
+                    const std::function<bool(const LostConnection&)>&) override {}
     [[nodiscard]] bool is_open(const std::string&) override { return false; }
     void forget_lost(const std::string&) override {}
     void change(const SpoolOptions&) override {}

@@ -93,4 +93,27 @@ const LastEvents::Event* LastEvents::find(std::string_view conn) const {
     return wanted == wanted_.end() || wanted->second.row == 0 ? nullptr : &wanted->second.event;
 }
 
+void visit_with_last_events(const std::function<void(const std::function<void(const Manifest::OpenRow&)>&)>& each,
+                            LastEvents& last, const LostVisit& calls) {
+    const auto each_lost = [&](const std::function<void(LostConnection)>& take) {
+        each([&](const Manifest::OpenRow& row) {
+            LostConnection lost{.conn = row.first,
+                                .connected = row.second.connected,
+                                .identified = row.second.identified,
+                                .last_event_at = {},
+                                .items = {}};
+            if (!calls.is_kept || !calls.is_kept(lost)) take(std::move(lost));
+        });
+    };
+    each_lost([&last](const LostConnection& lost) { last.want(lost.conn); });
+    last.read();
+    each_lost([&](LostConnection lost) {
+        if (const LastEvents::Event* event = last.find(lost.conn)) {
+            lost.last_event_at = event->at;
+            lost.items = event->items;
+        }
+        calls.visit(lost);
+    });
+}
+
 }  // namespace holdfast

@@ -3,14 +3,17 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "spool/directory.h"
+#include "spool/manifest.h"
 #include "spool/segment_index.h"
 #include "spool/segment_reader.h"
+#include "spool/spool.h"
 
 namespace holdfast {
 
@@ -57,5 +60,16 @@ private:
     std::size_t bytes_ = 0;
     std::chrono::steady_clock::time_point until_;
 };
+
+/// The functions that Spool::visit_lost() calls.
+struct LostVisit {
+    const std::function<void(const LostConnection&)>& visit;
+    const std::function<bool(const LostConnection&)>& is_kept;  ///< may be empty
+};
+
+/// Calls `calls.visit` with each connection of the table of open ones that is not kept. `each` calls its argument with
+/// each row of the table, and is called twice.
+void visit_with_last_events(const std::function<void(const std::function<void(const Manifest::OpenRow&)>&)>& each,
+                            LastEvents& last, const LostVisit& calls);
 
 }  // namespace holdfast

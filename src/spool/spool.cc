@@ -86,7 +86,8 @@ public:
         auto failed = manifest_->remove_group(group);
         return failed ? failed : confirm_manifest();
     }
-    void visit_lost(const std::function<void(const LostConnection&)>& visit) override;
+    void visit_lost(const std::function<void(const LostConnection&)>& visit,
+                    const std::function<bool(const LostConnection&)>& is_kept) override;
     [[nodiscard]] bool is_open(const std::string& conn) override {
         if (const auto known = open_.is_open(conn)) return *known;
         return is_stored_open(conn);
@@ -196,7 +197,8 @@ bool SqliteSpool::is_stored_open(const std::string& conn) {
     return retries.run([&] { return manifest_->has_open(conn, has); }) || has;
 }
 
-void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& visit) {
+void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& visit,
+                             const std::function<bool(const LostConnection&)>& is_kept) {
     if (planted("leave_open")) return;
     constexpr std::size_t page = 1'000;
     StartRetries retries(options_.directory, options_.start_timeout,
@@ -211,16 +213,7 @@ void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& v
         }
     };
     LastEvents last(directory_, book_);
-    each([&last](const Manifest::OpenRow& row) { last.want(row.first); });
-    last.read();
-    each([&](const Manifest::OpenRow& row) {
-        const LastEvents::Event* event = last.find(row.first);
-        visit({.conn = row.first,
-               .connected = row.second.connected,
-               .identified = row.second.identified,
-               .last_event_at = event != nullptr ? event->at : std::string(),
-               .items = event != nullptr ? event->items : std::nullopt});
-    });
+    visit_with_last_events(each, last, {visit, is_kept});
 }
 
 /// Restores the tables from the files and saves them.

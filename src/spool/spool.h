@@ -227,8 +227,10 @@ public:
     [[nodiscard]] virtual std::optional<Error> remove_group(const std::string& group) = 0;
 
     /// Visits each connection that earlier processes left open, once. Must be called before the first append. Searches
-    /// for their latest events for at most 2 s.
-    virtual void visit_lost(const std::function<void(const LostConnection&)>& visit) = 0;
+    /// for their latest events for at most 2 s. Leaves out those of which `is_kept` returns true. The latest
+    /// events are unknown in that call, which may come twice.
+    virtual void visit_lost(const std::function<void(const LostConnection&)>& visit,
+                            const std::function<bool(const LostConnection&)>& is_kept = {}) = 0;
     /// Returns true if a connection's `connected` event is in the spool and its `closed` event is not. Any thread.
     [[nodiscard]] virtual bool is_open(const std::string& conn) = 0;
     /// Records that the connection needs no `closed` event here. Any thread; durable within about a second.

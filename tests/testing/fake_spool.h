@@ -117,7 +117,8 @@ public:
         const std::lock_guard lock(mutex_);
         return groups_.erase(group) == 0 ? std::optional(Error{"there is none"}) : std::nullopt;
     }
-    void visit_lost(const std::function<void(const LostConnection&)>&) override {}
+    void visit_lost(const std::function<void(const LostConnection&)>&,
+                    const std::function<bool(const LostConnection&)>&) override {}
     [[nodiscard]] bool is_open(const std::string&) override { return false; }
     void forget_lost(const std::string&) override {}
     void change(const SpoolOptions&) override {}
