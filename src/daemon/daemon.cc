@@ -252,6 +252,7 @@ std::optional<Error> Daemon::start() {
     if (auto error = restrict_itself()) return error;
     if (auto error = start_sink()) return error;
     if (ended_early_) return std::nullopt;
+    if (auto error = find_admin_fault(seat_, config_.admin, log_)) return error;
     if (auto error = start_server()) return error;
     start_fleet();
     start_reloader();
@@ -423,7 +424,8 @@ int Daemon::stop() {
 
 int Daemon::run() {
     open_manager();
-    if (auto error = start()) {
+    const auto error = seat_ != nullptr ? start_or_leave_seat([this] { return start(); }) : start();
+    if (error) {
         print_error(error->message);
         return exit_wrong_usage;
     }

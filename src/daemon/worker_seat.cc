@@ -4,11 +4,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
+#include <iostream>
 
 #include <holdfast/events.h>
 
 #include "base/keeper_page.h"
+#include "daemon/admin_endpoints.h"
+#include "daemon/exit.h"
 #include "daemon/signals.h"
+#include "daemon/stopped_gateway.h"
 #include "text/units.h"
 
 namespace holdfast {
@@ -28,6 +33,25 @@ void take_seat(WorkerSeat& seat) {
         state = KeptState::open(seat.state);
     }
     if (state) state.value()->close_others(seat.others);
+}
+
+std::optional<Error> find_admin_fault(const WorkerSeat* seat, const AdminConfig& config, Log& log) {
+    if (seat == nullptr || !seat->follows_crash) return std::nullopt;
+    StoppedGateway gateway;
+    AdminEndpoints trial(log);
+    return trial.open(config, gateway, {});
+}
+
+std::optional<Error> start_or_leave_seat(const std::function<std::optional<Error>()>& start) {
+    try {
+        const auto error = start();
+        if (!error) return std::nullopt;
+        print_error(error->message);
+    } catch (const std::exception& failure) {
+        print_error(std::string("cannot start: ") + failure.what());
+    }
+    std::cout.flush();
+    ::_exit(exit_wrong_usage);
 }
 
 void report_takeover(const WorkerSeat& seat, const Server& server, Log& log) {

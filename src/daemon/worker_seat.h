@@ -31,6 +31,14 @@ struct WorkerSeat {
 /// connections and listening sockets. Call it before anything is opened, with one thread.
 void take_seat(WorkerSeat& seat);
 
+/// Returns why the admin API could not be opened now. A worker that could not start has then read no item that would be
+/// lost with it. Only behind a crash; null: no keeper.
+[[nodiscard]] std::optional<Error> find_admin_fault(const WorkerSeat* seat, const AdminConfig& config, Log& log);
+
+/// Runs a worker's start. If it fails, prints the error and ends the process without destructors, which would close the
+/// connections: the next worker takes them over. So it returns no error.
+[[nodiscard]] std::optional<Error> start_or_leave_seat(const std::function<std::optional<Error>()>& start);
+
 /// Logs what the server took over from the worker before. Waits for its first turn.
 void report_takeover(const WorkerSeat& seat, const Server& server, Log& log);
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -77,6 +78,7 @@ bool take_kept(const ListenerConfig& config, unsigned reactors, KeptState& kept,
         close_in_child(socket);
         bound.sockets.emplace_back(socket);
     });
+    bound.kept = true;
     bound.inherited = listener.plan != bound.plan;
     bound.address = listener.bound;
     return true;
@@ -165,10 +167,22 @@ Result<std::vector<BoundListener>> bind_listeners(const std::vector<ListenerConf
     std::vector<BoundListener> all;
     for (std::size_t i = 0; i < listeners.size(); ++i) {
         auto bound = bind_and_prove(listeners[i], reactors, AddressUse::must_be_free, former);
-        if (!bound) return at_listener(of_listener(listeners[i], bound.error()), i);
+        if (!bound) {
+            leave_kept(all);
+            return at_listener(of_listener(listeners[i], bound.error()), i);
+        }
         all.push_back(std::move(bound).value());
     }
     return all;
+}
+
+void leave_kept(std::vector<BoundListener>& listeners) {
+    static std::mutex mutex;
+    static auto& left = *new std::vector<BoundListener>;  // without a destructor, which would close them
+    const std::lock_guard lock(mutex);
+    for (BoundListener& listener : listeners) {
+        if (listener.kept) left.push_back(std::move(listener));
+    }
 }
 
 }  // namespace holdfast

@@ -22,6 +22,7 @@ struct BoundListener {
     Endpoint address;   ///< with the port that the kernel chose
     std::vector<UniqueFd> sockets;
     bool inherited = false;  ///< waiting connections have not the plan's options
+    bool kept = false;       ///< the sockets are those of an earlier process
     std::shared_ptr<const TokenSet> tokens;
 };
 
@@ -43,8 +44,11 @@ enum class AddressUse : std::uint8_t {
 [[nodiscard]] Result<BoundListener> bind_listener(const ListenerConfig& config, unsigned reactors, AddressUse use);
 
 /// Binds every listener `reactors` times and proves its plan. Takes over the sockets of an earlier process from `kept`,
-/// if it is not null, with the connections that wait. On an error no socket stays bound.
+/// if it is not null, with the connections that wait. On an error no other socket stays bound.
 [[nodiscard]] Result<std::vector<BoundListener>> bind_listeners(const std::vector<ListenerConfig>& listeners,
                                                                 unsigned reactors, KeptState* kept);
+
+/// Leaves the sockets of an earlier process open after a start that failed: the next process takes them over.
+void leave_kept(std::vector<BoundListener>& listeners);
 
 }  // namespace holdfast

@@ -46,8 +46,9 @@ void ReactorThread::begin_here() {
     shard_.start();
 }
 
-void ReactorThread::start(unsigned number) {
-    thread_ = start_thread("reactor-" + std::to_string(number), [this] {
+void ReactorThread::start(unsigned number, std::shared_future<bool> may_run) {
+    thread_ = start_thread("reactor-" + std::to_string(number), [this, may_run = std::move(may_run)] {
+        if (!may_run.get()) return;
         begin_here();
         reactor_.run(shard_);
         context_state_->end();

@@ -42,7 +42,8 @@ public:
     }
     /// Throws Misuse on a reactor's thread of this server: a wait for another reactor might never end.
     void refuse_reactors() const { refuse_on_reactor(run_); }
-    void start(unsigned number);
+    /// Starts the thread, which waits for `may_run` and ends at once if it is false.
+    void start(unsigned number, std::shared_future<bool> may_run);
     /// Binds the reactor to the calling thread instead, which runs its turns, for a simulation.
     void begin_here();
     [[nodiscard]] ReactorContext& context() { return *context_; }  ///< on its thread

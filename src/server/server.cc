@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <future>
 #include <mutex>
 #include <new>
 #include <string>
@@ -39,6 +40,27 @@ constexpr std::size_t descriptors_at_once = 65'536;
 
 using std::chrono::milliseconds;
 
+/// Runs the last part of a start, and explains its exceptions: descriptors, threads, memory.
+std::optional<Error> explained(const std::function<std::optional<Error>()>& start) {
+    try {
+        return start();
+    } catch (const std::system_error& failure) {
+        return Error{"cannot start the reactors: " + describe(failure), ErrorCode::out_of_resources};
+    } catch (const std::bad_alloc&) {
+        return Error{"cannot start the reactors: no memory; lower limits.max_connections or raise the process's limits",
+                     ErrorCode::out_of_resources};
+    }
+}
+
+/// Keeps a server that could not start for the rest of the process: its destructor would close what the next process
+/// takes over.
+void abandon(std::unique_ptr<Server> server) {
+    static std::mutex mutex;
+    static auto& all = *new std::vector<std::unique_ptr<Server>>;
+    const std::lock_guard lock(mutex);
+    all.push_back(std::move(server));
+}
+
 }  // namespace
 
 /// Prepares the kept state for the reactors: notes the listeners, and what an earlier process left.
@@ -65,7 +87,19 @@ ShardOptions Server::Impl::options_of(unsigned reactor, const std::vector<Listen
     return options;
 }
 
-std::optional<Error> Server::Impl::start(Server& server, unsigned reactors, std::vector<BoundListener> bound,
+/// Starts all threads or none, so that no reactor takes connections over in a start that fails.
+void Server::Impl::start_threads() {
+    struct Gate {
+        ~Gate() { may_run.set_value(all_started); }
+        std::promise<bool> may_run;
+        bool all_started = false;
+    } gate;
+    const std::shared_future<bool> answer = gate.may_run.get_future().share();
+    for (unsigned i = 0; i < threads_.size(); ++i) threads_[i]->start(i, answer);
+    gate.all_started = true;
+}
+
+std::optional<Error> Server::Impl::start(Server& server, unsigned reactors, std::vector<BoundListener>& bound,
                                          const HandlerFactory& make_handler) {
     Running running = *running_.get();
     const ServerConfig& config = running.config;
@@ -91,7 +125,7 @@ std::optional<Error> Server::Impl::start(Server& server, unsigned reactors, std:
     if (auto error = cannot_acknowledge(config, threads_.front()->pipeline())) return error;
     running_.set(std::move(running));
     for (const auto& thread : threads_) introduce(*thread, server);
-    for (unsigned i = 0; i < reactors; ++i) threads_[i]->start(i);
+    start_threads();
     return std::nullopt;
 }
 
@@ -216,22 +250,20 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const Handler
     if (!bound) return bound.error();
     grow_descriptor_table(bound.value().front().sockets.front().get(),
                           std::min(effective_max_connections(config.limits) + other_descriptors, descriptors_at_once));
-    auto first = first_running(std::move(config), bound.value(), reactors);
-    if (!first) return first.error();
-    // The last exceptions before the reactors run: descriptors, threads, memory.
-    try {
+    std::vector<BoundListener> listeners = std::move(bound).value();
+    auto first = first_running(std::move(config), listeners, reactors);
+    std::unique_ptr<Server> server;
+    const auto error = explained([&]() -> std::optional<Error> {
+        if (!first) return first.error();
         guard_forks();
-        std::unique_ptr<Server> server(
-            new Server(std::make_unique<Impl>(std::move(first).value(), std::move(kept).value())));
+        server.reset(new Server(std::make_unique<Impl>(std::move(first).value(), std::move(kept).value())));
         server->impl_->report_certificates();
-        if (auto error = server->impl_->start(*server, reactors, std::move(bound).value(), make_handler)) return *error;
-        return server;
-    } catch (const std::system_error& failure) {
-        return Error{"cannot start the reactors: " + describe(failure), ErrorCode::out_of_resources};
-    } catch (const std::bad_alloc&) {
-        return Error{"cannot start the reactors: no memory; lower limits.max_connections or raise the process's limits",
-                     ErrorCode::out_of_resources};
-    }
+        return server->impl_->start(*server, reactors, listeners, make_handler);
+    });
+    if (!error) return server;
+    leave_kept(listeners);
+    if (former != nullptr && server) abandon(std::move(server));
+    return *error;
 }
 
 void Server::drain() { impl().drain_until(impl().clock_.steady() + impl().running_.get()->config.drain_time); }

@@ -60,8 +60,10 @@ public:
     Impl& operator=(const Impl&) = delete;
     ~Impl() { drain_until(SteadyTime{}); }
 
-    [[nodiscard]] std::optional<Error> start(Server& server, unsigned reactors, std::vector<BoundListener> bound,
+    /// Takes sockets from `bound`. After an error or an exception no reactor runs.
+    [[nodiscard]] std::optional<Error> start(Server& server, unsigned reactors, std::vector<BoundListener>& bound,
                                              const HandlerFactory& make_handler);
+    void start_threads();
     [[nodiscard]] std::optional<Error> begin_keeping(unsigned reactors, const std::vector<BoundListener>& bound,
                                                      Running& running);
     [[nodiscard]] ShardOptions options_of(unsigned reactor, const std::vector<ListenerPolicy>& policies);

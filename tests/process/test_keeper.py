@@ -16,6 +16,7 @@ import pytest
 from gateway import BINARY, Gateway, gone, listener, until
 from keeper import answers, config, events_of, field, is_open, is_over, kill_worker, opened_at, registry, restarts, spread, stop_worker, takeover_ms, worker_of
 from lab import device
+from ports import free_address, free_ports
 from service_manager import ServiceManager
 from spool_files import read_all
 
@@ -342,6 +343,67 @@ def test_connections_wait_while_no_worker_can_start(tmp_path):
         assert until(lambda: restarts(gateway) and answers(gateway), 20), gateway.tail()
         assert {row["conn"] for row in registry(gateway).values()} == conns
         assert is_open(sock)
+
+
+class AdminToken:
+    """An admin token file that cannot be used for a while."""
+
+    def __init__(self, folder):
+        self.path = folder / "admin-token"
+        self.repair(None)
+        self.path.chmod(0o600)
+        self.config = f'[admin]\ntoken_file = "{self.path}"\nhealth = "{free_address()}"\n'
+
+    def break_it(self, _):
+        self.path.write_text("short\n")
+
+    def repair(self, _):
+        self.path.write_text("a-token-of-sixteen-and-more\n")
+
+
+class AdminPort:
+    """A port of the health checks that another program has for a while."""
+
+    def __init__(self, _):
+        self.port = free_ports(1)[0]
+        self.config = f'[admin]\nhealth = "127.0.0.1:{self.port}"\n'
+        self.taken = socket.create_server(("127.0.0.1", 0))
+
+    def break_it(self, gateway):
+        gateway.configure(gateway.config_path.read_text().replace(str(self.port), str(self.taken.getsockname()[1])))
+
+    def repair(self, _):
+        self.taken.close()
+
+
+class ListenerPort(AdminPort):
+    """A port of the second listener, likewise. The sockets of the first one have been taken over by then."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.config = listener("second", address=f"127.0.0.1:{self.port}")
+
+
+@pytest.mark.parametrize("part", [AdminToken, AdminPort, ListenerPort])
+def test_a_start_that_fails_late_closes_no_connection_and_no_queue(tmp_path, part):
+    part = part(tmp_path)
+    with Gateway(config=config(("stdout",)) + part.config) as gateway:
+        seen = gateway.events
+        sock = device.connect(gateway.ports["devices"])
+        assert until(lambda: len(seen.by_id) == 1)
+        worker = stop_worker(gateway)
+        waiting = [device.connect(gateway.ports["devices"]) for _ in range(20)]
+        sock.sendall(device.item("10.0.0.1"))
+        part.break_it(gateway)
+        os.kill(worker, signal.SIGKILL)
+        assert until(lambda: len(gateway.log_lines("worker could not start")) >= 2), gateway.tail()
+        assert all(is_open(each) for each in [sock, *waiting])
+        part.repair(gateway)
+        assert until(lambda: restarts(gateway)), gateway.tail()
+        assert until(lambda: len(seen.by_id) == 21), gateway.tail()
+        assert until(lambda: seen.item_count == 1), "read by a worker that could not start"
+        assert seen.closed_count() == 0 and all(is_open(each) for each in [sock, *waiting])
+        seen.violations.clear()  # the line end of the next worker
 
 
 def test_the_keeper_takes_no_notifications_of_strangers(tmp_path):
