@@ -37,8 +37,8 @@ using std::chrono::milliseconds;
 constexpr std::chrono::seconds usual_watchdog{30};
 constexpr int numbers_before = 1'024;  // descriptors that the keeper may have inherited
 
-Error cannot_start(const char* what) {
-    return Error{std::string("cannot start the keeper: ") + what + ": " + std::strerror(errno) +
+Error cannot_start(const char* what, const char* process = "the keeper") {
+    return Error{std::string("cannot start ") + process + ": " + what + ": " + std::strerror(errno) +
                      "; raise the limits of the process, or set keeper = false in [process]",
                  ErrorCode::system};
 }
@@ -60,6 +60,14 @@ sigset_t block_signals() {
     return signals;
 }
 
+/// Ignores what would end the keeper behind a lost reader or at a size limit. An ignored SIGCHLD, which a program
+/// inherits, would hide the end of a worker.
+void set_dispositions() {
+    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::signal(SIGCHLD, SIG_DFL);
+}
+
 std::vector<int> open_descriptors() {
     std::vector<int> all;
     for (int fd = 0; fd < numbers_before; ++fd) {
@@ -78,6 +86,7 @@ public:
 
 private:
     [[nodiscard]] bool start_worker();
+    void note_no_worker();
     [[noreturn]] void be_worker();
     void serve_until(std::optional<SteadyTime> deadline);
     void wait(milliseconds timeout);
@@ -112,6 +121,7 @@ private:
 
 std::optional<Error> Keeper::open() {
     keeper_ = ::getpid();
+    set_dispositions();
     const sigset_t wanted = block_signals();
     signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
     if (!signals_.valid()) return cannot_start("signalfd");
@@ -131,10 +141,7 @@ std::optional<Error> Keeper::open() {
 
 int Keeper::run() {
     for (;;) {
-        if (!start_worker()) {
-            log_.error(cannot_start("clone").message);
-            return exit_answer_is_no;
-        }
+        if (!start_worker()) note_no_worker();
         while (worker_ != 0) serve_until(std::nullopt);
         const KeeperStep step = policy_.after(end_, clock_.steady());
         log_end(end_, step);
@@ -153,6 +160,12 @@ bool Keeper::start_worker() {
     if (child == 0) be_worker();
     worker_ = std::max(child, 0);
     return child > 0;
+}
+
+/// Makes a failure of clone(2) a start that failed. The connections wait for the next one.
+void Keeper::note_no_worker() {
+    log_.error(cannot_start("clone", "a worker").message);
+    end_ = {.by_signal = false, .code = exit_wrong_usage, .was_ready = false, .stop_requested = stop_requested_};
 }
 
 /// Ends without the keeper's destructors: they would close descriptors that both share.

@@ -5,9 +5,11 @@ import json
 import os
 import pathlib
 import random
+import resource
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -404,6 +406,64 @@ def test_a_start_that_fails_late_closes_no_connection_and_no_queue(tmp_path, par
         assert until(lambda: seen.item_count == 1), "read by a worker that could not start"
         assert seen.closed_count() == 0 and all(is_open(each) for each in [sock, *waiting])
         seen.violations.clear()  # the line end of the next worker
+
+
+def ignore_children_and_lose_stderr():
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def test_the_keeper_outlives_its_reader_of_stderr_and_an_ignored_sigchld(tmp_path):
+    address = free_address()
+    path = tmp_path / "holdfast.toml"
+    path.write_text(config(("none",), listener(address=address)))
+    process = subprocess.Popen([BINARY, "serve", "--config", path, "--admin", "off"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               preexec_fn=ignore_children_and_lose_stderr)
+    try:
+        assert any(b" listening " in line for line in process.stderr)
+        process.stderr.close()
+        host, port = address.split(":")
+        sock = device.connect((host, int(port)))
+        for _ in range(2):
+            children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+            former = children.read_text().strip()
+            os.kill(int(former), signal.SIGKILL)
+            assert until(lambda: process.poll() is not None or children.read_text().strip() not in ("", former), 10), "no other worker"
+            assert process.poll() is None, process.returncode
+        assert is_open(sock)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_limit_of_processes_is_no_end_of_the_keeper():
+    with tempfile.TemporaryDirectory() as folder, Gateway("--config", readable(folder, config(("none",), user="nobody"))) as gateway:
+        sock = device.connect(gateway.address)
+        assert until(lambda: len(registry(gateway)) == 1)
+        before, _ = resource.getrlimit(resource.RLIMIT_NPROC)  # inherited by the keeper
+        limit_processes(gateway, "0")
+        kill_worker(gateway, wait=False)
+        assert until(lambda: len(gateway.log_lines("cannot start a worker: clone")) >= 2), gateway.tail()
+        assert is_open(sock)
+        limit_processes(gateway, "unlimited" if before == resource.RLIM_INFINITY else before)
+        assert until(lambda: restarts(gateway) and answers(gateway)), gateway.tail()
+        assert until(lambda: len(registry(gateway)) == 1)
+        assert is_open(sock)
+
+
+def limit_processes(gateway, number):
+    """Sets the soft limit as the keeper's user, which needs no capability."""
+    subprocess.run(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "prlimit", f"--pid={gateway.process.pid}", f"--nproc={number}:"],
+                   check=True, timeout=30)
+
+
+def readable(folder, text):
+    """Writes a configuration that each user can read, and returns its path."""
+    os.chmod(folder, 0o755)
+    path = pathlib.Path(folder) / "holdfast.toml"
+    path.write_text(text)
+    path.chmod(0o644)
+    return path
 
 
 def test_the_keeper_takes_no_notifications_of_strangers(tmp_path):
