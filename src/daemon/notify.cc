@@ -22,6 +22,8 @@ Error unusable(const std::string& socket, const std::string& why) {
                  "; the service manager gets no notifications"};
 }
 
+constexpr std::string_view waiting_line = "X_HOLDFAST_WAITS=1";
+
 /// Replaces line feeds, which would end the value of a variable.
 std::string one_line(std::string_view text) {
     std::string line(text);
@@ -72,6 +74,13 @@ bool Notifier::send(const std::string& message) const {
 }
 
 bool Notifier::ready(std::string_view status) const { return send("READY=1\nSTATUS=" + one_line(status)); }
+
+// A service manager ignores variables that it does not know (sd_notify(3)).
+bool Notifier::waiting(std::string_view status) const {
+    return send("READY=1\n" + std::string(waiting_line) + "\nSTATUS=" + one_line(status));
+}
+
+bool Notifier::waits(std::string_view message) { return message.starts_with("READY=1\n" + std::string(waiting_line)); }
 
 bool Notifier::reloading(SteadyTime now) const {
     const auto since_boot = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch());

@@ -29,12 +29,15 @@ public:
 
     // These send a state. They return false if it could not be sent, and true if there is no manager.
     bool ready(std::string_view status) const;
+    bool waiting(std::string_view status) const;  ///< ready for the manager, but not serving yet: see waits()
     bool reloading(SteadyTime now) const;
     bool stopping(std::chrono::milliseconds at_most, std::string_view status) const;
     bool status(std::string_view text) const;
     bool alive() const;
     /// Passes on a message of a worker.
     bool forward(const std::string& message) const { return send(message); }
+    /// Returns true for a message of waiting().
+    [[nodiscard]] static bool waits(std::string_view message);
 
 private:
     [[nodiscard]] bool send(const std::string& message) const;

@@ -47,7 +47,7 @@ std::optional<Error> SpaceWait::open(const std::string& lack) {
     is_open_ = true;
     log_.error("waiting for disk space with closed listeners: " + lack);
     admin_.report_addresses();
-    if (!manager_.ready("waiting for space: " + lack)) {
+    if (!manager_.waiting("waiting for space: " + lack)) {
         log_.error("could not notify the service manager that the gateway waits");
     }
     return std::nullopt;

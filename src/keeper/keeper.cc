@@ -165,7 +165,7 @@ bool Keeper::start_worker() {
 /// Makes a failure of clone(2) a start that failed. The connections wait for the next one.
 void Keeper::note_no_worker() {
     log_.error(cannot_start("clone", "a worker").message);
-    end_ = {.by_signal = false, .code = exit_wrong_usage, .was_ready = false, .stop_requested = stop_requested_};
+    end_ = {.by_signal = false, .code = exit_wrong_usage, .has_served = false, .stop_requested = stop_requested_};
 }
 
 /// Ends without the keeper's destructors: they would close descriptors that both share.
@@ -260,7 +260,7 @@ void Keeper::note_end(int status) {
     write_page();
     end_ = {.by_signal = WIFSIGNALED(status),
             .code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-            .was_ready = relay_->is_ready(),
+            .has_served = relay_->has_served(),
             .stop_requested = stop_requested_};
     worker_ = 0;
 }

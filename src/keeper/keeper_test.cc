@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "keeper/notify_relay.h"
+
 namespace holdfast {
 namespace {
 
@@ -32,6 +34,22 @@ TEST(KeeperOrder, IsForOneProcessAndOnlyOnce) {
     EXPECT_FALSE(take_order());
     ::setenv("HOLDFAST_KEEPER", (std::to_string(::getppid()) + " 0 1 0 3").c_str(), 1);
     EXPECT_FALSE(take_order()) << "inherited from another process";
+}
+
+TEST(NotifyRelay, AWorkerThatWaitsForSpaceIsReadyAndHasNotServed) {
+    auto relay = NotifyRelay::open({});
+    ASSERT_TRUE(relay);
+    const auto worker = Notifier::over(relay.value().of_worker());
+    ASSERT_TRUE(worker);
+    ASSERT_TRUE(worker.value().waiting("waiting for space: READY=1"));
+    relay.value().receive(SteadyTime{});
+    EXPECT_TRUE(relay.value().is_ready());
+    EXPECT_FALSE(relay.value().has_served());
+    ASSERT_TRUE(worker.value().ready("1 connection on 1 listener"));
+    relay.value().receive(SteadyTime{});
+    EXPECT_TRUE(relay.value().has_served());
+    relay.value().begin();
+    EXPECT_FALSE(relay.value().has_served()) << "of the worker before";
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ Result<NotifyRelay> NotifyRelay::open(Notifier manager) {
 void NotifyRelay::begin() {
     while (next()) continue;
     ready_ = false;
+    served_ = false;
     turned_at_.reset();
 }
 
@@ -50,7 +51,9 @@ std::optional<std::string> NotifyRelay::next() {
 void NotifyRelay::take(const std::string& message, SteadyTime now) {
     turned_at_ = now;
     if (message == "WATCHDOG=1") return;  // the keeper sends its own
-    ready_ = ready_ || message.starts_with("READY=1");
+    const bool says_ready = message.starts_with("READY=1");
+    ready_ = ready_ || says_ready;
+    served_ = served_ || (says_ready && !Notifier::waits(message));
     static_cast<void>(manager_.forward(message));
 }
 

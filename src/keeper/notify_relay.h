@@ -29,6 +29,8 @@ public:
     /// Passes on what has arrived.
     void receive(SteadyTime now);
     [[nodiscard]] bool is_ready() const noexcept { return ready_; }
+    /// Returns true once the worker was ready and did not only wait for space.
+    [[nodiscard]] bool has_served() const noexcept { return served_; }
     /// Returns how long the worker has sent no ping, or nullopt if it has sent none yet.
     [[nodiscard]] std::optional<std::chrono::nanoseconds> silence(SteadyTime now) const {
         return turned_at_ ? std::optional(now - *turned_at_) : std::nullopt;
@@ -46,6 +48,7 @@ private:
     UniqueFd socket_;
     UniqueFd of_worker_;
     bool ready_ = false;
+    bool served_ = false;
     std::optional<SteadyTime> turned_at_;
 };
 

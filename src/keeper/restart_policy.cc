@@ -12,12 +12,12 @@ constexpr int exit_after_crash = 1;
 
 KeeperStep RestartPolicy::after(const WorkerEnd& end, SteadyTime now) {
     using Action = KeeperStep::Action;
-    has_served_ = has_served_ || end.was_ready;
+    has_served_ = has_served_ || end.has_served;
     if (end.stop_requested)
         return {.action = Action::exit, .pause = {}, .code = end.by_signal ? exit_after_crash : end.code};
-    if (!end.by_signal && (end.was_ready || !has_served_))
+    if (!end.by_signal && (end.has_served || !has_served_))
         return {.action = Action::exit, .pause = {}, .code = end.code};
-    if (end.was_ready) failed_starts_ = 0;
+    if (end.has_served) failed_starts_ = 0;
     if (!end.by_signal) return start_again();
     while (!crashes_.empty() && now - crashes_.front() >= memory) crashes_.pop_front();
     if (crashes_.empty()) given_up_ = 0;

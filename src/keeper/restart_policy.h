@@ -12,7 +12,7 @@ namespace holdfast {
 struct WorkerEnd {
     bool by_signal = false;
     int code = 0;                 ///< exit code, or number of the signal
-    bool was_ready = false;       ///< it had reported that it serves
+    bool has_served = false;      ///< it had reported that it serves, and not only waits for space
     bool stop_requested = false;  ///< the keeper had passed on a signal to stop
 };
 

@@ -11,28 +11,28 @@ using namespace std::chrono_literals;
 using Action = KeeperStep::Action;
 
 constexpr SteadyTime start{1h};
-constexpr WorkerEnd killed{.by_signal = true, .code = SIGKILL, .was_ready = true, .stop_requested = false};
+constexpr WorkerEnd killed{.by_signal = true, .code = SIGKILL, .has_served = true, .stop_requested = false};
 
 TEST(RestartPolicy, AWorkerThatWasToldToStopEndsTheKeeperWithItsCode) {
     RestartPolicy policy(3);
-    EXPECT_EQ(policy.after({.by_signal = false, .code = 0, .was_ready = true, .stop_requested = true}, start),
+    EXPECT_EQ(policy.after({.by_signal = false, .code = 0, .has_served = true, .stop_requested = true}, start),
               (KeeperStep{.action = Action::exit, .pause = 0ms, .code = 0}));
-    EXPECT_EQ(policy.after({.by_signal = true, .code = SIGKILL, .was_ready = true, .stop_requested = true}, start),
+    EXPECT_EQ(policy.after({.by_signal = true, .code = SIGKILL, .has_served = true, .stop_requested = true}, start),
               (KeeperStep{.action = Action::exit, .pause = 0ms, .code = 1}));
 }
 
 TEST(RestartPolicy, AWorkerThatEndsByItselfEndsTheKeeper) {
     RestartPolicy policy(3);
-    EXPECT_EQ(policy.after({.by_signal = false, .code = 2, .was_ready = false, .stop_requested = false}, start).code,
+    EXPECT_EQ(policy.after({.by_signal = false, .code = 2, .has_served = false, .stop_requested = false}, start).code,
               2);
-    EXPECT_EQ(policy.after({.by_signal = false, .code = 1, .was_ready = true, .stop_requested = false}, start),
+    EXPECT_EQ(policy.after({.by_signal = false, .code = 1, .has_served = true, .stop_requested = false}, start),
               (KeeperStep{.action = Action::exit, .pause = 0ms, .code = 1}));
 }
 
 TEST(RestartPolicy, WorkersThatCannotStartLeaveTheConnectionsInPlace) {
     RestartPolicy policy(2);
     EXPECT_EQ(policy.after(killed, start).action, Action::restart);
-    const WorkerEnd cannot{.by_signal = false, .code = 2, .was_ready = false, .stop_requested = false};
+    const WorkerEnd cannot{.by_signal = false, .code = 2, .has_served = false, .stop_requested = false};
     EXPECT_EQ(policy.after(cannot, start + 1s), (KeeperStep{.action = Action::restart, .pause = 50ms, .code = 0}));
     EXPECT_EQ(policy.after(cannot, start + 2s), (KeeperStep{.action = Action::restart, .pause = 100ms, .code = 0}));
     for (int i = 0; i < 100; ++i) EXPECT_EQ(policy.after(cannot, start + 2s).action, Action::restart);
