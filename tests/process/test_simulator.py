@@ -11,7 +11,7 @@ from build import build_target
 
 # Defect (src/base/plant.h) -> promises of which one must be found broken.
 DEFECTS = {
-    "no_keepalive": {"P1", "P3"}, "no_silence_limit": {"P1"}, "no_relief": {"P0", "P2"}, "deadline_from_accept": {"P0"},
+    "no_keepalive": {"P0", "P1", "P3"}, "no_silence_limit": {"P1"}, "no_relief": {"P0", "P2"}, "deadline_from_accept": {"P0"},
     "lost_closed": {"P1", "P2", "P4"}, "one_reason": {"P0", "P2", "P5"}, "leaked_socket": {"P4"}, "leaked_bytes": {"P7"}, "idle_wakes": {"P7"},
     "bytes_lost_at_fin": {"P2", "P6"}, "early_ack": {"P6"},
 }
