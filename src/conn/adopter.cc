@@ -235,7 +235,7 @@ void Adopter::resume_stream(const Found& found) {
     if (!hand_on(found, false)) {
         core_.close(connection, CloseReason::gateway_crashed,
                     found.verdict.adoption == Adoption::resync
-                        ? "the gateway restarted, and lost bytes that its framing cannot skip"
+                        ? "the gateway restarted, and lost bytes without which the stream cannot go on"
                         : "the gateway restarted, and its new configuration has no place for the device");
     }
 }

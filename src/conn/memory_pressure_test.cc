@@ -1,5 +1,8 @@
 #include "conn/memory_pressure.h"
 
+#include <cstddef>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -76,13 +79,23 @@ protected:
     static constexpr std::size_t budget = 2 << 20;
     static constexpr std::size_t large = 300 << 10;  // above a quarter of max_unfinished
 
-    ShortOfMemory() : rig_(options()) { rig_.admission.buffers().set_limit(budget); }
+    ShortOfMemory() : slots_(SlotTable<Connection>::bytes_for(options().max_connections)), rig_(kept_options()) {
+        rig_.admission.buffers().set_limit(budget);
+    }
+    ShardOptions kept_options() {
+        ShardOptions kept = options();
+        kept.kept.record = &kept_;
+        kept.kept.slots = slots_.data();
+        return kept;
+    }
     int connect_with(std::size_t bytes) {
         const int fd = rig_.connect("192.0.2." + std::to_string(++last_host_) + ":1000");
         rig_.kernel.send(fd, std::string(bytes, 'x'));
         while (rig_.kernel.unread(fd) > 0 && rig_.find(fd) != nullptr && !rig_.find(fd)->throttled) rig_.turn();
         return fd;
     }
+    KeptReactor kept_;
+    std::vector<std::byte> slots_;
     ShardRig rig_;
     int last_host_ = 0;
 };
@@ -151,6 +164,23 @@ TEST_F(ShortOfMemory, AtTheEndOfTheBudgetSomeAreShedAndTheOthersLive) {
     EXPECT_THAT(rig_.reasons(), testing::Not(IsEmpty()));
     EXPECT_THAT(rig_.reasons(), testing::Each(CloseReason::shed));
     EXPECT_NE(rig_.find(small), nullptr) << "it holds next to nothing";
+}
+
+// Otherwise the next process would take other connections for cut.
+TEST_F(ShortOfMemory, AShedConnectionLeavesTheListOfQueuedOutput) {
+    std::vector<int> peers;
+    for (int i = 0; i < 40; ++i) {
+        peers.push_back(connect_with(200 << 10));
+        if (rig_.find(peers.back()) == nullptr) continue;
+        rig_.kernel.set_room(peers.back(), 2);
+        static_cast<void>(rig_.shard.send(*rig_.find(peers.back()), "a message\n"));
+    }
+    EXPECT_FALSE(kept_.owed.is_empty());
+    rig_.pass(milliseconds(300));
+    EXPECT_THAT(rig_.reasons(), testing::Contains(CloseReason::shed));
+    for (const int fd : peers) rig_.kernel.reset(fd);
+    rig_.turn();
+    EXPECT_TRUE(kept_.owed.is_empty());
 }
 
 TEST(ResumedReads, RemembersTheLatestUntilItIsForgotten) {
