@@ -1,7 +1,6 @@
 #include "detect/link_monitor.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 namespace holdfast {
@@ -31,25 +30,32 @@ std::vector<LinkOutage> LinkMonitor::check(Time now) {
     return outages;
 }
 
-/// Ignores a link without carrier: such an interface may work without ever reporting one.
+/// Ignores a link without carrier: such an interface may work without ever reporting one. A peer whose route or link
+/// has failed since keeps its former link, because check() may not have seen that failure yet.
 void LinkMonitor::learn() {
-    ways_.clear();
-    links_.clear();
-    std::set<int> unfit;
+    const std::map<IpAddress, int> former = std::exchange(ways_, {});
+    const std::map<int, std::string> former_links = std::exchange(links_, {});
+    std::map<int, std::optional<std::string>> names;
     for (const IpAddress& peer : sample()) {
         if (ways_.contains(peer)) continue;
         const auto route = sources_.route_to(peer);
-        if (!route || route->error != 0 || unfit.contains(route->interface)) continue;
-        if (!links_.contains(route->interface)) {
-            const auto state = sources_.interface(route->interface);
-            if (!state || !state->up || !state->carrier) {
-                unfit.insert(route->interface);
-                continue;
-            }
-            links_[route->interface] = state->name;
+        int link = route && route->error == 0 ? route->interface : 0;
+        if (link != 0 && !names.contains(link)) names[link] = name_if_up(link);
+        std::optional<std::string> name = link != 0 ? names[link] : std::nullopt;
+        if (!name) {
+            const auto way = former.find(peer);
+            if (way == former.end()) continue;
+            link = way->second;
+            name = former_links.at(link);
         }
-        ways_[peer] = route->interface;
+        links_[link] = *name;
+        ways_[peer] = link;
     }
+}
+
+std::optional<std::string> LinkMonitor::name_if_up(int link) const {
+    const auto state = sources_.interface(link);
+    return state && state->up && state->carrier ? std::optional(state->name) : std::nullopt;
 }
 
 /// Thins the sample out, evenly and deterministically.

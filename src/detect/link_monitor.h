@@ -45,6 +45,7 @@ public:
 
 private:
     void learn();
+    [[nodiscard]] std::optional<std::string> name_if_up(int link) const;
     [[nodiscard]] std::vector<IpAddress> sample() const;
     [[nodiscard]] std::map<int, std::string> failed_links() const;
     [[nodiscard]] std::optional<std::string> failure_of(int link) const;

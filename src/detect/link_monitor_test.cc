@@ -26,15 +26,21 @@ protected:
     }
 
     std::vector<IpAddress> peers_;
+    std::function<void()> on_sample_;  // called before each sample of the peers is taken
     std::map<int, InterfaceState> interfaces_{{2, {"eth0", true, true}}, {3, {"eth1", true, true}}};
     std::map<IpAddress, int> errors_;
+    int moved_to_ = 2;  // link of the 90 peers
     bool answers_ = true;
     LinkMonitor::Time now_{std::chrono::hours(1)};
-    LinkMonitor monitor_{{.peers = [this] { return peers_; },
+    LinkMonitor monitor_{{.peers =
+                              [this] {
+                                  if (on_sample_) on_sample_();
+                                  return peers_;
+                              },
                           .route_to = [this](const IpAddress& to) -> std::optional<RouteAnswer> {
                               if (!answers_) return std::nullopt;
                               if (errors_.contains(to)) return RouteAnswer{.interface = 0, .error = errors_[to]};
-                              return RouteAnswer{.interface = to.bytes[15] < 90 ? 2 : 3, .error = 0};
+                              return RouteAnswer{.interface = to.bytes[15] < 90 ? moved_to_ : 3, .error = 0};
                           },
                           .interface = [this](int index) -> std::optional<InterfaceState> {
                               const auto found = interfaces_.find(index);
@@ -67,6 +73,41 @@ TEST_F(Links, ALostRouteIsNamed) {
     EXPECT_THAT(check(), IsEmpty());
     errors_[peer(3)] = ENETUNREACH;
     EXPECT_THAT(check(), IsEmpty()) << "of one peer, it is its own route";
+}
+
+TEST_F(Links, AFailureAmidTheLearningIsNamed) {
+    on_sample_ = [this] {
+        for (int i = 0; i < 90; ++i) errors_[peer(i)] = ENETUNREACH;
+    };
+    EXPECT_THAT(check(), IsEmpty()) << "found well, then learned amid the loss";
+    for (int second = 0; second < 2; ++second) check();
+    EXPECT_THAT(check(), ElementsAre(testing::Field(&LinkOutage::interface, "eth0")));
+    on_sample_ = nullptr;
+    errors_.clear();
+    EXPECT_THAT(check(), IsEmpty());
+
+    on_sample_ = [this] { interfaces_[2].carrier = false; };
+    for (int second = 0; second < 3; ++second) check();
+    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth0", "has no carrier", 90}));
+}
+
+TEST_F(Links, PeersThatLoseTheirRoutesOneByOneAreNamedTogether) {
+    for (int i = 0; i < 90; ++i) {
+        errors_[peer(i)] = ENETUNREACH;
+        check();
+        check();
+    }
+    EXPECT_THAT(check(), ElementsAre(testing::Field(&LinkOutage::interface, "eth0")));
+}
+
+TEST_F(Links, APeerWhoseRouteMovedIsLearnedBehindItsNewLink) {
+    interfaces_[4] = {"eth2", true, true};
+    moved_to_ = 4;
+    for (int second = 0; second < 3; ++second) EXPECT_THAT(check(), IsEmpty());
+    interfaces_[2].up = false;
+    EXPECT_THAT(check(), IsEmpty());
+    interfaces_[4].up = false;
+    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth2", "is down", 90}));
 }
 
 TEST_F(Links, ALinkThatNoConnectionIsBehindMayFail) {
