@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -13,38 +14,53 @@
 
 namespace holdfast {
 
-/// Stores the listener of the connection in each slot of a SlotTable, in two bytes per slot. A plan of a connection's
-/// own counts as a further listener: see PolicyTable::Group. A search by listener reads 32 slots per cache line and no
-/// connection. One thread.
+/// Stores for each slot of a SlotTable the listener of its connection, and whether the connection is busy, in two
+/// bytes. A plan of a connection's own counts as a further listener: see PolicyTable::Group. A search by both reads 32
+/// slots per cache line and no connection. One thread.
 class SlotListeners {
 public:
     static constexpr std::size_t max_listeners = PolicyTable::max_listeners + PolicyTable::max_own;
 
-    /// Set of listeners. The last element stands for free slots and stays false.
-    using Set = std::array<bool, max_listeners + 1>;
+    /// A listener's busy connections, or its others.
+    using Kind = std::uint16_t;
+    [[nodiscard]] static constexpr Kind kind(std::uint16_t listener, bool busy) {
+        return static_cast<Kind>(2 * listener + (busy ? 1 : 0));
+    }
+    [[nodiscard]] static constexpr std::uint16_t listener_of(Kind kind) { return kind / 2; }
+    [[nodiscard]] static constexpr bool is_busy(Kind kind) { return kind % 2 == 1; }
+    /// Set of kinds. The last element stands for free slots and stays false.
+    using Set = std::array<bool, 2 * max_listeners + 1>;
 
-    void add(std::uint32_t slot, std::uint16_t listener) {
+    void add(std::uint32_t slot, Kind kind) {
         if (slot > slots_.size()) grow(slot);
-        slots_[slot - 1] = listener;
-        ++members_[listener];
-        if (listener >= listeners_) listeners_ = static_cast<std::uint16_t>(listener + 1);
+        set(slot, kind);
     }
     void remove(std::uint32_t slot) {
         --members_[slots_[slot - 1]];
         slots_[slot - 1] = free_slot;
     }
+    /// Returns the kind of the connection in the slot, or nullopt if there is none.
+    [[nodiscard]] std::optional<Kind> kind_of(std::uint32_t slot) const {
+        if (slot > slots_.size() || slots_[slot - 1] == free_slot) return std::nullopt;
+        return slots_[slot - 1];
+    }
 
-    [[nodiscard]] std::uint32_t members(std::uint16_t listener) const { return members_[listener]; }
+    [[nodiscard]] std::uint32_t members(Kind kind) const { return members_[kind]; }
+    [[nodiscard]] std::uint32_t members_of(std::uint16_t listener) const {
+        return members(kind(listener, false)) + members(kind(listener, true));
+    }
+    /// Returns the upper bound of the kinds that ever had members.
+    [[nodiscard]] Kind kinds() const { return kinds_; }
     /// Returns the upper bound of the listeners that ever had members.
-    [[nodiscard]] std::uint16_t listeners() const { return listeners_; }
+    [[nodiscard]] std::uint16_t listeners() const { return static_cast<std::uint16_t>((kinds_ + 1) / 2); }
     /// Returns the upper bound of the slots in use, which start at 1.
     [[nodiscard]] std::uint32_t highest() const { return static_cast<std::uint32_t>(slots_.size()); }
-    [[nodiscard]] bool is_of(std::uint32_t slot, const Set& listeners) const { return listeners[slots_[slot - 1]]; }
+    [[nodiscard]] bool is_of(std::uint32_t slot, const Set& kinds) const { return kinds[slots_[slot - 1]]; }
 
-    /// Returns the next slot after `slot`, wrapping around, whose listener is in `listeners`; 0 if there is none.
-    [[nodiscard]] std::uint32_t next(std::uint32_t slot, const Set& listeners) const {
-        if (slot < highest() && listeners[slots_[slot]]) return slot + 1;  // dense tables, mostly
-        const auto wanted = [&listeners](std::uint16_t listener) { return listeners[listener]; };
+    /// Returns the next slot after `slot`, wrapping around, whose kind is in `kinds`; 0 if there is none.
+    [[nodiscard]] std::uint32_t next(std::uint32_t slot, const Set& kinds) const {
+        if (slot < highest() && kinds[slots_[slot]]) return slot + 1;  // dense tables, mostly
+        const auto wanted = [&kinds](Kind kind) { return kinds[kind]; };
         const auto from = slots_.begin() + std::min(slot, highest());
         const auto after = std::find_if(from, slots_.end(), wanted);
         if (after != slots_.end()) return static_cast<std::uint32_t>(after - slots_.begin()) + 1;
@@ -53,36 +69,43 @@ public:
     }
 
 private:
-    static constexpr std::uint16_t free_slot = max_listeners;
+    static constexpr Kind free_slot = 2 * max_listeners;
     static constexpr std::size_t growth = 8'192;
 
+    void set(std::uint32_t slot, Kind kind) {
+        slots_[slot - 1] = kind;
+        ++members_[kind];
+        if (kind >= kinds_) kinds_ = static_cast<Kind>(kind + 1);
+    }
     void grow(std::uint32_t slot) {
         if (slot > slots_.capacity()) slots_.reserve(slot + growth);  // doubling could cost two more bytes per slot
         slots_.resize(slot, free_slot);
     }
 
-    std::vector<std::uint16_t> slots_;
-    std::array<std::uint32_t, max_listeners> members_{};
-    std::uint16_t listeners_ = 0;
+    std::vector<Kind> slots_;
+    std::array<std::uint32_t, 2 * max_listeners> members_{};
+    Kind kinds_ = 0;
 };
 
-/// Spreads one visit of each connection over the period of its listener. Listeners with the same period share a ring
-/// over the slots; one without a period or connections causes no visits. Keeps only its debt as state. One thread.
+/// Spreads one visit of each connection over the period of its kind. Kinds with the same period share a ring over the
+/// slots; one without a period or connections causes no visits. Keeps only its debt as state. One thread.
 class PaceRings {
 public:
     explicit PaceRings(const SlotListeners& slots) : slots_(slots) {}
 
-    /// Sets how often each connection of `listener` is visited; nullopt means never. Does not change the rings of other
-    /// listeners.
-    void set_period(std::uint16_t listener, std::optional<std::chrono::milliseconds> period, SteadyTime now) {
-        for (Ring& ring : rings_) ring.listeners[listener] = false;
-        if (period) ring_of(*period, now).listeners[listener] = true;
+    using Kind = SlotListeners::Kind;
+
+    /// Sets how often each connection of the kind is visited; nullopt means never. Does not change the rings of other
+    /// kinds.
+    void set_period(Kind kind, std::optional<std::chrono::milliseconds> period, SteadyTime now) {
+        for (Ring& ring : rings_) ring.kinds[kind] = false;
+        if (period) ring_of(*period, now).kinds[kind] = true;
         std::erase_if(rings_, [](const Ring& ring) {
-            return std::none_of(ring.listeners.begin(), ring.listeners.end(), [](bool member) { return member; });
+            return std::none_of(ring.kinds.begin(), ring.kinds.end(), [](bool member) { return member; });
         });
     }
 
-    /// Accounts for the visits due until `now`. Call it before connections are added to a listener that had none.
+    /// Accounts for the visits due until `now`. Call it before connections are added to a kind that had none.
     void settle(SteadyTime now) {
         for (Ring& ring : rings_) charge(ring, now);
     }
@@ -97,7 +120,7 @@ public:
             ring.owed -= due * ring.period;
             limit -= due;
             for (std::uint32_t i = 0; i < due; ++i) {
-                ring.slot = slots_.next(ring.slot, ring.listeners);
+                ring.slot = slots_.next(ring.slot, ring.kinds);
                 if (ring.slot == 0) break;
                 visit(ring.slot);
             }
@@ -116,19 +139,20 @@ public:
             charge(ring, now);
             const std::int64_t connections = members(ring);
             if (connections == 0) continue;
+            const std::int64_t pace = ring.pace();
             const std::int64_t batch = std::clamp<std::int64_t>(connections / steps_per_period, 1, slice);
-            const Microseconds wait{(batch * ring.period - ring.owed + connections - 1) / connections};
+            const Microseconds wait{(batch * ring.period - ring.owed + pace - 1) / pace};
             const auto step = std::max(std::chrono::ceil<std::chrono::milliseconds>(wait), shortest_wait);
             next = next ? std::min(*next, step) : step;
         }
         return next;
     }
 
-    /// Returns the connections of `listener` divided by the listener's period, in visits per second.
-    [[nodiscard]] double rate_of(std::uint16_t listener) const {
+    /// Returns the connections of the kind divided by its period, in visits per second.
+    [[nodiscard]] double rate_of(Kind kind) const {
         for (const Ring& ring : rings_) {
-            if (ring.listeners[listener])
-                return slots_.members(listener) / std::chrono::duration<double>(Microseconds(ring.period)).count();
+            if (ring.kinds[kind])
+                return slots_.members(kind) / std::chrono::duration<double>(Microseconds(ring.period)).count();
         }
         return 0;
     }
@@ -142,9 +166,24 @@ private:
     struct Ring {
         std::int64_t period;  ///< microseconds
         SteadyTime charged;   ///< time up to which `owed` counts
-        SlotListeners::Set listeners{};
+        SlotListeners::Set kinds{};
         std::uint32_t slot = 0;  ///< latest visit
         std::int64_t owed = 0;   ///< microseconds times connections; a visit takes `period` of it
+        // The most connections in the present stretch of a period and in the one before. Where each leaves the ring at
+        // its visit, a pace by those that are left would grow slower and slower, and reach the last ones late.
+        SteadyTime stretch_end;
+        std::int64_t most = 0;
+        std::int64_t most_before = 0;
+
+        void note_members(std::int64_t members, SteadyTime now) {
+            if (now >= stretch_end) {
+                most_before = std::exchange(most, 0);
+                stretch_end = now + Microseconds(period);
+            }
+            most = std::max(most, members);
+        }
+        /// Returns the visits per period.
+        [[nodiscard]] std::int64_t pace() const { return std::max(most, most_before); }
     };
 
     [[nodiscard]] Ring& ring_of(std::chrono::milliseconds wanted, SteadyTime now) {
@@ -155,17 +194,18 @@ private:
     }
     [[nodiscard]] std::uint32_t members(const Ring& ring) const {
         std::uint32_t sum = 0;
-        for (std::uint16_t listener = 0; listener < slots_.listeners(); ++listener) {
-            if (ring.listeners[listener]) sum += slots_.members(listener);
+        for (Kind kind = 0; kind < slots_.kinds(); ++kind) {
+            if (ring.kinds[kind]) sum += slots_.members(kind);
         }
         return sum;
     }
     void charge(Ring& ring, SteadyTime now) {
         const std::int64_t connections = members(ring);
+        ring.note_members(connections, now);
         const auto elapsed = std::chrono::floor<Microseconds>(now - ring.charged);
         ring.charged += elapsed;
         const std::int64_t full = connections * ring.period;
-        ring.owed = std::min(ring.owed + connections * std::min(elapsed.count(), ring.period), full);
+        ring.owed = std::min(ring.owed + ring.pace() * std::min(elapsed.count(), ring.period), full);
     }
 
     const SlotListeners& slots_;

@@ -31,11 +31,11 @@ bool PlanChange::take_over(Connection& connection, const ListenerPolicy& policy,
     return true;
 }
 
-void PlanChange::visit(Connection& connection, Token number, const ListenerPolicy& policy) {
+void PlanChange::visit(Registry& registry, Connection& connection, const ListenerPolicy& policy) {
     if (take_over(connection, policy, false)) return;
     ++tally_.probed;
-    connection.under_watch = true;  // until the new options are set, the sweep keeps the new bound
-    pending_.push_back({number, SteadyTime{}});
+    registry.put_under_watch(connection);  // until the new options are set, the sweep keeps the new bound
+    pending_.push_back({registry.number_of(connection), SteadyTime{}});
 }
 
 bool PlanChange::check(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now,
@@ -47,7 +47,7 @@ bool PlanChange::check(Pending& pending, Registry& registry, const ListenerPolic
     }
     if (table != nullptr && table->has_own(registry.slot_of(*connection))) return true;
     if (take_over(*connection, policy, now - began_ >= policy.plan.detect_within)) return true;
-    connection->under_watch = true;
+    registry.put_under_watch(*connection);
     // The kernel counts unanswered probes in eight bits (icsk_probes_out), so they must become rare.
     const SteadyTime::duration spacing = std::max<SteadyTime::duration>(probe_spacing, (now - began_) / 16);
     if (now - pending.last >= spacing) {

@@ -12,7 +12,7 @@ namespace holdfast {
 namespace {
 
 bool has_same_deadlines(const ListenerPolicy& a, const ListenerPolicy& b) {
-    return a.read_idle == b.read_idle && a.item_deadline == b.item_deadline;
+    return a.read_idle == b.read_idle && a.item_deadline == b.item_deadline && a.authenticates == b.authenticates;
 }
 
 }  // namespace

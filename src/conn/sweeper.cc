@@ -28,10 +28,12 @@ Sweeper::Sweeper(Core& core, MemoryPressure& memory, Receiver& receiver, const S
 }
 
 void Sweeper::follow(std::uint8_t listener) {
-    pace_.set_demand(listener, pace_demand(core_.policies.of_listener(listener)), core_.reactor.now());
-    for (const PolicyTable::Group group : core_.policies.own_groups(listener)) {
-        pace_.set_demand(group, pace_demand(core_.policies.own(group)), core_.reactor.now());
-    }
+    const auto follow = [this, now = core_.reactor.now()](PolicyTable::Group group, const ListenerPolicy& policy) {
+        pace_.set_demand(group, pace_demand(policy), now);
+        pace_.make_busy(group, now);  // a deadline may run now that did not
+    };
+    follow(listener, core_.policies.of_listener(listener));
+    for (const PolicyTable::Group group : core_.policies.own_groups(listener)) follow(group, core_.policies.own(group));
     schedule_step();
 }
 
@@ -82,10 +84,28 @@ void Sweeper::step() {
 }
 
 void Sweeper::sweep() {
-    if (!is_due_ || !core_.reactor.caught_up()) return;
-    is_due_ = pace_.sweep(core_.reactor.now(), [this](std::uint32_t slot) {
-        if (Connection* connection = core_.registry.in_slot(slot)) check(*connection);
+    bool is_earlier = false;
+    core_.registry.take_attended([this, &is_earlier](std::uint32_t slot) {
+        if (pace_.set_busy(slot, true, core_.reactor.now())) is_earlier = true;
     });
+    if (is_due_ && core_.reactor.caught_up()) {
+        is_due_ = pace_.sweep(core_.reactor.now(), [this, &is_earlier](std::uint32_t slot) {
+            Connection* connection = core_.registry.in_slot(slot);
+            if (connection == nullptr) return;
+            check(*connection);
+            const bool busy = is_busy(*connection, core_.policy_of(*connection));
+            if (pace_.set_busy(slot, busy, core_.reactor.now())) is_earlier = true;
+        });
+    }
+    if (is_earlier) schedule_step();
+}
+
+/// Returns true if one of the deadlines of check() may pass before the connection's next check as an idle one.
+bool Sweeper::is_busy(const Connection& connection, const ListenerPolicy& policy) const {
+    if (connection.connected_pending || connection.under_watch || connection.is_opening()) return true;
+    if (connection.unfinished || (policy.authenticates && !connection.is_identified())) return true;
+    return policy.read_idle &&
+           core_.time().tick.since(connection.last_item) + busy_before_end(pace_demand(policy)) > *policy.read_idle;
 }
 
 /// Returns false if no deadline can have passed, by the contents of the slot. Most connections are thus spared the

@@ -39,7 +39,7 @@ public:
     void schedule_step();
     /// Checks the connections whose turn it is, after the reactor has caught up.
     void sweep();
-    [[nodiscard]] bool is_due() const { return is_due_; }
+    [[nodiscard]] bool is_due() const { return is_due_ || core_.registry.has_attended(); }
 
     /// Marks the connections of `silent` that still are: probed, and silent for `probed_for`. Closes none.
     void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds probed_for);
@@ -55,6 +55,7 @@ private:
     // sweeper.cc
     void step();
     void check(Connection& connection);
+    [[nodiscard]] bool is_busy(const Connection& connection, const ListenerPolicy& policy) const;
     [[nodiscard]] bool may_be_overdue(const Connection& connection, const ListenerPolicy& policy) const;
     [[nodiscard]] std::optional<Overdue> find_overdue(const Connection& connection, int times);
     void check_deadlines(Connection& connection);
