@@ -3,7 +3,7 @@
 # WITH: where HOLDFAST_UNITY compiles a module in one go, this one joins the named one, which comes before it and decides how
 # both are compiled. The headers that both include are read once then, and they take half the time of a small module.
 # HOT: an item's way goes through it. These are optimised together where HOLDFAST_LTO is on; their objects hold machine
-# code as well, so that a program may link them without.
+# code as well, so that a program may link them without. A debug build with fuzzers optimises them, for five times the runs.
 # COLD: runs once or for a person, so it is optimised less, and compiles in three quarters of the time.
 # ALONE: these files are compiled one by one where HOLDFAST_UNITY compiles a module in one go: their system headers collide
 # with others, or tests put another object in their place.
@@ -59,11 +59,6 @@ if(HOLDFAST_PRECOMPILE)
   endif()
 endif()
 
-# Fuzzers instrument single modules.
-if(HOLDFAST_UNITY AND NOT HOLDFAST_FUZZ)
-  set(holdfast_joins ON)
-endif()
-
 # Returns the target that has the objects of a module.
 function(holdfast_objects_of module out)
   get_property(joined GLOBAL PROPERTY holdfast_${module}_joins)
@@ -101,7 +96,7 @@ function(holdfast_module name)
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(TRANSFORM ARG_DEPENDS PREPEND holdfast_)
-  if(ARG_WITH AND holdfast_joins)
+  if(ARG_WITH AND HOLDFAST_UNITY)
     target_sources(holdfast_${ARG_WITH} PRIVATE ${sources})
     add_library(holdfast_${name} INTERFACE)
     target_link_libraries(holdfast_${name} INTERFACE holdfast_${ARG_WITH})
@@ -125,6 +120,8 @@ function(holdfast_module name)
     endif()
     if(ARG_SIMULATES)
       target_compile_options(${target} PRIVATE $<$<CONFIG:Debug>:-O2>)
+    elseif(ARG_HOT AND HOLDFAST_FUZZ)
+      target_compile_options(${target} PRIVATE $<$<CONFIG:Debug>:-O1>)
     elseif(HOLDFAST_PRECOMPILE)
       target_precompile_headers(${target} REUSE_FROM holdfast_precompiled)
     endif()

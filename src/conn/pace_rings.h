@@ -169,8 +169,8 @@ private:
         SlotListeners::Set kinds{};
         std::uint32_t slot = 0;  ///< latest visit
         std::int64_t owed = 0;   ///< microseconds times connections; a visit takes `period` of it
-        // The most connections in the present stretch of a period and in the one before. Where each leaves the ring at
-        // its visit, a pace by those that are left would grow slower and slower, and reach the last ones late.
+        // The most connections in the present stretch of a period, and in the one before. Where each leaves the ring at
+        // its visit, a pace by those that are left would reach the last ones late.
         SteadyTime stretch_end;
         std::int64_t most = 0;
         std::int64_t most_before = 0;
