@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -110,8 +109,15 @@ public:
         for (Ring& ring : rings_) charge(ring, now);
     }
 
+    /// Accounts for a connection that was added to the kind.
+    void note_join(Kind kind) {
+        for (Ring& ring : rings_) {
+            if (ring.kinds[kind]) ++ring.in_revolution;
+        }
+    }
+
     /// Calls `visit(slot)` for each slot that is due, at most `limit` in all. Visits beyond that stay due, at most one
-    /// for each connection.
+    /// for each connection. `visit` leaves the rings alone.
     template <typename Visit>
     void step(SteadyTime now, std::uint32_t limit, Visit visit) {
         for (Ring& ring : rings_) {
@@ -120,9 +126,11 @@ public:
             ring.owed -= due * ring.period;
             limit -= due;
             for (std::uint32_t i = 0; i < due; ++i) {
-                ring.slot = slots_.next(ring.slot, ring.kinds);
-                if (ring.slot == 0) break;
-                visit(ring.slot);
+                const std::uint32_t slot = slots_.next(ring.slot, ring.kinds);
+                if (slot <= ring.slot) ring.in_revolution = members(ring);
+                ring.slot = slot;
+                if (slot == 0) break;
+                visit(slot);
             }
         }
     }
@@ -139,7 +147,7 @@ public:
             charge(ring, now);
             const std::int64_t connections = members(ring);
             if (connections == 0) continue;
-            const std::int64_t pace = ring.pace();
+            const std::int64_t pace = std::max(connections, ring.in_revolution);
             const std::int64_t batch = std::clamp<std::int64_t>(connections / steps_per_period, 1, slice);
             const Microseconds wait{(batch * ring.period - ring.owed + pace - 1) / pace};
             const auto step = std::max(std::chrono::ceil<std::chrono::milliseconds>(wait), shortest_wait);
@@ -169,21 +177,9 @@ private:
         SlotListeners::Set kinds{};
         std::uint32_t slot = 0;  ///< latest visit
         std::int64_t owed = 0;   ///< microseconds times connections; a visit takes `period` of it
-        // The most connections in the present stretch of a period, and in the one before. Where each leaves the ring at
-        // its visit, a pace by those that are left would reach the last ones late.
-        SteadyTime stretch_end;
-        std::int64_t most = 0;
-        std::int64_t most_before = 0;
-
-        void note_members(std::int64_t members, SteadyTime now) {
-            if (now >= stretch_end) {
-                most_before = std::exchange(most, 0);
-                stretch_end = now + Microseconds(period);
-            }
-            most = std::max(most, members);
-        }
-        /// Returns the visits per period.
-        [[nodiscard]] std::int64_t pace() const { return std::max(most, most_before); }
+        /// Connections at the begin of this revolution, and those that came since. Many leave the ring at their visit:
+        /// a pace by those that are left would reach the last ones late.
+        std::int64_t in_revolution = 0;
     };
 
     [[nodiscard]] Ring& ring_of(std::chrono::milliseconds wanted, SteadyTime now) {
@@ -201,11 +197,12 @@ private:
     }
     void charge(Ring& ring, SteadyTime now) {
         const std::int64_t connections = members(ring);
-        ring.note_members(connections, now);
+        if (connections == 0) ring.in_revolution = 0;
         const auto elapsed = std::chrono::floor<Microseconds>(now - ring.charged);
         ring.charged += elapsed;
         const std::int64_t full = connections * ring.period;
-        ring.owed = std::min(ring.owed + ring.pace() * std::min(elapsed.count(), ring.period), full);
+        ring.owed = std::min(
+            ring.owed + std::max(connections, ring.in_revolution) * std::min(elapsed.count(), ring.period), full);
     }
 
     const SlotListeners& slots_;

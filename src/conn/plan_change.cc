@@ -17,10 +17,13 @@ constexpr milliseconds between_rounds{100};
 
 }  // namespace
 
-/// Sets the new options. Returns false if the connection has been quiet for too long.
-bool PlanChange::take_over(Connection& connection, const ListenerPolicy& policy, bool however_quiet) {
+/// Sets the new options. Returns false if the connection has been quiet for too long. The new options may end a
+/// connection that is gone: it was probed for all the time that the new plan bears, and was silent for as long.
+bool PlanChange::take_over(Connection& connection, const ListenerPolicy& policy, milliseconds probed_for) {
     const auto facts = read_tcp_facts(connection.fd);
-    if (!however_quiet && (!facts || facts->evidence.last_heard >= policy.plan.idle)) return false;
+    const milliseconds silence = facts ? facts->evidence.last_heard : milliseconds::max();
+    const bool is_gone = std::min(silence, probed_for) >= policy.plan.detect_within;
+    if (silence >= policy.plan.idle && !is_gone) return false;
     PlanExceptions exceptions{.keep_idle = connection.probe_forced, .user_timeout = {}, .rto_uncapped = false};
     if (const Downlink* downlink = connection.downlink.get()) {
         if (downlink->user_timeout_raised) exceptions.user_timeout = ListenerPolicy::raised_user_timeout;
@@ -32,10 +35,10 @@ bool PlanChange::take_over(Connection& connection, const ListenerPolicy& policy,
 }
 
 void PlanChange::visit(Registry& registry, Connection& connection, const ListenerPolicy& policy) {
-    if (take_over(connection, policy, false)) return;
+    if (take_over(connection, policy, milliseconds(0))) return;
     ++tally_.probed;
     registry.put_under_watch(connection);  // until the new options are set, the sweep keeps the new bound
-    pending_.push_back({registry.number_of(connection), SteadyTime{}});
+    pending_.push_back({registry.number_of(connection), SteadyTime{}, SteadyTime{}});
 }
 
 bool PlanChange::check(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now,
@@ -46,13 +49,17 @@ bool PlanChange::check(Pending& pending, Registry& registry, const ListenerPolic
         return true;
     }
     if (table != nullptr && table->has_own(registry.slot_of(*connection))) return true;
-    if (take_over(*connection, policy, now - began_ >= policy.plan.detect_within)) return true;
+    const bool was_probed = pending.first != SteadyTime{};
+    const auto probed_for =
+        std::chrono::floor<milliseconds>(was_probed ? now - pending.first : SteadyTime::duration(0));
+    if (take_over(*connection, policy, probed_for)) return true;
     registry.put_under_watch(*connection);
     // The kernel counts unanswered probes in eight bits (icsk_probes_out), so they must become rare.
     const SteadyTime::duration spacing = std::max<SteadyTime::duration>(probe_spacing, (now - began_) / 16);
     if (now - pending.last >= spacing) {
         force_probe(connection->fd);
         pending.last = now;
+        if (!was_probed) pending.first = now;
     }
     return false;
 }

@@ -23,7 +23,8 @@ struct PlanTally {
 
 /// Gives the living connections of a listener its new plan. A connection quiet for longer than the new idle time would
 /// get at most one probe. Such a connection is probed under its old options, and gets the new ones when it answers, or
-/// ends. The shard owns it; its thread. Ends by `done`, or dropped when the plan changes again.
+/// ends. Times are attended: an absence of the gateway is no silence of the peer. The shard owns it; its thread. Ends
+/// by `done`, or dropped when the plan changes again.
 class PlanChange {
 public:
     using Done = std::function<void(const PlanTally&)>;
@@ -41,9 +42,11 @@ public:
 private:
     struct Pending {
         Token number;
-        SteadyTime last;  ///< latest probe; the epoch if none
+        SteadyTime first;  ///< first probe; the epoch if none
+        SteadyTime last;   ///< latest one
     };
-    [[nodiscard]] bool take_over(Connection& connection, const ListenerPolicy& policy, bool however_quiet);
+    [[nodiscard]] bool take_over(Connection& connection, const ListenerPolicy& policy,
+                                 std::chrono::milliseconds probed_for);
     /// Returns true if the connection has the new plan or has ended.
     [[nodiscard]] bool check(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now,
                              const PolicyTable* table);

@@ -67,7 +67,6 @@ public:
         if (!connection.under_watch) attend(connection);
         connection.under_watch = true;
     }
-    [[nodiscard]] bool has_attended() const noexcept { return !attended_.empty(); }
     /// Calls `take(slot)` for the connections that attend() was called for since the last time. Some have ended since.
     template <typename Take>
     void take_attended(Take take) {

@@ -7,6 +7,7 @@
 #include <limits>
 #include <optional>
 #include <random>
+#include <vector>
 
 #include "base/clock.h"
 #include "conn/connection.h"
@@ -117,11 +118,12 @@ public:
         slots_.remove(slot);
         return join(slot, SlotListeners::kind(SlotListeners::listener_of(*kind), busy), now);
     }
-    /// Makes all connections of the listener busy.
-    void make_busy(std::uint16_t listener, SteadyTime now) {
+    /// Makes all connections of the listeners busy.
+    void make_busy(const std::vector<std::uint16_t>& listeners, SteadyTime now) {
+        SlotListeners::Set idle{};
+        for (const std::uint16_t listener : listeners) idle[SlotListeners::kind(listener, false)] = true;
         for (std::uint32_t slot = 1; slot <= slots_.highest(); ++slot) {
-            const auto kind = slots_.kind_of(slot);
-            if (kind && SlotListeners::listener_of(*kind) == listener) set_busy(slot, true, now);
+            if (slots_.is_of(slot, idle)) set_busy(slot, true, now);
         }
     }
     void remove(std::uint32_t slot) {
@@ -190,6 +192,7 @@ private:
             probe_ring_.settle(now);
         }
         slots_.add(slot, kind);
+        sweep_.note_join(kind);
         return first;
     }
     [[nodiscard]] bool keeps_probe_ring() const { return canaries_on_ || is_herd(); }

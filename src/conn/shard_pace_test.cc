@@ -1,5 +1,6 @@
 #include "conn/shard_pace.h"
 
+#include <algorithm>
 #include <memory>
 #include <numeric>
 #include <set>
@@ -223,6 +224,55 @@ TEST_F(PaceTest, ConnectionsThatLeaveAtTheirVisitDelayNoOther) {
     }
     EXPECT_EQ(visited.size(), 20'000U);
     EXPECT_NEAR(static_cast<double>(run(seconds(150)).visits), 10'000 * 10, 1'000) << "of the idle ones";
+}
+
+TEST_F(PaceTest, ConnectionsThatComeAndGoDelayNoOther) {
+    constexpr std::uint32_t always_busy = 50;
+    listen(policy(seconds(30)));
+    connect(0, 20'000);
+    set_busy(always_busy + 1, 20'000, false);
+    std::vector<SteadyTime> since(20'000);
+    std::fill_n(since.begin(), always_busy, now_);
+    milliseconds longest{0};
+    std::uint32_t next = always_busy;
+    for (int tenth = 0; tenth < 100; ++tenth) {
+        for (int n = 0; n < 200; ++n) {
+            next = always_busy + 1 + (next * 7'919) % (20'000 - always_busy);
+            if (since[next - 1] != SteadyTime{}) continue;
+            since[next - 1] = now_;
+            pace_.set_busy(next, true, now_);
+        }
+        const SteadyTime end = now_ + milliseconds(100);
+        for (auto wait = pace_.next_step(now_); now_ + *wait < end; wait = pace_.next_step(now_)) {
+            now_ += *wait;
+            while (pace_.sweep(now_, [&](std::uint32_t slot) {
+                if (slot <= always_busy || since[slot - 1] != SteadyTime{}) {
+                    longest = std::max(longest, std::chrono::floor<milliseconds>(now_ - since[slot - 1]));
+                }
+                since[slot - 1] = slot <= always_busy ? now_ : SteadyTime{};
+                if (slot > always_busy) pace_.set_busy(slot, false, now_);
+            })) {
+            }
+        }
+        now_ = end;
+    }
+    EXPECT_LE(longest, milliseconds(1'250)) << "a period is a second";
+}
+
+TEST_F(PaceTest, AfterAMassEndTheRestIsVisitedNoMoreOften) {
+    listen(policy(seconds(30)));
+    connect(0, 100'000);
+    set_busy(1, 100'000, false);
+    run(seconds(30));
+    for (std::uint32_t slot = 1; slot <= 100'000; ++slot) {
+        if (slot % 100'000 != 7) disconnect(slot);
+    }
+    EXPECT_LE(run(seconds(150)).visits, 15U);
+    disconnect(7);
+    run(std::chrono::hours(5));
+    static_cast<void>(pace_.add(9, 0, now_));
+    set_busy(9, 9, false);
+    EXPECT_LE(run(seconds(150)).wakes, 12U);
 }
 
 TEST_F(PaceTest, CanariesKeepTheirPaceWhileAllAreIdle) {

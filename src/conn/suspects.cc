@@ -93,8 +93,8 @@ std::optional<SteadyTime> Suspects::step(Registry& registry, const PolicyTable& 
         const auto facts = read_tcp_facts(connection->fd);
         const LivenessPlan& plan = policies.of(*connection, registry.slot_of(*connection)).plan;
         if (facts && check(registry, due, *connection, plan, facts->evidence, now)) {
+            unmark(*connection, due.number);  // first, so that the sweep watches a connection whose probes are put off
             end_forced_probe(registry, *connection, plan, facts->evidence.last_heard);
-            unmark(*connection, due.number);
             answered(*connection, facts->evidence);
             continue;
         }

@@ -39,7 +39,9 @@ public:
     void schedule_step();
     /// Checks the connections whose turn it is, after the reactor has caught up.
     void sweep();
-    [[nodiscard]] bool is_due() const { return is_due_ || core_.registry.has_attended(); }
+    /// Schedules what began in this turn. Call it last.
+    void finish_turn();
+    [[nodiscard]] bool is_due() const { return is_due_; }
 
     /// Marks the connections of `silent` that still are: probed, and silent for `probed_for`. Closes none.
     void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds probed_for);
@@ -84,6 +86,8 @@ private:
     ShardPace pace_;
     SteadyTime step_at_ = SteadyTime::max();  // time of the next step; max: none
     bool is_due_ = false;
+    bool is_earlier_ = false;         // a step may be due before step_at_
+    std::vector<std::uint32_t> due_;  // slots of this turn
     std::uint32_t probed_in_turn_ = 0;
     PendingProbes pending_;
     Suspects suspects_;

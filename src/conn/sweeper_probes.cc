@@ -131,7 +131,7 @@ std::optional<WallTime> Sweeper::suspect_since(const Connection& connection) con
 
 void Sweeper::keep_canaries(bool on) {
     pace_.keep_canaries(on);
-    if (on) return;
+    if (on) return schedule_step();
     for (const Token number : suspects_.all()) {
         Connection* connection = core_.registry.find(number);
         if (connection == nullptr) continue;

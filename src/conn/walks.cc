@@ -106,7 +106,7 @@ void Walks::step_probe(ProbeRun& run) {
 }
 
 void Walks::change_plan_of(std::uint8_t listener, PlanChange::Done in_force) {
-    const auto change = std::make_shared<PlanChange>(core_.reactor.now(), std::move(in_force));
+    const auto change = std::make_shared<PlanChange>(core_.reactor.attended(), std::move(in_force));
     plan_changes_[listener] = change;
     walk(
         [this, change, listener](Connection& connection) {
@@ -123,17 +123,17 @@ void Walks::change_plan_of(std::uint8_t listener, PlanChange::Done in_force) {
 
 void Walks::step_plan_change(const std::shared_ptr<PlanChange>& change, std::uint8_t listener) {
     if (core_.stopped || plan_changes_[listener] != change) return;
-    const auto again = change->step(core_.registry, core_.policies.of_listener(listener), core_.reactor.now(),
+    const auto again = change->step(core_.registry, core_.policies.of_listener(listener), core_.reactor.attended(),
                                     std::size_t{probe_slice}, &core_.policies);
     if (!again) {
         plan_changes_.erase(listener);
         return;
     }
-    core_.reactor.run_at(*again, [this, change, listener] { step_plan_change(change, listener); });
+    core_.reactor.run_at_attended(*again, [this, change, listener] { step_plan_change(change, listener); });
 }
 
 void Walks::change_plan_of(Connection& connection) {
-    const auto change = std::make_shared<PlanChange>(core_.reactor.now(), [](const PlanTally&) {});
+    const auto change = std::make_shared<PlanChange>(core_.reactor.attended(), [](const PlanTally&) {});
     const Token number = core_.number_of(connection);
     change->visit(core_.registry, connection, core_.policy_of(connection));
     change->all_visited();
@@ -143,8 +143,8 @@ void Walks::change_plan_of(Connection& connection) {
 void Walks::step_plan_change(const std::shared_ptr<PlanChange>& change, Token number) {
     const Connection* const connection = core_.registry.find(number);
     if (core_.stopped || connection == nullptr) return;
-    const auto again = change->step(core_.registry, core_.policy_of(*connection), core_.reactor.now(), 1);
-    if (again) core_.reactor.run_at(*again, [this, change, number] { step_plan_change(change, number); });
+    const auto again = change->step(core_.registry, core_.policy_of(*connection), core_.reactor.attended(), 1);
+    if (again) core_.reactor.run_at_attended(*again, [this, change, number] { step_plan_change(change, number); });
 }
 
 void Walks::when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool)> done) {

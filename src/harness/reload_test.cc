@@ -1,5 +1,6 @@
 #include <chrono>
 #include <memory>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -41,6 +42,31 @@ TEST(SimulatedReload, LivingConnectionsFollowTheNewPlan) {
     rig.device->vanish();
     rig.pass(10s);
     EXPECT_EQ(rig.gateway->connections(), 0U) << "30 s was the bound before";
+}
+
+// The gateway stops amid the change to a shorter plan, before it has probed a device. Their answers to the kernel are
+// late, as the new plan bears it.
+TEST(SimulatedReload, APauseAmidTheChangeEndsNoSlowDevice) {
+    ReloadRig rig;
+    rig.config.listeners[0].detect_within = 10s;
+    ASSERT_TRUE(rig.gateway->apply(rig.config));
+    rig.pass(60s);
+    rig.gateway->network().delay(500ms);
+    std::vector<std::unique_ptr<SimulatedPeer>> devices;
+    for (int n = 0; n < 40; ++n) {
+        devices.push_back(std::make_unique<SimulatedPeer>(rig.gateway->world()->tcp, rig.gateway->listener({}),
+                                                          rig.gateway->next_address()));
+        rig.pass(107ms);  // their probes are spread over an idle time
+    }
+    rig.pass(30s);
+    rig.config.listeners[0].detect_within = 5s;
+    ASSERT_TRUE(rig.gateway->apply(rig.config));
+    rig.gateway->pause(6s);
+    rig.pass(60s);
+    EXPECT_EQ(rig.gateway->connections(), 41U);
+    for (const auto& device : devices) device->vanish();
+    rig.pass(5s);
+    EXPECT_EQ(rig.gateway->connections(), 1U) << "by the new plan";
 }
 
 TEST(SimulatedReload, AnotherAddressIsRejected) {
