@@ -261,6 +261,21 @@ def glossary_faults(paths):
             yield f"docs/GLOSSARY.md: no source file has the name {name}"
 
 
+def dashboard_circles():
+    """Reports a module of the dashboard that imports itself, over others."""
+    imports = {path.name: set(re.findall(r"from '\./([\w.]+)'", path.read_text()))
+               for path in (ROOT / "src" / "api" / "dashboard").glob("*.js")}
+    for name in sorted(imports):
+        reached, left = set(), list(imports[name])
+        while left:
+            other = left.pop()
+            if other not in reached:
+                reached.add(other)
+                left += imports.get(other, ())
+        if name in reached:
+            yield f"src/api/dashboard/{name}: imports itself, over others"
+
+
 def format_faults(paths):
     tool = shutil.which("clang-format")
     if tool is None:
@@ -272,7 +287,7 @@ def format_faults(paths):
 
 def main():
     paths = list(sources())
-    faults = [*unknown_folders(), *floor_faults(), *superfluous_dependencies()]
+    faults = [*unknown_folders(), *floor_faults(), *superfluous_dependencies(), *dashboard_circles()]
     for path in paths:
         faults += include_faults(path)
         faults += slow_headers(path)

@@ -6,18 +6,22 @@
 // SPOOL RECORDING.
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <random>
 #include <string>
+#include <system_error>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "world.h"
@@ -52,24 +56,57 @@ const char* word_of(WorldClass wanted) {
     return "";
 }
 
+constexpr const char* usage =
+    "usage: holdfast_simulator [--small | --violent | --fleet] [--seed SEED] [--jobs N] [--verbose]\n"
+    "                          [--worlds N | --seconds N | --hours CONNECTION_HOURS]\n"
+    "       holdfast_simulator --disk SPOOL RECORDING [--seed SEED]\n"
+    "Runs simulated worlds until a promise is broken, or until as many have passed. The seed repeats them.\n";
+
+[[noreturn]] void refuse(const std::string& word) {
+    std::fprintf(stderr, "holdfast_simulator: \"%s\" is unknown, or lacks its value\n%s", word.c_str(), usage);
+    std::exit(2);
+}
+
+/// Returns the number that follows `word`.
+template <typename Number>
+Number number_after(const std::string& word, const std::string& text) {
+    Number number{};
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (read.ec != std::errc() || read.ptr != text.data() + text.size()) refuse(word);
+    return number;
+}
+
 Options parse(int argc, char** argv) {
     Options options;
     const char* const given = std::getenv("HOLDFAST_SEED");
-    options.seed = given != nullptr ? std::stoull(given) : std::random_device{}();
+    options.seed = given != nullptr ? number_after<std::uint64_t>("HOLDFAST_SEED", given) : std::random_device{}();
     const std::vector<std::string> words(argv + 1, argv + argc);
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        const auto value = [&] { return i + 1 < words.size() ? words[++i] : std::string("0"); };
-        const std::string& word = words[i];
-        if (word == "--verbose") options.verbose = true;
-        if (word == "--violent") options.wanted = WorldClass::violent;
-        if (word == "--small") options.wanted = WorldClass::small;
-        if (word == "--fleet") options.wanted = WorldClass::fleet;
-        if (word == "--hours") options.hours = std::stod(value());
-        if (word == "--seconds") options.seconds = std::stod(value());
-        if (word == "--worlds") options.worlds = std::stoull(value());
-        if (word == "--seed") options.seed = std::stoull(value());
-        if (word == "--jobs") options.jobs = static_cast<unsigned>(std::stoul(value()));
-        if (word == "--disk") options.wanted = WorldClass::spool, options.spool = value(), options.recording = value();
+    auto word = words.begin();
+    const auto value = [&]() -> const std::string& {
+        if (word + 1 == words.end()) refuse(*word);
+        return *++word;
+    };
+    const auto read = [&](auto& number) {
+        const std::string& option = *word;
+        number = number_after<std::remove_reference_t<decltype(number)>>(option, value());
+    };
+    const auto run = [&options](WorldClass wanted) { options.wanted = wanted; };
+    const std::map<std::string, std::function<void()>> meanings{
+        {"--help", [] { std::printf("%s", usage), std::exit(0); }},
+        {"--verbose", [&] { options.verbose = true; }},
+        {"--violent", [&] { run(WorldClass::violent); }},
+        {"--small", [&] { run(WorldClass::small); }},
+        {"--fleet", [&] { run(WorldClass::fleet); }},
+        {"--hours", [&] { read(options.hours); }},
+        {"--seconds", [&] { read(options.seconds); }},
+        {"--worlds", [&] { read(options.worlds); }},
+        {"--seed", [&] { read(options.seed); }},
+        {"--jobs", [&] { read(options.jobs); }},
+        {"--disk", [&] { run(WorldClass::spool), options.spool = value(), options.recording = value(); }},
+    };
+    for (; word != words.end(); ++word) {
+        const auto meaning = meanings.find(*word);
+        meaning != meanings.end() ? meaning->second() : refuse(*word);
     }
     return options;
 }

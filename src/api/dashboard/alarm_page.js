@@ -2,10 +2,9 @@
 
 import {explanation, place} from './alarms.js';
 import * as api from './api.js';
-import {pageOf} from './connections.js';
-import {devicePage} from './device.js';
 import {byId, fillRows, make, say, visible} from './dom.js';
 import {ago, number, percent, when, words} from './format.js';
+import {connectionPage, devicePage} from './links.js';
 import {kindOf} from './reasons.js';
 import {download} from './token.js';
 
@@ -14,7 +13,7 @@ const ROWS = 50;
 function cellsOf(member) {
   return [
     {text: member.id === null ? '–' : visible(member.id), href: member.id === null ? undefined : devicePage(member.id), class: 'mono'},
-    {text: member.peer, href: pageOf(member.conn, member.peer), class: 'mono'},
+    {text: member.peer, href: connectionPage(member.conn, member.peer), class: 'mono'},
     {text: member.key === null ? '–' : visible(member.key), class: 'mono'},
     {text: when(member.at), title: member.at, class: 'mono'},
     {text: member.reason ?? 'silent', kind: member.reason ? kindOf(member.reason) : 'suspect'},

@@ -3,9 +3,7 @@
 import * as api from './api.js';
 import {byId, make, say, visible} from './dom.js';
 import {ago, clock, duration, number, percent, when, words} from './format.js';
-import {closedPage} from './ended.js';
-import {alarmPage} from './marks.js';
-import {connectionsPage} from './prefixes.js';
+import {alarmPage, closedPage, connectionsPage} from './links.js';
 import {bySize, kindOf, sum} from './reasons.js';
 
 /** Returns the reasons with their shares of all that the alarm counts, as its summary has them. */

@@ -1,21 +1,17 @@
 // The latest bad items, each with its origin, its kind and its first bytes. The address holds the search.
 
 import * as api from './api.js';
-import {pageOf} from './connections.js';
-import {devicePage} from './device.js';
 import {byId, fillRows, say, visible} from './dom.js';
 import {bytes, number, when, words} from './format.js';
+import {badPage, connectionPage, devicePage} from './links.js';
 
 const ROWS = 10;
-
-/** Returns the address of the bad items of a search, such as {id: 'device-17'}. */
-export const badPage = (query) => `#/bad?${new URLSearchParams(query)}`;
 
 function cellsOf(row) {
   const head = [row.head, row.detail].filter(Boolean).map(visible).join(' · ');
   return [
     {text: when(row.at), title: row.at, class: 'mono'},
-    {text: row.peer, href: pageOf(row.conn, row.peer), title: row.peer, class: 'mono'},
+    {text: row.peer, href: connectionPage(row.conn, row.peer), title: row.peer, class: 'mono'},
     {text: row.id === undefined || row.id === null ? '–' : visible(row.id), href: row.id ? devicePage(row.id) : undefined, title: row.id ?? '', class: 'mono'},
     {text: words(row.kind), kind: 'protocol', title: row.kind},
     {text: head || 'empty', title: `${head}\nbyte ${number(row.position)} of the stream, ${number(row.bytes)} bytes`, class: 'mono head-bytes'},

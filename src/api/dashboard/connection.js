@@ -2,9 +2,9 @@
 // close.
 
 import * as api from './api.js';
-import {devicePage} from './device.js';
 import {byId, fillFacts, say, visible} from './dom.js';
-import {evidenceLine, fillLives} from './ended.js';
+import {fillLives} from './ended.js';
+import {evidenceFacts, evidenceLine, generalFacts} from './facts.js';
 import {ago, bytes, duration, gatewayNow, microseconds, milliseconds, number, when, words} from './format.js';
 
 const LIVES = 20;
@@ -12,45 +12,6 @@ const ALL_LIVES = 10000;  // the number that the gateway keeps
 
 /** Returns "10.2.0.9" of "10.2.0.9:51514", "2001:db8::1" of "[2001:db8::1]:51514". */
 const addressOf = (peer) => peer.slice(0, peer.lastIndexOf(':')).replace(/[[\]]/g, '');
-
-/** Returns the rows of an identified device. */
-const identityFacts = ({id, session}) => [
-  ...(id === undefined ? [] : [['Device', visible(id), 'its connections at all gateways', devicePage(id)]]),
-  ...(session === undefined ? [] : [['Session', visible(session), 'of the item numbers']]),
-];
-
-/** Returns the rows of an open connection. */
-export function generalFacts(one) {
-  return [
-    ...identityFacts(one),
-    ['Key', one.key === null ? 'no item yet' : visible(one.key)],
-    ['Connection', one.conn],
-    ['Listener', one.listener],
-    ['Connected', `${duration(one.age_s)} ago`, one.connected_at],
-    ...(one.suspect_since ? [['Suspect', `since ${when(one.suspect_since)} UTC`, 'probed on suspicion and silent since; open until its plan ends it']] : []),
-    ...(one.liveness === 'path' ? [['Liveness', 'path', 'a proxy answers probes in place of the device']] : []),
-    ['Last item', one.key === null ? 'none yet' : `${duration(one.since_item_s)} ago`],
-    ['Items', number(one.items)],
-    ['Received', bytes(one.bytes_in), `${number(one.bytes_in)} bytes`],
-    ['Sent', bytes(one.bytes_out), `${number(one.bytes_out)} bytes`],
-    ['Unfinished item', bytes(one.unfinished_item_bytes)],
-    ['Waiting to be sent', bytes(one.downlink_queue_bytes)],
-  ];
-}
-
-/** Returns the evidence rows; `before` is the suffix of ages: "ago", or "before the end". */
-export function evidenceFacts(evidence, before) {
-  return [
-    ['Last heard', `${milliseconds(evidence.last_heard_ms)} ${before}`, 'any segment from the peer'],
-    ['Last acknowledged', `${milliseconds(evidence.last_ack_ms)} ${before}`, 'tcpi_last_ack_recv'],
-    ['Probes unanswered', number(evidence.probes)],
-    ['Retransmissions', number(evidence.retransmits)],
-    ['Unacknowledged', bytes(evidence.unacked_bytes)],
-    ['Unsent', bytes(evidence.unsent_bytes)],
-    ['Peer\u2019s window', bytes(evidence.peer_window), evidence.peer_window === 0 ? 'the peer does not read' : ''],
-    ['Round trip', microseconds(evidence.rtt_us)],
-  ];
-}
 
 const ways = {
   fin_or_reset: 'FIN or reset', idle: 'Gone while idle', in_flight: 'Gone with data in flight', probing: 'Gone while probed',

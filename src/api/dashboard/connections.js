@@ -1,25 +1,17 @@
 // The table of connections: the gateway searches, sorts and pages; the address holds the search.
 
 import * as api from './api.js';
-import {devicePage} from './device.js';
-import {byId, fillRows, make, say, visible} from './dom.js';
+import {byId, fillRows, make, say} from './dom.js';
+import {keyOf} from './facts.js';
 import {bytes, duration, number} from './format.js';
+import {connectionPage, devicePage} from './links.js';
 
 const ascendingFirst = new Set(['peer', 'key']);
-
-/** Returns the address of a connection's page; for one that has `ended`, with its last lives only. */
-export const pageOf = (conn, peer, ended = false) =>
-  `#/connections/${encodeURIComponent(conn)}?peer=${encodeURIComponent(peer)}${ended ? '&ended=1' : ''}`;
-
-/** Returns "device-17 · 10.20.30.40": the device's id, if it has one, and the key of its latest item. */
-export function keyOf(row) {
-  return [row.id, row.key].filter((one) => one !== null && one !== undefined).map(visible).join(' · ') || '–';
-}
 
 function cellsOf(row) {
   const key = keyOf(row);
   return [
-    {text: row.suspect_since ? `${row.peer} suspect` : row.peer, href: pageOf(row.conn, row.peer),
+    {text: row.suspect_since ? `${row.peer} suspect` : row.peer, href: connectionPage(row.conn, row.peer),
       title: row.suspect_since ? `${row.peer}: silent since it was probed on suspicion at ${row.suspect_since}` : row.peer,
       class: row.suspect_since ? 'mono suspect' : 'mono'},
     {text: key, title: key === '–' ? 'no item yet' : key, class: 'mono', href: row.id ? devicePage(row.id) : undefined},

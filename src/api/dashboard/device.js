@@ -2,28 +2,24 @@
 
 import * as api from './api.js';
 import {fillBad} from './bad.js';
-import {evidenceFacts, generalFacts} from './connection.js';
-import {pageOf} from './connections.js';
 import {byId, fillFacts, fillRows, make, say, visible} from './dom.js';
-import {evidenceLine} from './ended.js';
-import {clock, duration, gatewayNow, milliseconds, microseconds, number, when, words} from './format.js';
-import {alarmPage} from './marks.js';
+import {evidenceFacts, evidenceLine, generalFacts} from './facts.js';
+import {clock, duration, gatewayNow, microseconds, milliseconds, number, when, words} from './format.js';
+import {alarmPage, connectionPage} from './links.js';
 
 const LIVES = 200;  // in the timeline
 const ROWS = 20;    // in the table
 const BAD = 10;
 
-export const devicePage = (id) => `#/devices/${encodeURIComponent(id)}`;
-
 /** Returns the lives as [{gateway, from, to, kind, text, href}], with the open connection, which is the last. */
 function spansOf(device) {
   const spans = device.lives.map((life) => ({
     gateway: life.gateway ?? '', from: Date.parse(life.at) - life.duration_s * 1000, to: Date.parse(life.at), kind: life.kind,
-    text: `${life.reason}, ${when(life.at)} UTC, lived ${duration(life.duration_s)}`, href: pageOf(life.conn, life.peer, true),
+    text: `${life.reason}, ${when(life.at)} UTC, lived ${duration(life.duration_s)}`, href: connectionPage(life.conn, life.peer, true),
   }));
   if (device.state === 'online') {
     spans.push({gateway: device.gateway ?? '', from: Date.parse(device.connected_at), to: gatewayNow(), kind: 'open',
-      text: `open since ${when(device.connected_at)} UTC`, href: pageOf(device.conn, device.peer)});
+      text: `open since ${when(device.connected_at)} UTC`, href: connectionPage(device.conn, device.peer)});
   }
   return spans.sort((a, b) => a.to - b.to);  // a connect is known to a tenth of a second only
 }
@@ -52,7 +48,7 @@ function cellsOf(life) {
   const evidence = evidenceLine(life);
   return [
     {text: when(life.at), title: life.at, class: 'mono'},
-    {text: life.peer, href: pageOf(life.conn, life.peer, true), title: life.peer, class: 'mono'},
+    {text: life.peer, href: connectionPage(life.conn, life.peer, true), title: life.peer, class: 'mono'},
     {text: life.gateway ? visible(life.gateway) : '–', class: 'mono'},
     {text: life.reason, kind: life.kind, title: evidence},
     {text: evidence, title: evidence, class: 'detail muted'},
@@ -131,7 +127,7 @@ export class DevicePage {
       const facts = generalFacts(device).filter(([name]) => name !== 'Device');
       fillFacts(byId('device-facts'), [...(device.gateway ? [['Gateway', visible(device.gateway)]] : []), ['Peer', device.peer], ...facts]);
       fillFacts(byId('device-evidence'), device.evidence ? evidenceFacts(device.evidence, 'ago') : []);
-      byId('device-connection').href = pageOf(device.conn, device.peer);
+      byId('device-connection').href = connectionPage(device.conn, device.peer);
     }
     fillTimeline(byId('device-timeline'), spansOf(device));
     fillRows(byId('device-lives'), device.lives.slice(0, ROWS), (life) => `${life.gateway ?? ''} ${life.conn}`, cellsOf);

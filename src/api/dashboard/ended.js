@@ -1,38 +1,20 @@
 // The last closed connections, each with its reason and the kernel's evidence. The address holds the search.
 
 import * as api from './api.js';
-import {keyOf, pageOf} from './connections.js';
-import {devicePage} from './device.js';
 import {byId, fillRows, make, say, visible} from './dom.js';
-import {duration, milliseconds, number, when} from './format.js';
+import {evidenceLine, keyOf} from './facts.js';
+import {duration, number, when} from './format.js';
+import {closedPage, connectionPage, devicePage} from './links.js';
 import {reasons} from './reasons.js';
 
 const ROWS = 10;
-
-/** Returns the address of the closed connections of a search, such as {peer: '10.2.0.0/16'}. */
-export const closedPage = (query) => `#/ended?${new URLSearchParams(query)}`;
-
-/** Returns the evidence in a line, without zeros; of a lost gateway's connection, which has none, the detail. */
-export function evidenceLine(life) {
-  const {evidence} = life;
-  if (!evidence) return life.detail ? visible(life.detail) : '';
-  const said = [
-    life.error, life.detail && visible(life.detail),
-    evidence.probes && `${number(evidence.probes)} probes unanswered`,
-    evidence.retransmits && `${number(evidence.retransmits)} retransmissions`,
-    evidence.unacked_bytes && `${number(evidence.unacked_bytes)} B unacknowledged`,
-    evidence.unsent_bytes && `${number(evidence.unsent_bytes)} B unsent`,
-    life.kind === 'network' && `last heard ${milliseconds(evidence.last_heard_ms)} before`,
-  ];
-  return said.filter(Boolean).join(', ');
-}
 
 function cellsOf(life) {
   const key = keyOf(life);
   const evidence = [evidenceLine(life), life.gateway && `at ${visible(life.gateway)}`].filter(Boolean).join(', ');
   return [
     {text: when(life.at), title: life.at, class: 'mono'},
-    {text: life.peer, href: pageOf(life.conn, life.peer, true), title: life.peer, class: 'mono'},
+    {text: life.peer, href: connectionPage(life.conn, life.peer, true), title: life.peer, class: 'mono'},
     {text: key, title: key, class: 'mono id', href: life.id ? devicePage(life.id) : undefined},
     {text: life.reason, kind: life.kind, title: evidence},
     {text: evidence, title: evidence, class: 'detail muted'},

@@ -1,9 +1,9 @@
 // The fleet: its gateways, and the gateway of each device. Only if this gateway is in one.
 
 import * as api from './api.js';
-import {devicePage} from './device.js';
 import {byId, fillRows, make, say, visible} from './dom.js';
 import {duration, gatewayNow, number, when} from './format.js';
+import {devicePage} from './links.js';
 
 // Maps a state to the colour of a kind of reason.
 const kinds = {online: 'peer', stopped: 'local', closed: 'local', silent: 'policy', unknown: 'policy', lost: 'network'};

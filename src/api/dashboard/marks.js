@@ -3,11 +3,9 @@
 
 import {make, say} from './dom.js';
 import {when, words} from './format.js';
+import {alarmPage} from './links.js';
 
 const CLOSEST_PX = 18;  // marks that are closer share a link
-
-/** Returns the address of an alarm's page. */
-export const alarmPage = (id) => `#/alarms/${encodeURIComponent(id)}`;
 
 export class Marks {
   #alarms = [];  // [{id, alarm, from, to}], oldest first; `to` is Infinity while the alarm is active

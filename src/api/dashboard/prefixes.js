@@ -1,17 +1,15 @@
 // Connections and closes by prefix. A row divides its prefix further, and its numbers lead to the rows that they count.
 
 import * as api from './api.js';
-import {closedPage} from './ended.js';
 import {byId, fillRows, make, say} from './dom.js';
 import {duration, gatewayNow, number, when} from './format.js';
+import {closedPage, connectionsPage} from './links.js';
 import {bySize} from './reasons.js';
 
 const ROWS = 100;
 const INTERVAL_MS = 5000;  // minimum interval of requests: each one walks all connections
 
 export const prefixPage = (prefix) => (prefix ? `#/prefixes/${encodeURIComponent(prefix)}` : '#/prefixes');
-
-export const connectionsPage = (query) => `#/connections?${new URLSearchParams(query)}`;
 
 /** Returns "10.2.0.9" of "10.2.0.9/32", which cannot be divided; null of a wider prefix. */
 function addressOf(prefix) {
