@@ -17,8 +17,8 @@ constexpr milliseconds between_rounds{100};
 
 }  // namespace
 
-/// Sets the new options. Returns false if the connection has been quiet for too long. The new options may end a
-/// connection that is gone: it was probed for all the time that the new plan bears, and was silent for as long.
+/// Sets the new options. Returns false if the connection has been quiet for too long. A connection that was probed and
+/// silent for all the time that the new plan bears is gone: the new options may end it.
 bool PlanChange::take_over(Connection& connection, const ListenerPolicy& policy, milliseconds probed_for) {
     const auto facts = read_tcp_facts(connection.fd);
     const milliseconds silence = facts ? facts->evidence.last_heard : milliseconds::max();
