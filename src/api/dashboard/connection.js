@@ -4,7 +4,7 @@
 import * as api from './api.js';
 import {byId, fillFacts, say, visible} from './dom.js';
 import {fillLives} from './ended.js';
-import {evidenceFacts, evidenceLine, generalFacts} from './facts.js';
+import {evidenceFacts, evidenceLine, generalFacts, identityFacts} from './facts.js';
 import {ago, bytes, duration, gatewayNow, microseconds, milliseconds, number, when, words} from './format.js';
 
 const LIVES = 20;

@@ -5,7 +5,7 @@ import {bytes, duration, microseconds, milliseconds, number, when} from './forma
 import {devicePage} from './links.js';
 
 /** Returns the rows of an identified device. */
-const identityFacts = ({id, session}) => [
+export const identityFacts = ({id, session}) => [
   ...(id === undefined ? [] : [['Device', visible(id), 'its connections at all gateways', devicePage(id)]]),
   ...(session === undefined ? [] : [['Session', visible(session), 'of the item numbers']]),
 ];
