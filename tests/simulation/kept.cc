@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/keeper_page.h"
@@ -112,13 +113,14 @@ std::unique_ptr<KeptState> World::open_kept() {
 void World::restart_kept() {
     auto kept = open_kept();
     if (kept == nullptr) return;
+    std::unordered_set<ConnectionId> known;
+    for (const auto& [from, attempt] : attempts_) {
+        if (attempt->conn) known.insert(*attempt->conn);
+    }
     std::vector<ConnectionId> unreported;
     kept->each_connection([](std::string_view) { return true; },
                           [&](ConnectionId id) {
-                              const bool is_known =
-                                  std::any_of(attempts_.begin(), attempts_.end(),
-                                              [id](const auto& each) { return each.second->conn == id; });
-                              if (!is_known) unreported.push_back(id);
+                              if (!known.contains(id)) unreported.push_back(id);
                           });
     for (const ConnectionId id : unreported) kept->report_again(id);
     ledger_.given = ledger_.durable;  // the sink had no more
