@@ -36,8 +36,7 @@ void print_kernel_options(const LivenessPlan& plan) {
 void print_own_limits(const LivenessPlan& plan) {
     std::cout << "\nLimits of the gateway itself, as a write to a silent peer restarts the kernel's timer:\n";
     Table table({{"limit"}, {"value", Align::right}, {"meaning"}});
-    table.add(
-        {"sweep period", format_duration(plan.sweep_period), "time in which each busy connection is checked once"});
+    table.add({"sweep period", format_duration(plan.sweep_period), "time in which each connection is checked once"});
     table.add({"silence limit", format_duration(plan.silence_limit),
                "silence with unacknowledged data that closes the connection"});
     table.print(2);

@@ -223,10 +223,10 @@ void Adopter::restore_options(Connection& connection, bool had_downlink) {
     }
     if (!has_keepidle(connection.fd, plan.idle)) {
         const auto facts = read_tcp_facts(connection.fd);
-        if (facts) end_forced_probe(core_.registry, connection, plan, facts->evidence.last_heard);
+        if (facts) end_forced_probe(connection, plan, facts->evidence.last_heard);
     }
     connection.probe_forced = false;
-    core_.registry.put_under_watch(connection);  // data may be unacknowledged
+    connection.under_watch = true;  // data may be unacknowledged
 }
 
 void Adopter::resume_stream(const Found& found) {

@@ -34,11 +34,11 @@ bool PlanChange::take_over(Connection& connection, const ListenerPolicy& policy,
     return true;
 }
 
-void PlanChange::visit(Registry& registry, Connection& connection, const ListenerPolicy& policy) {
+void PlanChange::visit(Connection& connection, Token number, const ListenerPolicy& policy) {
     if (take_over(connection, policy, milliseconds(0))) return;
     ++tally_.probed;
-    registry.put_under_watch(connection);  // until the new options are set, the sweep keeps the new bound
-    pending_.push_back({registry.number_of(connection), SteadyTime{}, SteadyTime{}});
+    connection.under_watch = true;  // until the new options are set, the sweep keeps the new bound
+    pending_.push_back({number, SteadyTime{}, SteadyTime{}});
 }
 
 bool PlanChange::check(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now,
@@ -53,7 +53,7 @@ bool PlanChange::check(Pending& pending, Registry& registry, const ListenerPolic
     const auto probed_for =
         std::chrono::floor<milliseconds>(was_probed ? now - pending.first : SteadyTime::duration(0));
     if (take_over(*connection, policy, probed_for)) return true;
-    registry.put_under_watch(*connection);
+    connection->under_watch = true;
     // The kernel counts unanswered probes in eight bits (icsk_probes_out), so they must become rare.
     const SteadyTime::duration spacing = std::max<SteadyTime::duration>(probe_spacing, (now - began_) / 16);
     if (now - pending.last >= spacing) {

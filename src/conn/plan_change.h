@@ -32,7 +32,7 @@ public:
     PlanChange(SteadyTime began, Done done) : began_(began), done_(std::move(done)) {}
 
     /// Handles a connection of the listener during the walk over all connections.
-    void visit(Registry& registry, Connection& connection, const ListenerPolicy& policy);
+    void visit(Connection& connection, Token number, const ListenerPolicy& policy);
     void all_visited() { all_visited_ = true; }
     /// Checks up to `limit` probed connections. Returns when to call again, or nullopt if the change has ended.
     /// With `table`, connections that have got a plan of their own keep it.

@@ -133,7 +133,7 @@ void Preamble::finish_handshake(Connection& connection, const TlsSession& sessio
     if (const auto objection = objection_to(connection); !objection.empty()) {
         return core_.close(connection, CloseReason::tls_failed, objection);
     }
-    core_.registry.put_under_watch(connection);  // the last record to the device may be unacknowledged
+    connection.under_watch = true;  // the last record to the device may be unacknowledged
     if (state.own) {
         await_item(connection, state);
         return receiver_.read_later(connection);

@@ -72,33 +72,33 @@ ProbeRun::Sample ProbeRun::check(Waiting& waiting, Registry& registry, const Pol
     // margin absorbs the kernel's jiffies.
     if (facts->evidence.last_heard < waited + probe_not_needed_within / 2) {
         count_alive(facts->evidence, waited);
-        end_forced_probe(registry, *connection, plan, facts->evidence.last_heard);
+        end_forced_probe(*connection, plan, facts->evidence.last_heard);
         return Sample::answered;
     }
-    return check_unanswered(registry, waiting, *connection, plan, facts->evidence.last_heard, now);
+    return check_unanswered(waiting, *connection, plan, facts->evidence.last_heard, now);
 }
 
 /// Ends the wait for an answer, or probes again.
-ProbeRun::Sample ProbeRun::check_unanswered(Registry& registry, Waiting& waiting, Connection& connection,
-                                            const LivenessPlan& plan, milliseconds last_heard, SteadyTime now) {
+ProbeRun::Sample ProbeRun::check_unanswered(Waiting& waiting, Connection& connection, const LivenessPlan& plan,
+                                            milliseconds last_heard, SteadyTime now) {
     const milliseconds waited = elapsed(waiting.first_probe, now);
     // A connection that was probed late has been silent as long as the others, so one probe is enough.
     if (elapsed(waiting.began, now) >= timeout_ && waited >= std::min(timeout_, probe_spacing)) {
         count_silent(waiting, last_heard, now);
-        if (waiting.forced) end_forced_probe(registry, connection, plan, last_heard);
+        if (waiting.forced) end_forced_probe(connection, plan, last_heard);
         // When the peer answers, the sweep ends the watch and restores TCP_KEEPIDLE if that was moved.
-        registry.put_under_watch(connection);
+        connection.under_watch = true;
         return Sample::answered;
     }
-    probe_again(registry, waiting, connection, plan, last_heard, now);
+    probe_again(waiting, connection, plan, last_heard, now);
     return Sample::waits;
 }
 
 /// Repeats the probe when due; leaves the last probes before the verdict to the kernel.
-void ProbeRun::probe_again(Registry& registry, Waiting& waiting, Connection& connection, const LivenessPlan& plan,
-                           milliseconds last_heard, SteadyTime now) {
+void ProbeRun::probe_again(Waiting& waiting, Connection& connection, const LivenessPlan& plan, milliseconds last_heard,
+                           SteadyTime now) {
     if (!may_force_probe(plan, last_heard)) {
-        if (std::exchange(waiting.forced, false)) end_forced_probe(registry, connection, plan, last_heard);
+        if (std::exchange(waiting.forced, false)) end_forced_probe(connection, plan, last_heard);
     } else if (now - waiting.last_probe >= probe_spacing) {
         force_probe(connection);
         waiting.last_probe = now;

@@ -58,10 +58,9 @@ private:
     [[nodiscard]] Sample check(Waiting& waiting, Registry& registry, const PolicyTable& policies, SteadyTime now);
     [[nodiscard]] Sample check_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
                                           SteadyTime now);
-    [[nodiscard]] Sample check_unanswered(Registry& registry, Waiting& waiting, Connection& connection,
-                                          const LivenessPlan& plan, std::chrono::milliseconds last_heard,
-                                          SteadyTime now);
-    void probe_again(Registry& registry, Waiting& waiting, Connection& connection, const LivenessPlan& plan,
+    [[nodiscard]] Sample check_unanswered(Waiting& waiting, Connection& connection, const LivenessPlan& plan,
+                                          std::chrono::milliseconds last_heard, SteadyTime now);
+    void probe_again(Waiting& waiting, Connection& connection, const LivenessPlan& plan,
                      std::chrono::milliseconds last_heard, SteadyTime now);
     void count_alive(const Evidence& evidence, std::chrono::milliseconds waited);
     void count_silent(const Waiting& waiting, std::chrono::milliseconds last_heard, SteadyTime now);

@@ -174,7 +174,6 @@ bool Receiver::take(Connection& connection, std::size_t arrived) {
 }
 
 bool Receiver::keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item) {
-    if (!rest.empty() && !connection.unfinished) core_.registry.attend(connection);  // its deadline begins
     if (!same_item) connection.unfinished.reset();
     if (rest.empty() || append(connection.unfinished, rest)) return true;
     core_.admission.buffers().exhausted();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "base/slot_table.h"
 #include "conn/connection.h"
@@ -59,21 +58,6 @@ public:
         return found != nullptr && !found->is_closing() ? found : nullptr;
     }
 
-    /// Has the sweep check the connection once per sweep period from now on, for as long as it is busy (see ShardPace).
-    /// Call it where a deadline begins.
-    void attend(const Connection& connection) { attended_.push_back(slot_of(connection)); }
-    /// Has the sweep compare the kernel's state of the connection with its plan until nothing is outstanding.
-    void put_under_watch(Connection& connection) {
-        if (!connection.under_watch) attend(connection);
-        connection.under_watch = true;
-    }
-    /// Calls `take(slot)` for the connections that attend() was called for since the last time. Some have ended since.
-    template <typename Take>
-    void take_attended(Take take) {
-        for (const std::uint32_t slot : attended_) take(slot);
-        attended_.clear();
-    }
-
     void prefetch(Token number) const noexcept { table_.prefetch(static_cast<std::uint32_t>(number) & slot_mask); }
 
     [[nodiscard]] unsigned reactor() const noexcept { return reactor_; }
@@ -90,7 +74,6 @@ public:
 private:
     SlotTable<Connection> table_;
     unsigned reactor_;
-    std::vector<std::uint32_t> attended_;
 };
 
 }  // namespace holdfast

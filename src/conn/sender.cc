@@ -39,7 +39,7 @@ SendOutcome Sender::send(Connection& connection, std::string_view framed) {
     connection.quiet = false;
     connection.count_bytes_out(taken);
     core_.counters_of(connection).bytes_out.add(taken);
-    core_.registry.put_under_watch(connection);
+    connection.under_watch = true;
     if (taken < framed.size()) enqueue(connection, framed.substr(taken), taken > 0);
     return SendOutcome::queued;
 }

@@ -111,7 +111,6 @@ bool Shard::on_turn_end() {
     if (core().closed.empty()) {
         for (const auto& work : std::exchange(after_turn_, {})) work();
     }
-    parts_.sweeper.finish_turn();
     if (core().stop_deadline) finish_if_stopped();
     return parts_.memory.blocks_reading() || parts_.receiver.has_waiting() || parts_.drainer.is_due() ||
            parts_.preamble.has_handshakes_left() || parts_.sweeper.is_due() || parts_.walks.is_due() ||

@@ -11,7 +11,6 @@ namespace {
 // Checks of `connected_pending` and unauthenticated connections are due within a second.
 constexpr milliseconds slowest_period{1'000};
 constexpr milliseconds fastest_period{50};
-constexpr milliseconds slowest_idle_period{15'000};
 
 }  // namespace
 
@@ -19,10 +18,7 @@ PaceDemand pace_demand(const ListenerPolicy& policy) {
     milliseconds period = std::min({slowest_period, policy.plan.sweep_period, policy.item_deadline / 4});
     if (policy.read_idle) period = std::min(period, *policy.read_idle / 4);
     if (policy.write_stall) period = std::min(period, *policy.write_stall / 4);
-    period = std::max(period, fastest_period);
-    milliseconds idle_period = slowest_idle_period;
-    if (policy.read_idle) idle_period = std::clamp(*policy.read_idle / 8, period, slowest_idle_period);
-    return {.sweep_period = period, .idle_period = idle_period, .probe_round = probe_round(policy.plan)};
+    return {.sweep_period = std::max(period, fastest_period), .probe_round = probe_round(policy.plan)};
 }
 
 /// Draws a listener by its share of the rate, then one of its connections with equal chance. Slots are drawn until one
@@ -32,9 +28,8 @@ std::uint32_t ShardPace::draw_slot(const Rates& rates) {
     std::size_t listener = 0;
     while (listener + 1 < rates.of.size() && place >= rates.of[listener]) place -= rates.of[listener++];
     SlotListeners::Set wanted{};
-    const auto drawn = static_cast<std::uint16_t>(listener);
-    for (const bool busy : {true, false}) wanted[SlotListeners::kind(drawn, busy)] = true;
-    const std::uint32_t members = slots_.members_of(drawn);
+    wanted[listener] = true;
+    const std::uint32_t members = slots_.members(static_cast<std::uint16_t>(listener));
     if (members == 0) return 0;
     std::uniform_int_distribution<std::uint32_t> any(1, slots_.highest());
     for (std::uint32_t left = std::min(8 * slots_.highest() / members + 8, max_misses); left > 0; --left) {

@@ -7,7 +7,6 @@
 #include <limits>
 #include <optional>
 #include <random>
-#include <vector>
 
 #include "base/clock.h"
 #include "conn/connection.h"
@@ -55,12 +54,6 @@ public:
         owed_ -= due;
         return due;
     }
-    /// Returns the time until take() returns one, for a `rate` above 0.
-    [[nodiscard]] std::chrono::milliseconds next(SteadyTime now, double rate) const {
-        using Seconds = std::chrono::duration<double>;
-        const Seconds wait = Seconds((1 - owed_) / std::min(max_per_second, rate)) - (now - last_);
-        return std::chrono::ceil<std::chrono::milliseconds>(std::max(wait, Seconds(0)));
-    }
 
 private:
     SteadyTime last_;
@@ -69,22 +62,14 @@ private:
 
 /// Check and probe rates that one listener demands for each of its connections.
 struct PaceDemand {
-    std::chrono::milliseconds sweep_period{};              ///< of busy connections
-    std::chrono::milliseconds idle_period{};               ///< of the others
+    std::chrono::milliseconds sweep_period{};
     std::optional<std::chrono::milliseconds> probe_round;  ///< nullopt: the kernel's own probes come early enough
 };
 [[nodiscard]] PaceDemand pace_demand(const ListenerPolicy& policy);
 
-/// Returns how long before the end of `read_idle` a connection becomes busy. A later check as an idle one could come
-/// too late.
-[[nodiscard]] constexpr std::chrono::milliseconds busy_before_end(const PaceDemand& demand) {
-    return 2 * demand.idle_period;
-}
-
 /// Decides which slots a shard visits now and when it wakes up next, for the sweep, the probe ring and the canaries
-/// (docs/decisions/0002 and 0006). Each connection follows its listener's demand. A connection is busy while a deadline
-/// of seconds runs for it, or while it is under watch. Most are idle, and checked rarely.
-/// State: its debt and a random generator. The shard's thread.
+/// (docs/decisions/0002 and 0006). Each connection follows its listener's demand. State: its debt and a random
+/// generator. The shard's thread.
 class ShardPace {
 public:
     /// Number of connections up to which simultaneous probes of the kernel fit into the per-core queue of loopback and
@@ -96,35 +81,19 @@ public:
     ShardPace& operator=(const ShardPace&) = delete;
 
     void set_demand(std::uint16_t listener, const PaceDemand& demand, SteadyTime now) {
-        sweep_.set_period(SlotListeners::kind(listener, true), demand.sweep_period, now);
-        sweep_.set_period(SlotListeners::kind(listener, false), demand.idle_period, now);
-        for (const bool busy : {true, false}) {
-            probe_ring_.set_period(SlotListeners::kind(listener, busy), demand.probe_round, now);
-        }
+        sweep_.set_period(listener, demand.sweep_period, now);
+        probe_ring_.set_period(listener, demand.probe_round, now);
     }
     void keep_canaries(bool on) { canaries_on_ = on; }
     [[nodiscard]] bool keeps_canaries() const { return canaries_on_; }
 
-    /// Adds a connection, which is busy at first. Returns true if next_step() may be earlier now.
+    /// Adds a connection. Returns true if it is the first of its listener, so that next_step() may be earlier.
     [[nodiscard]] bool add(std::uint32_t slot, std::uint16_t listener, SteadyTime now) {
+        const bool first = slots_.members(listener) == 0;
+        if (first) settle(now);
+        slots_.add(slot, listener);
         ++connections_;
-        return join(slot, SlotListeners::kind(listener, true), now);
-    }
-    /// Changes whether the connection in the slot is busy; ignores a free slot. Returns true if next_step() may be
-    /// earlier now.
-    bool set_busy(std::uint32_t slot, bool busy, SteadyTime now) {
-        const auto kind = slots_.kind_of(slot);
-        if (!kind || SlotListeners::is_busy(*kind) == busy) return false;
-        slots_.remove(slot);
-        return join(slot, SlotListeners::kind(SlotListeners::listener_of(*kind), busy), now);
-    }
-    /// Makes all connections of the listeners busy.
-    void make_busy(const std::vector<std::uint16_t>& listeners, SteadyTime now) {
-        SlotListeners::Set idle{};
-        for (const std::uint16_t listener : listeners) idle[SlotListeners::kind(listener, false)] = true;
-        for (std::uint32_t slot = 1; slot <= slots_.highest(); ++slot) {
-            if (slots_.is_of(slot, idle)) set_busy(slot, true, now);
-        }
+        return first;
     }
     void remove(std::uint32_t slot) {
         slots_.remove(slot);
@@ -157,17 +126,11 @@ public:
     }
 
     /// Returns the time from `now` to the next step, or nullopt if none is needed. Below a herd, the probe ring has no
-    /// steps of its own and uses the others'.
+    /// steps of its own and uses the sweep's.
     [[nodiscard]] std::optional<std::chrono::milliseconds> next_step(SteadyTime now) {
-        auto next = sweep_.next_step(now, sweep_batch);
-        if (!next) return next;
-        if (const auto ring = is_herd() ? probe_ring_.next_step(now, probe_slice) : std::nullopt) {
-            next = std::min(*next, *ring);
-        }
-        if (const double rate = canaries_on_ ? probe_rates().sum : 0; rate > 0) {
-            next = std::min(*next, std::max(canaries_.next(now, rate), shortest_between_canaries));
-        }
-        return next;
+        const auto sweep = sweep_.next_step(now, sweep_batch);
+        const auto ring = connections_ > herd ? probe_ring_.next_step(now, probe_slice) : std::nullopt;
+        return sweep && ring ? std::min(*sweep, *ring) : sweep;
     }
     [[nodiscard]] bool is_herd() const { return connections_ > herd; }
 
@@ -177,7 +140,6 @@ private:
     static constexpr std::int64_t probe_slice = 200;  // passes per step; at most all become probes
     static constexpr std::uint32_t max_probed = 600;  // limit after a late turn
     static constexpr int draws_per_canary = 4;
-    static constexpr std::chrono::milliseconds shortest_between_canaries{100};  // a step draws all that are due
     static constexpr std::uint32_t max_misses = 4'096;
 
     struct Rates {
@@ -185,24 +147,15 @@ private:
         double sum = 0;
     };
 
-    [[nodiscard]] bool join(std::uint32_t slot, SlotListeners::Kind kind, SteadyTime now) {
-        const bool first = slots_.members(kind) == 0;
-        if (first) {
-            sweep_.settle(now);
-            probe_ring_.settle(now);
-        }
-        slots_.add(slot, kind);
-        sweep_.note_join(kind);
-        return first;
+    void settle(SteadyTime now) {
+        sweep_.settle(now);
+        probe_ring_.settle(now);
     }
     [[nodiscard]] bool keeps_probe_ring() const { return canaries_on_ || is_herd(); }
     [[nodiscard]] Rates probe_rates() const {
         Rates rates;
         for (std::uint16_t listener = 0; listener < slots_.listeners(); ++listener) {
-            for (const bool busy : {true, false}) {
-                rates.of[listener] += probe_ring_.rate_of(SlotListeners::kind(listener, busy));
-            }
-            rates.sum += rates.of[listener];
+            if (slots_.members(listener) > 0) rates.sum += rates.of[listener] = probe_ring_.rate_of(listener);
         }
         return rates;
     }

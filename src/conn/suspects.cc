@@ -22,12 +22,12 @@ void force_probe(Connection& connection) {
     connection.probe_forced = true;
 }
 
-void end_forced_probe(Registry& registry, Connection& connection, const LivenessPlan& plan, milliseconds silence) {
+void end_forced_probe(Connection& connection, const LivenessPlan& plan, milliseconds silence) {
     connection.probe_forced = false;
     const std::chrono::seconds idle = keepidle_after_probe(plan, silence);
     set_keepidle(connection.fd, idle);
     connection.keepidle_moved = idle != plan.idle;
-    if (connection.keepidle_moved && !connection.suspect) registry.put_under_watch(connection);
+    if (connection.keepidle_moved && !connection.suspect) connection.under_watch = true;
 }
 
 void restore_keepidle(Connection& connection, const LivenessPlan& plan) {
@@ -65,13 +65,13 @@ std::vector<Token> Suspects::all() const {
     return numbers;
 }
 
-bool Suspects::check(Registry& registry, Due& due, Connection& connection, const LivenessPlan& plan,
-                     const Evidence& evidence, SteadyTime now) {
+bool Suspects::check(Due& due, Connection& connection, const LivenessPlan& plan, const Evidence& evidence,
+                     SteadyTime now) {
     // At the mark the silence was at least a second, so a silence shorter than the time since plus half of that is new.
     // The margin absorbs the kernel's jiffies.
     if (evidence.last_heard < now - due.since + probe_not_needed_within / 2) return true;
     if (due.forced) {
-        end_forced_probe(registry, connection, plan, evidence.last_heard);
+        end_forced_probe(connection, plan, evidence.last_heard);
         due.forced = false;
     } else if (now - due.probed >= suspect_probe_pause(plan, std::chrono::floor<milliseconds>(now - due.since)) &&
                suspect_needs_probe(plan, evidence.last_heard)) {
@@ -92,9 +92,9 @@ std::optional<SteadyTime> Suspects::step(Registry& registry, const PolicyTable& 
         if (connection == nullptr || marked == since_.end() || marked->second != due.since) continue;
         const auto facts = read_tcp_facts(connection->fd);
         const LivenessPlan& plan = policies.of(*connection, registry.slot_of(*connection)).plan;
-        if (facts && check(registry, due, *connection, plan, facts->evidence, now)) {
+        if (facts && check(due, *connection, plan, facts->evidence, now)) {
             unmark(*connection, due.number);  // first, so that the sweep watches a connection whose probes are put off
-            end_forced_probe(registry, *connection, plan, facts->evidence.last_heard);
+            end_forced_probe(*connection, plan, facts->evidence.last_heard);
             answered(*connection, facts->evidence);
             continue;
         }

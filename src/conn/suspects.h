@@ -18,8 +18,7 @@ namespace holdfast {
 void force_probe(Connection& connection);
 /// Ends a forced probe of `connection` after `silence`, so that the kernel continues as planned. If the kernel's next
 /// probe is thus put off, the sweep watches the connection and takes that back at the answer.
-void end_forced_probe(Registry& registry, Connection& connection, const LivenessPlan& plan,
-                      std::chrono::milliseconds silence);
+void end_forced_probe(Connection& connection, const LivenessPlan& plan, std::chrono::milliseconds silence);
 /// Sets TCP_KEEPIDLE to the plan's value again. Call it after an answer of the peer: before, the kernel would probe at
 /// once and count its intervals from there.
 void restore_keepidle(Connection& connection, const LivenessPlan& plan);
@@ -65,7 +64,7 @@ private:
         bool forced = false;  ///< TCP_KEEPIDLE is lowered
     };
     /// Returns true if the peer has answered since the mark.
-    [[nodiscard]] static bool check(Registry& registry, Due& due, Connection& connection, const LivenessPlan& plan,
+    [[nodiscard]] static bool check(Due& due, Connection& connection, const LivenessPlan& plan,
                                     const Evidence& evidence, SteadyTime now);
 
     std::unordered_map<Token, SteadyTime> since_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <utility>
 
 #include "base/plant.h"
 #include "conn/liveness.h"
@@ -30,12 +29,9 @@ Sweeper::Sweeper(Core& core, MemoryPressure& memory, Receiver& receiver, const S
 
 void Sweeper::follow(std::uint8_t listener) {
     pace_.set_demand(listener, pace_demand(core_.policies.of_listener(listener)), core_.reactor.now());
-    std::vector<PolicyTable::Group> groups = core_.policies.own_groups(listener);
-    for (const PolicyTable::Group group : groups) {
+    for (const PolicyTable::Group group : core_.policies.own_groups(listener)) {
         pace_.set_demand(group, pace_demand(core_.policies.own(group)), core_.reactor.now());
     }
-    groups.push_back(listener);
-    pace_.make_busy(groups, core_.reactor.now());  // a deadline may run now that did not
     schedule_step();
 }
 
@@ -87,32 +83,9 @@ void Sweeper::step() {
 
 void Sweeper::sweep() {
     if (!is_due_ || !core_.reactor.caught_up()) return;
-    due_.clear();
-    is_due_ = pace_.sweep(core_.reactor.now(), [this](std::uint32_t slot) { due_.push_back(slot); });
-    for (const std::uint32_t slot : due_) {  // a handler that is called may change the pace
-        Connection* connection = core_.registry.in_slot(slot);
-        if (connection == nullptr) continue;
-        check(*connection);
-        const bool busy = is_busy(*connection, core_.policy_of(*connection));
-        if (pace_.set_busy(slot, busy, core_.reactor.now())) is_earlier_ = true;
-    }
-}
-
-void Sweeper::finish_turn() {
-    core_.registry.take_attended([this](std::uint32_t slot) {
-        if (pace_.set_busy(slot, true, core_.reactor.now())) is_earlier_ = true;
+    is_due_ = pace_.sweep(core_.reactor.now(), [this](std::uint32_t slot) {
+        if (Connection* connection = core_.registry.in_slot(slot)) check(*connection);
     });
-    const auto end = core_.ends_that_wait.next();
-    const bool waits = end && core_.reactor.attended_time().steady(*end) < step_at_;
-    if (std::exchange(is_earlier_, false) || waits) schedule_step();
-}
-
-/// Returns true if one of the deadlines of check() may pass before the connection's next check as an idle one.
-bool Sweeper::is_busy(const Connection& connection, const ListenerPolicy& policy) const {
-    if (connection.connected_pending || connection.under_watch || connection.is_opening()) return true;
-    if (connection.unfinished || (policy.authenticates && !connection.is_identified())) return true;
-    return policy.read_idle &&
-           core_.time().tick.since(connection.last_item) + busy_before_end(pace_demand(policy)) > *policy.read_idle;
 }
 
 /// Returns false if no deadline can have passed, by the contents of the slot. Most connections are thus spared the

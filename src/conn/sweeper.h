@@ -39,8 +39,6 @@ public:
     void schedule_step();
     /// Checks the connections whose turn it is, after the reactor has caught up.
     void sweep();
-    /// Schedules what began in this turn. Call it last.
-    void finish_turn();
     [[nodiscard]] bool is_due() const { return is_due_; }
 
     /// Marks the connections of `silent` that still are: probed, and silent for `probed_for`. Closes none.
@@ -57,7 +55,6 @@ private:
     // sweeper.cc
     void step();
     void check(Connection& connection);
-    [[nodiscard]] bool is_busy(const Connection& connection, const ListenerPolicy& policy) const;
     [[nodiscard]] bool may_be_overdue(const Connection& connection, const ListenerPolicy& policy) const;
     [[nodiscard]] std::optional<Overdue> find_overdue(const Connection& connection, int times);
     void check_deadlines(Connection& connection);
@@ -86,8 +83,6 @@ private:
     ShardPace pace_;
     SteadyTime step_at_ = SteadyTime::max();  // time of the next step; max: none
     bool is_due_ = false;
-    bool is_earlier_ = false;         // a step may be due before step_at_
-    std::vector<std::uint32_t> due_;  // slots of this turn
     std::uint32_t probed_in_turn_ = 0;
     PendingProbes pending_;
     Suspects suspects_;

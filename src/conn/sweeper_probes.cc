@@ -71,7 +71,7 @@ void Sweeper::end_probing(Connection& connection, std::chrono::milliseconds sile
     if (silence >= plan.idle) {
         if (const auto facts = read_tcp_facts(connection.fd)) silence = facts->evidence.last_heard;
     }
-    end_forced_probe(core_.registry, connection, plan, silence);
+    end_forced_probe(connection, plan, silence);
 }
 
 void Sweeper::notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span) {
@@ -131,16 +131,15 @@ std::optional<WallTime> Sweeper::suspect_since(const Connection& connection) con
 
 void Sweeper::keep_canaries(bool on) {
     pace_.keep_canaries(on);
-    if (on) return schedule_step();
+    if (on) return;
     for (const Token number : suspects_.all()) {
         Connection* connection = core_.registry.find(number);
         if (connection == nullptr) continue;
         end_suspicion(*connection);
         if (const auto facts = read_tcp_facts(connection->fd)) {
-            end_forced_probe(core_.registry, *connection, core_.policy_of(*connection).plan,
-                             facts->evidence.last_heard);
+            end_forced_probe(*connection, core_.policy_of(*connection).plan, facts->evidence.last_heard);
         }
-        core_.registry.put_under_watch(*connection);  // restores TCP_KEEPIDLE after an answer
+        connection->under_watch = true;  // restores TCP_KEEPIDLE after an answer
     }
 }
 

@@ -111,62 +111,6 @@ TEST(Sweeper, AnItemThatIsNotFinishedInTimeEndsItsConnection) {
     EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::item_deadline));
 }
 
-/// A connection that was idle for long, of which the sweep checks one in 15 s.
-class LongIdle : public testing::Test {
-protected:
-    static constexpr milliseconds late{1'200};  // a period of the sweep, and ticks
-
-    static ListenerPolicy policy() {
-        ListenerPolicy made = ShardRig::policy();
-        made.item_deadline = seconds(5);
-        made.read_idle = seconds(200);
-        return made;
-    }
-    LongIdle() { rig_.pass(seconds(97)); }
-    void expect_end(CloseReason reason, milliseconds after) {
-        rig_.pass(after);
-        EXPECT_THAT(rig_.reasons(), IsEmpty());
-        rig_.pass(late);
-        EXPECT_THAT(rig_.reasons(), ElementsAre(reason));
-    }
-
-    ShardRig rig_{options(policy())};
-    const int fd_ = rig_.connect();
-};
-
-TEST_F(LongIdle, ItsReadIdleEndsInTime) { expect_end(CloseReason::read_idle, seconds(103)); }
-
-TEST_F(LongIdle, APartialItemHasItsDeadline) {
-    rig_.kernel.send(fd_, "beginning");
-    rig_.turn();
-    expect_end(CloseReason::item_deadline, seconds(5));
-}
-
-TEST_F(LongIdle, SentBytesHaveTheSilenceLimit) {
-    rig_.kernel.acknowledge(fd_);
-    rig_.kernel.set_alive(fd_, false);
-    static_cast<void>(rig_.shard.send(*rig_.find(fd_), "are you there?\n"));
-    rig_.pass(seconds(15));
-    EXPECT_THAT(rig_.reasons(), IsEmpty());
-    rig_.pass(milliseconds(15'500));
-    ASSERT_EQ(rig_.reasons().size(), 1U);
-    EXPECT_EQ(kind_of(rig_.reasons()[0]), ReasonKind::network);
-    EXPECT_EQ(rig_.counters().found_late.get(), 0U);
-}
-
-TEST_F(LongIdle, ADeadlineThatAReloadBeginsIsKept) {
-    for (int n = 1; n < 20; ++n) rig_.connect();
-    rig_.pass(seconds(60));
-    ListenerPolicy changed = policy();
-    changed.authenticates = true;
-    rig_.shard.change_listener({.number = 0, .policy = changed}, [](const PlanTally&) {});
-    rig_.turn();
-    rig_.pass(ListenerPolicy::name_deadline);
-    EXPECT_THAT(rig_.reasons(), IsEmpty()) << "the time before the reload does not count";
-    rig_.pass(late);
-    EXPECT_EQ(rig_.reasons(), std::vector<CloseReason>(20, CloseReason::unauthenticated));
-}
-
 TEST(Sweeper, AnAbsenceOfTheGatewayIsNoDelayOfThePeer) {
     ListenerPolicy policy = ShardRig::policy();
     policy.item_deadline = seconds(10);
@@ -196,6 +140,20 @@ TEST(Sweeper, UnidentifiedConnectionsHaveTenSecondsWhereTokensAreRequired) {
     rig.pass(seconds(13));
     EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::unauthenticated));
     EXPECT_EQ(rig.find(identified)->stage, Stage::open);
+}
+
+TEST(Sweeper, AReloadThatRequiresTokensGivesTenSeconds) {
+    ListenerPolicy policy = ShardRig::policy();
+    ShardRig rig(options(policy));
+    rig.connect();
+    rig.pass(seconds(60));
+    policy.authenticates = true;
+    rig.shard.change_listener({.number = 0, .policy = policy}, [](const PlanTally&) {});
+    rig.turn();
+    rig.pass(ListenerPolicy::name_deadline);
+    EXPECT_THAT(rig.reasons(), IsEmpty()) << "the time before the reload does not count";
+    rig.pass(milliseconds(1'200));
+    EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::unauthenticated));
 }
 
 TEST(Sweeper, ASuspectThatAnswersRecovers) {

@@ -112,7 +112,7 @@ void Walks::change_plan_of(std::uint8_t listener, PlanChange::Done in_force) {
         [this, change, listener](Connection& connection) {
             const bool has_own = core_.policies.has_own(core_.registry.slot_of(connection));
             if (connection.listener == listener && !has_own && plan_changes_[listener] == change)
-                change->visit(core_.registry, connection, core_.policies.of_listener(listener));
+                change->visit(connection, core_.number_of(connection), core_.policies.of_listener(listener));
         },
         [this, change, listener] {
             change->all_visited();
@@ -135,7 +135,7 @@ void Walks::step_plan_change(const std::shared_ptr<PlanChange>& change, std::uin
 void Walks::change_plan_of(Connection& connection) {
     const auto change = std::make_shared<PlanChange>(core_.reactor.attended(), [](const PlanTally&) {});
     const Token number = core_.number_of(connection);
-    change->visit(core_.registry, connection, core_.policy_of(connection));
+    change->visit(connection, number, core_.policy_of(connection));
     change->all_visited();
     step_plan_change(change, number);
 }

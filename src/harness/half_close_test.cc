@@ -66,22 +66,6 @@ TEST_F(HalfClose, ByDefaultTheConnectionEndsAtOnce) {
     EXPECT_THAT(seen_->ends, ElementsAre(CloseReason::peer_closed));
 }
 
-TEST_F(HalfClose, ItsTimeEndsAlsoWhereNothingElseWakesTheGateway) {
-    ServerConfig config;
-    config.listeners = {{.read_idle = std::nullopt, .half_close = 2s}};
-    auto handler = std::make_unique<LastSeen>();
-    seen_ = handler.get();
-    gateway_ = SimulatedGateway::start(config, std::move(handler)).value();
-    device_.emplace(gateway_->connect());
-    device_->send("{\"ip\":\"10.0.0.1\"}\n");
-    gateway_->advance(100s);
-    device_->half_close();
-    gateway_->advance(1900ms);
-    EXPECT_THAT(seen_->ends, IsEmpty());
-    gateway_->advance(200ms);
-    EXPECT_THAT(seen_->ends, ElementsAre(CloseReason::peer_closed));
-}
-
 TEST_F(HalfClose, ThePeerGetsMessagesUntilTheTimeIsOver) {
     start({.read_idle = 5s, .half_close = 60s});
     for (int i = 0; i < 5; ++i) {
