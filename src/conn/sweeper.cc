@@ -83,9 +83,11 @@ void Sweeper::step() {
 
 void Sweeper::sweep() {
     if (!is_due_ || !core_.reactor.caught_up()) return;
-    is_due_ = pace_.sweep(core_.reactor.now(), [this](std::uint32_t slot) {
+    due_.clear();
+    is_due_ = pace_.sweep(core_.reactor.now(), [this](std::uint32_t slot) { due_.push_back(slot); });
+    for (const std::uint32_t slot : due_) {  // a handler that is called may change the pace
         if (Connection* connection = core_.registry.in_slot(slot)) check(*connection);
-    });
+    }
 }
 
 /// Returns false if no deadline can have passed, by the contents of the slot. Most connections are thus spared the

@@ -83,6 +83,7 @@ private:
     ShardPace pace_;
     SteadyTime step_at_ = SteadyTime::max();  // time of the next step; max: none
     bool is_due_ = false;
+    std::vector<std::uint32_t> due_;  // slots of this turn
     std::uint32_t probed_in_turn_ = 0;
     PendingProbes pending_;
     Suspects suspects_;

@@ -142,6 +142,21 @@ TEST(Sweeper, UnidentifiedConnectionsHaveTenSecondsWhereTokensAreRequired) {
     EXPECT_EQ(rig.find(identified)->stage, Stage::open);
 }
 
+// A plan with another period adds a ring to those that the sweep goes through.
+TEST(Sweeper, AHandlerMayChangePlansAmidIt) {
+    ShardRig rig;
+    for (int n = 0; n < 20; ++n)
+        rig.find(rig.connect("192.0.2." + std::to_string(n + 1) + ":1000"))->connected_pending = true;
+    int changed = 0;
+    rig.handler.at_connected_pending = [&](Connection& connection) {
+        const seconds within(3 + changed++ % 10);
+        EXPECT_TRUE(rig.shard.set_plan(connection, plan_liveness(within).value()));
+    };
+    rig.pass(seconds(5));
+    EXPECT_EQ(changed, 20);
+    EXPECT_THAT(rig.reasons(), IsEmpty());
+}
+
 TEST(Sweeper, AReloadThatRequiresTokensGivesTenSeconds) {
     ListenerPolicy policy = ShardRig::policy();
     ShardRig rig(options(policy));

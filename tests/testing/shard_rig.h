@@ -43,7 +43,10 @@ public:
         ended_while_held.emplace_back(number, by);
     }
     bool owes_answers(const Connection&, Token) override { return owes; }
-    void on_connected_pending(Connection&, Token, const TurnTime&) override {}
+    void on_connected_pending(Connection& connection, Token, const TurnTime&) override {
+        connection.connected_pending = false;
+        if (at_connected_pending) at_connected_pending(connection);
+    }
     void on_left_over(Connection&, Token) override {}
     void on_close(Connection&, Token number, const CloseInfo& info, const TurnTime&) override {
         closed.emplace_back(number, info);
@@ -58,6 +61,7 @@ public:
     bool owes = false;   ///< answers are due
     bool holds = false;  ///< holds the connection after each item
     std::function<void(Connection&)> at_open;
+    std::function<void(Connection&)> at_connected_pending;
     std::function<void(Connection&)> at_certified;
     std::vector<Token> opened;
     std::vector<std::string> certified;  ///< ids
